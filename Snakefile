@@ -1,0 +1,45 @@
+"""Retort: distil an image data set, and measure what the distilled images are worth.
+
+    snakemake --cores 2            everything that the config asks for
+    snakemake --cores 2 d3hr       one method: its distilled sets, its students, its own table
+    snakemake --cores 2 tables     only the tables (and what they need)
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# A config given with --configfile stands alone; nothing of the default leaks into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/models.smk"
+include: "rules/latents.smk"
+include: "rules/inversion.smk"
+include: "rules/distil.smk"
+include: "rules/labels.smk"
+include: "rules/students.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+
+
+# One target per method of the config: a method added there can be named here at once.
+for method in plan.config.methods:
+
+    rule:
+        name:
+            method
+        input:
+            method_targets(method),

@@ -1,0 +1,94 @@
+"""The config, checked, and the look-ups that several rule files share. What needs thought belongs in the library."""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# Rules and jobs use this clone's library, whatever else is installed; jobs inherit the environment.
+LIBRARY = Path(workflow.basedir, "workflow")
+sys.path.insert(0, str(LIBRARY))
+os.environ["PYTHONPATH"] = str(LIBRARY)
+# Two processes that spin while they wait can slow each other down thirtyfold on few cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from retort.config.fingerprint import fingerprint
+from retort.config.load import load_config
+from retort.config.plan import Plan
+from retort.data.classes import class_list
+from retort.errors import RetortError
+
+try:
+    checked_config = load_config(config)
+    plan = Plan(checked_config, class_list(checked_config.dataset))
+except RetortError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = Path("results")
+DATA = RESULTS / plan.dataset.name
+LOGS = DATA / "logs"
+BENCHMARKS = DATA / "benchmarks"
+CHECKPOINTS = DATA / "checkpoints"
+CAPTIONS = Path(workflow.basedir, "workflow", "report")
+
+TRAIN = DATA / "pixels" / "train.safetensors"
+VAL = DATA / "pixels" / "val.safetensors"
+CLASSES = DATA / "classes.csv"
+DISTILLED = DATA / "distilled" / "{method}" / "ipc{ipc}"
+
+
+def one_of(names):
+    """A wildcard that is one of these names, or matches nothing when there are none."""
+    return "|".join(names) or "(?!)"
+
+
+wildcard_constraints:
+    split="train|val",
+    shard=one_of(plan.shards),
+    model=one_of(plan.config.models),
+    encoder=one_of(plan.model_names("vae")),
+    teacher=one_of(plan.config.teachers),
+    inversion=one_of(plan.config.inversions),
+    method=one_of(plan.config.methods),
+    protocol=one_of(plan.config.protocols),
+    ipc=r"\d+|all",
+    student=r"\w+",
+
+
+@cache
+def code_of(script):
+    """The fingerprint of all library code that a script can reach: an edit there, and only there, reruns its rule."""
+    return fingerprint(LIBRARY / "scripts" / f"{script}.py")
+
+
+def shard_class_ids(wildcards):
+    """Class ids of a shard, in label order."""
+    return plan.shard_class_ids(wildcards.shard)
+
+
+def model_of(wildcards):
+    """The diffusion model that a job runs: named itself, or by its inversion or its method."""
+    if "model" in wildcards.keys():
+        return wildcards.model
+    if "inversion" in wildcards.keys():
+        return plan.config.inversions[wildcards.inversion].model
+    return plan.generate_of(wildcards.method).model
+
+
+def model_directory(wildcards):
+    return DATA / "models" / model_of(wildcards)
+
+
+def encoder_directory(wildcards):
+    """The directory of the encoder whose latents the job's model works on."""
+    return DATA / "models" / plan.encoder_of(model_of(wildcards))
+
+
+def model_settings(wildcards):
+    return plan.model_settings(model_of(wildcards))
+
+
+def codec_settings(wildcards):
+    return plan.codec_settings(plan.encoder_of(model_of(wildcards)))

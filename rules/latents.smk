@@ -1,0 +1,32 @@
+"""Latents of all training images, a shard of classes at a time."""
+
+
+def encoder_posterior(wildcards):
+    return plan.config.models[wildcards.encoder].posterior
+
+
+def encoder_settings(wildcards):
+    return plan.codec_settings(wildcards.encoder)
+
+
+rule encode_latents:
+    input:
+        manifest=rules.build_manifest.output.manifest,
+        encoder=DATA / "models" / "{encoder}",
+    output:
+        latents=DATA / "latents" / "{encoder}" / "{shard}.safetensors",
+    log:
+        LOGS / "encode_latents" / "{encoder}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "encode_latents" / "{encoder}" / "{shard}.tsv"
+    params:
+        code=code_of("encode_latents"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        classes=shard_class_ids,
+        codec=encoder_settings,
+        posterior=encoder_posterior,
+    resources:
+        batch=64,
+    script:
+        "../workflow/scripts/encode_latents.py"

@@ -1,0 +1,1 @@
+"""Typed configuration, seeds and fingerprints: no torch, no files but the code itself."""

@@ -1,0 +1,1 @@
+"""Manifest, image reading, and the tensor files that stages exchange."""

@@ -1,0 +1,88 @@
+"""Safetensors files: written piece by piece without holding them in memory, read back memory-mapped."""
+
+import json
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from retort.data.files import whole_file
+from retort.errors import RetortError
+
+_CODES = {
+    "float64": "F64", "float32": "F32", "float16": "F16",
+    "int64": "I64", "int32": "I32", "int16": "I16", "uint8": "U8", "bool": "BOOL",
+}  # fmt: skip
+_DTYPES = {code: np.dtype(name) for name, code in _CODES.items()}
+
+Layout = dict[str, tuple[tuple[int, ...], str]]
+
+
+@contextmanager
+def create_tensors(path: str | Path, layout: Layout, metadata: dict[str, str] | None = None) -> Iterator[dict]:
+    """Writable memory maps for {name: (shape, dtype)}, one file, whole or not at all.
+
+    The file is a plain safetensors file; filling the maps in any order costs no memory beyond the pages
+    touched, which is what lets a stage stream.
+    """
+    with whole_file(path) as scratch:
+        header, offset = {"__metadata__": metadata or {}}, 0
+        for name, (shape, dtype) in layout.items():
+            size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            header[name] = {"dtype": _CODES[dtype], "shape": list(shape), "data_offsets": [offset, offset + size]}
+            offset += size
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        with open(scratch, "wb") as handle:
+            handle.write(struct.pack("<Q", len(text)) + text)
+            handle.truncate(8 + len(text) + offset)
+        maps = {n: _map(scratch, header[n], 8 + len(text), "r+") for n in layout}
+        yield maps
+        for array in maps.values():
+            if isinstance(array, np.memmap):
+                array.flush()
+
+
+def write_tensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """Arrays that are already in memory, as a safetensors file, whole or not at all."""
+    with create_tensors(path, {n: (a.shape, a.dtype.name) for n, a in tensors.items()}, metadata) as maps:
+        for name, array in tensors.items():
+            maps[name][...] = array
+
+
+def open_tensors(path: str | Path) -> dict[str, np.ndarray]:
+    """Read-only memory maps of every tensor in the file. Raises RetortError for a damaged file."""
+    header, base = _read_header(Path(path))
+    return {name: _map(Path(path), entry, base, "r") for name, entry in header.items() if name != "__metadata__"}
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The string metadata of the file. Raises RetortError for a damaged file."""
+    return _read_header(Path(path))[0].get("__metadata__", {})
+
+
+def _map(path: Path, entry: dict, base: int, mode: str) -> np.ndarray:
+    shape, dtype = tuple(entry["shape"]), _DTYPES[entry["dtype"]]
+    if 0 in shape:
+        return np.zeros(shape, dtype)  # an empty file region cannot be mapped
+    return np.memmap(path, dtype, mode, offset=base + entry["data_offsets"][0], shape=shape)
+
+
+def _read_header(path: Path) -> tuple[dict, int]:
+    damaged = RetortError(f"{path} is not a whole safetensors file; delete it and run again, and it will be rebuilt")
+    size = path.stat().st_size
+    with open(path, "rb") as handle:
+        prefix = handle.read(8)
+        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
+        if length > min(size - 8, 100_000_000):
+            raise damaged
+        try:
+            header = json.loads(handle.read(length))
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise damaged from None
+    if 8 + length + max(ends, default=0) != size:
+        raise damaged
+    return header, 8 + length

@@ -1,0 +1,47 @@
+"""DDIM, forwards and backwards, on the grid t = 0, s, 2s, ... with s = T // steps (Song et al. 2021; D3HR).
+
+The constants are those of D3HR's reference code, including its two quirks: while inverting, the model is asked at
+the timestep a latent moves *to*; while sampling, the last two steps both lead to alpha-bar of timestep 1.
+"""
+
+from torch import Tensor
+
+from retort.methods.guidance import Denoiser
+
+
+def grid_stride(alphas_cumprod: Tensor, steps: int) -> int:
+    """Timesteps between two points of the grid. Raises ValueError when there are more steps than timesteps."""
+    if not 0 < steps <= len(alphas_cumprod):
+        raise ValueError(f"steps must lie in 1..{len(alphas_cumprod)}, found {steps}")
+    return len(alphas_cumprod) // steps
+
+
+def invert(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: int, stop: int) -> Tensor:
+    """Latents (N, C, H, W) at t = 0 carried to their noisy counterparts at t = s * stop (D3HR, section 3.2).
+
+    `stop` counts steps, 0 <= stop < steps; nothing beyond it is computed.
+    """
+    stride = grid_stride(alphas_cumprod, steps)
+    for step in range(1, stop + 1):
+        t = stride * step
+        now, then = float(alphas_cumprod[t - stride]), float(alphas_cumprod[t])
+        eps = denoise(latents, t)
+        clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5
+        latents = then**0.5 * clean + (1 - then) ** 0.5 * eps
+    return latents
+
+
+def sample(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: int, first: int) -> Tensor:
+    """Deterministic DDIM from noisy latents (N, C, H, W), first step at t = s * first, down to t = 0.
+
+    `first` = steps - 1 starts from pure noise. D3HR's reference starts latents inverted to t = s * stop at
+    first = stop + 1, one step noisier than they are; first = stop is the matched choice.
+    """
+    stride = grid_stride(alphas_cumprod, steps)
+    for step in range(first, -1, -1):
+        t = stride * step
+        now, then = float(alphas_cumprod[t]), float(alphas_cumprod[max(1, t - stride)])
+        eps = denoise(latents, t)
+        clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5
+        latents = then**0.5 * clean + (1 - then) ** 0.5 * eps
+    return latents

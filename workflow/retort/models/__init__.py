@@ -1,0 +1,1 @@
+"""The diffusion interface and its adapters, classifiers, and how small ones are trained here."""

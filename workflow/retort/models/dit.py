@@ -1,0 +1,87 @@
+"""The class-conditional diffusion transformer of diffusers behind the model interface."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler
+from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+from torch import Tensor
+
+from retort.data.manifest import ClassEntry
+from retort.errors import RetortError
+from retort.models.codec import Codec
+from retort.models.interface import Condition
+
+
+class DiT:
+    """DiT over a diffusers pipeline directory (transformer/, scheduler/) and the codec of its latents."""
+
+    def __init__(self, transformer: DiTTransformer2DModel, alphas_cumprod: Tensor, codec: Codec):
+        self.transformer = transformer.eval().requires_grad_(False)
+        self.alphas_cumprod = alphas_cumprod.double().cpu()
+        self.codec = codec
+        side = transformer.config.sample_size
+        self.latent_shape = (transformer.config.in_channels, side, side)
+        self.null_class = transformer.config.num_embeds_ada_norm
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | Path,
+        codec: Codec,
+        dtype: torch.dtype,
+        device: torch.device,
+        timestep_embedding: str = "diffusers",
+    ) -> "DiT":
+        """From a DiTPipeline directory; only safetensors weights are read.
+
+        timestep_embedding: "diffusers" (frequency shift 1, as D3HR runs) or "original" (shift 0, as the original
+        DiT code and CaO2 run); the weights are the same, the predictions are not.
+        """
+        transformer = DiTTransformer2DModel.from_pretrained(
+            Path(directory, "transformer"), torch_dtype=dtype, use_safetensors=True, local_files_only=True
+        )
+        scheduler = DDIMScheduler.from_pretrained(Path(directory, "scheduler"), local_files_only=True)
+        set_timestep_embedding(transformer, timestep_embedding)
+        return cls(transformer.to(device), scheduler.alphas_cumprod, codec)
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.transformer.dtype
+
+    def encode(self, images: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
+        return self.codec.encode(images, generators)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.codec.decode(latents)
+
+    def condition(self, classes: Sequence[ClassEntry]) -> Condition:
+        return {"class_labels": torch.tensor([c.index for c in classes], device=self.device)}
+
+    def null(self, n: int) -> Condition:
+        return {"class_labels": torch.full((n,), self.null_class, device=self.device)}
+
+    def eps(self, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
+        """Predicted noise; the variance channels of a learned-sigma model are dropped."""
+        output = self.transformer(latents.to(self.dtype), timestep=timesteps, **condition).sample
+        return output[:, : self.latent_shape[0]].to(latents.dtype)
+
+    def check_classes(self, classes: Sequence[ClassEntry]) -> None:
+        """Raises RetortError unless the model knows exactly as many classes as the data set has."""
+        if len(classes) != self.null_class:
+            raise RetortError(
+                f"the model knows {self.null_class} classes but the data set has {len(classes)}; "
+                "train the model on this data set or name the data set that it was trained on"
+            )
+
+
+def set_timestep_embedding(transformer: DiTTransformer2DModel, convention: str) -> None:
+    """Set the frequency shift of every block's timestep embedding: 1 for "diffusers", 0 for "original"."""
+    shift = {"diffusers": 1, "original": 0}[convention]
+    for block in transformer.transformer_blocks:
+        block.norm1.emb.time_proj.downscale_freq_shift = shift

@@ -1,0 +1,1 @@
+"""How a distilled set is measured: views, labels, losses, schedules. Pure functions, no files."""

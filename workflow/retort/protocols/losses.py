@@ -1,0 +1,37 @@
+"""Losses of the evaluation protocols."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def hard_loss(logits: Tensor, targets: Tensor, partners: Tensor, kept: float) -> Tensor:
+    """Cross entropy of mixed images (N, K): `kept` parts own class (N,), the rest the partner's (Minimax/IDC)."""
+    own = F.cross_entropy(logits, targets)
+    return own if kept == 1 else kept * own + (1 - kept) * F.cross_entropy(logits, targets[partners])
+
+
+def soft_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """KL(teacher || student) at a temperature, mean over the batch, without the factor T^2 (RDED)."""
+    return soft_target_loss(logits, F.softmax(teacher_logits / temperature, dim=1), temperature)
+
+
+def soft_target_loss(logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """The same against class probabilities (N, K)."""
+    return F.kl_div(F.log_softmax(logits / temperature, dim=1), targets, reduction="batchmean")
+
+
+def mixed_targets(teacher_logits: Tensor, partners: Tensor, kept: float, temperature: float) -> Tensor:
+    """Probabilities (N, K) for mixed images from one static label each, in proportion to the areas."""
+    own = F.softmax(teacher_logits / temperature, dim=1)
+    return kept * own + (1 - kept) * own[partners]
+
+
+def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
+    """(N,) bool: the target is among the k highest logits (all of them, when there are fewer classes)."""
+    return (logits.topk(min(k, logits.shape[1]), dim=1).indices == targets[:, None]).any(dim=1)
+
+
+def to_half_and_back(logits: Tensor) -> Tensor:
+    """Logits as they come back from storage in half precision, so that labels made on the fly equal stored ones."""
+    return logits.to(torch.float16).to(logits.dtype)

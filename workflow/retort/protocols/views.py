@@ -1,0 +1,148 @@
+"""Augmented views: which images a step sees and how they are cropped, flipped and mixed.
+
+A view is planned first and applied afterwards. The plan of a step depends on seed words and the step alone, so
+a teacher can label views today that a student sees tomorrow, and storing a label means storing its plan.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from retort.config.seeds import numpy_rng
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """Length (steps or epochs, the other None), batch size and augmentation; see `views` in the config.
+
+    A batch never holds more views than there are images.
+    """
+
+    batch: int
+    crop: tuple[float, float]
+    flip: bool
+    cutmix: float
+    steps: int | None = None
+    epochs: int | None = None
+
+    def batches(self, images: int) -> int:
+        """Steps per epoch when the length is in epochs."""
+        return math.ceil(images / self.batch)
+
+    def batch_of(self, images: int) -> int:
+        return min(self.batch, images)
+
+    def total_steps(self, images: int) -> int:
+        return self.steps or self.epochs * self.batches(images)
+
+    def extent(self, images: int, step: int) -> tuple[int, int]:
+        """Places [first, end) of a step in the endless row of shuffled epochs."""
+        if self.steps:
+            return step * self.batch_of(images), (step + 1) * self.batch_of(images)
+        epoch, place = divmod(step, self.batches(images))
+        return epoch * images + place * self.batch, epoch * images + min((place + 1) * self.batch, images)
+
+    def schedule_position(self, images: int, step: int) -> tuple[int, int]:
+        """(now, length) for the learning rate: in epochs when the length is in epochs, as the papers do."""
+        return (step, self.steps) if self.steps else (step // self.batches(images), self.epochs)
+
+
+@dataclass(frozen=True)
+class Views:
+    """One batch of B planned views of images that are h pixels a side."""
+
+    rows: np.ndarray
+    """(B,) int32: the image behind each view."""
+    boxes: np.ndarray
+    """(B, 4) float32: top, left, height, width of the crop, as shares of the side."""
+    flips: np.ndarray
+    """(B,) bool: mirrored left to right."""
+    partners: np.ndarray
+    """(B,) int32: the view of this batch that CutMix pastes from."""
+    cut: np.ndarray
+    """(4,) int16: top, bottom, left, right of the pasted region in pixels; all 0 without CutMix."""
+
+    def kept(self, side: int) -> float:
+        """Share of each view that is its own and not its partner's."""
+        top, bottom, left, right = map(int, self.cut)
+        return 1 - (bottom - top) * (right - left) / side**2
+
+
+def plan_views(settings: ViewSettings, images: int, side: int, step: int, words: Sequence[str | int]) -> Views:
+    """The views of one step over `images` images of `side` pixels, drawn from seed `words` and the step."""
+    rng = numpy_rng(*words, "step", step)
+    rows = _shuffled_rows(images, *settings.extent(images, step), words)
+    boxes = crop_boxes(rng, len(rows), settings.crop)
+    flips = rng.random(len(rows)) < (0.5 if settings.flip else 0.0)
+    partners = rng.permutation(len(rows)).astype(np.int32)
+    cut = np.zeros(4, dtype=np.int16)
+    if settings.cutmix:
+        share = rng.beta(settings.cutmix, settings.cutmix)
+        cut[:] = cutmix_box(side, side, share, rng.integers(side), rng.integers(side))
+    return Views(rows, boxes, flips, partners, cut)
+
+
+def _shuffled_rows(images: int, first: int, end: int, words: Sequence[str | int]) -> np.ndarray:
+    epochs = range(first // images, (end - 1) // images + 1)
+    orders = np.concatenate([numpy_rng(*words, "order", epoch).permutation(images) for epoch in epochs])
+    return orders[first - epochs.start * images : end - epochs.start * images].astype(np.int32)
+
+
+def crop_boxes(rng: np.random.Generator, n: int, area: tuple[float, float], tries: int = 10) -> np.ndarray:
+    """(n, 4) float32 boxes (top, left, height, width, shares of the side) of random resized crops.
+
+    Area uniform in `area`, aspect ratio log-uniform in 3/4..4/3; of ten tries the first that fits, else a
+    centred square of the smallest side, which are torchvision's rules.
+    """
+    areas = rng.uniform(*area, (n, tries))
+    ratios = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3), (n, tries)))
+    widths, heights = np.sqrt(areas * ratios), np.sqrt(areas / ratios)
+    fits = (widths <= 1) & (heights <= 1)
+    first = fits.argmax(axis=1)
+    none = ~fits.any(axis=1)
+    width = np.where(none, 1.0, widths[np.arange(n), first])
+    height = np.where(none, 1.0, heights[np.arange(n), first])
+    top, left = rng.random(n) * (1 - height), rng.random(n) * (1 - width)
+    return np.stack([top, left, height, width], axis=1).astype(np.float32)
+
+
+def cutmix_box(height: int, width: int, share: float, row: int, column: int) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of the region to paste: 1 - share of the area, centred, clipped (Yun et al. 2019)."""
+    ratio = np.sqrt(1.0 - share)
+    half_height, half_width = int(height * ratio) // 2, int(width * ratio) // 2
+    return (
+        max(row - half_height, 0),
+        min(row + half_height, height),
+        max(column - half_width, 0),
+        min(column + half_width, width),
+    )
+
+
+def apply_views(images: Tensor, views: Views) -> Tensor:
+    """(B, 3, h, h) images, already picked by views.rows, as the views show them (bilinear)."""
+    cropped = F.grid_sample(images, _crop_grid(images, views), padding_mode="border", align_corners=False)
+    return mix(cropped, views)
+
+
+def mix(images: Tensor, views: Views) -> Tensor:
+    """CutMix: the region of each image replaced by its partner's."""
+    top, bottom, left, right = map(int, views.cut)
+    if bottom > top and right > left:
+        images = images.clone()
+        partners = torch.from_numpy(views.partners.astype(np.int64)).to(images.device)
+        images[:, :, top:bottom, left:right] = images[partners, :, top:bottom, left:right]
+    return images
+
+
+def _crop_grid(images: Tensor, views: Views) -> Tensor:
+    top, left, height, width = torch.from_numpy(views.boxes).to(images.device).unbind(1)
+    mirror = torch.from_numpy(np.where(views.flips, -1.0, 1.0).astype(np.float32)).to(images.device)
+    maps = torch.zeros(len(images), 2, 3, device=images.device)
+    maps[:, 0, 0], maps[:, 0, 2] = width * mirror, 2 * left + width - 1
+    maps[:, 1, 1], maps[:, 1, 2] = height, 2 * top + height - 1
+    return F.affine_grid(maps, list(images.shape), align_corners=False)

@@ -1,0 +1,1 @@
+"""One module per rule: reads the inputs, calls the floors below, writes the outputs."""

@@ -1,0 +1,21 @@
+"""Cutting work into batches so that what an item computes does not depend on its company."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+
+def in_batches(items: Iterable, size: int) -> Iterator[list]:
+    """Consecutive lists of `size` items, the last one shorter."""
+    items = iter(items)
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def on_grid(first: int, count: int, size: int) -> Iterator[list[int]]:
+    """Batches of exactly `size` places that cover the global numbers first .. first + count - 1.
+
+    The cuts lie at multiples of `size` counted from 0, so an item has the same place in a batch of the same shape
+    whichever shard it is computed in. Places outside the range are padding, given as the nearest number inside.
+    """
+    for start in range(first - first % size, first + count, size):
+        yield [min(max(n, first), first + count - 1) for n in range(start, start + size)]

@@ -1,0 +1,40 @@
+"""Which noisy latents to start from, so that a few images stand for the class (D3HR)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from retort.config.seeds import numpy_rng
+from retort.data.tensors import open_tensors, write_tensors
+from retort.methods.groups import BLOCK, best_groups, matched_group, score_groups
+
+
+def choose_starts(
+    inversions: Sequence[str], output: str, *, ipc: int, search: str, groups: int, skew_weight: float, dataset: str, seed: int
+) -> None:
+    """latents (K, ipc, C, H, W) float32 for all classes in label order, with the group and its score for each.
+
+    search: "groups" for the paper's search, "closed-form" for one group that matches every class. Classes share
+    the standard normal draws, as in the reference; the group number is -1 for the closed form.
+    """
+    shards = [open_tensors(path) for path in inversions]
+    mean = np.concatenate([s["mean"] for s in shards])
+    variance = np.concatenate([s["variance"] for s in shards])
+    classes, *shape = mean.shape
+    flat = variance.reshape(classes, -1)
+
+    def draw(block: int) -> np.ndarray:
+        rng = numpy_rng(seed, "groups", dataset, ipc, block)
+        return rng.standard_normal((BLOCK, ipc, flat.shape[1]), dtype=np.float32)
+
+    if search == "closed-form":
+        group = matched_group(draw(0)[0].astype(np.float64))
+        index, score = np.full(classes, -1), score_groups(group[None], flat, skew_weight)[0]
+        z = np.broadcast_to(group, (classes, *group.shape))
+    else:
+        best = best_groups(draw, groups, flat, skew_weight, lambda blocks: tqdm(blocks, desc="scoring groups", unit="block"))
+        index, score = best.index, best.score
+        z = np.stack([draw(i // BLOCK)[i % BLOCK] for i in index])
+    latents = mean[:, None] + np.sqrt(variance)[:, None] * z.reshape(classes, ipc, *shape)
+    write_tensors(output, {"latents": latents.astype(np.float32), "group": index, "score": score})

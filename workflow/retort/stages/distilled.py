@@ -1,0 +1,30 @@
+"""A distilled set on disk: an ImageFolder of PNGs with a manifest, or, for the full set, the manifest alone."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from retort.data.files import read_rows
+from retort.errors import RetortError
+from retort.stages.decode import open_split
+
+MANIFEST = "manifest.csv"
+COLUMNS = ["file", "class_id", "class_name", "class_index", "index", "source", "row", "group", "score"]
+
+
+def read_set(directory: str | Path, train: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """(pixels (N, h, h, 3) uint8, labels (N,) int64) in manifest order.
+
+    A row without a file is a row of the decoded training split `train`; a manifest of all of its rows is read as
+    a memory map. Raises RetortError when an image is missing.
+    """
+    rows = read_rows(Path(directory, MANIFEST))
+    labels = np.array([int(row["class_index"]) for row in rows])
+    if all(row["file"] == "" for row in rows):
+        pixels, _ = open_split(train)
+        order = np.array([int(row["row"]) for row in rows])
+        return (pixels if np.array_equal(order, np.arange(len(pixels))) else pixels[order]), labels
+    if missing := [row["file"] for row in rows if not Path(directory, row["file"]).is_file()]:
+        raise RetortError(f"{directory} lacks {missing[0]} ({len(missing)} missing); delete the folder and run again")
+    return np.stack([np.asarray(Image.open(Path(directory, row["file"]))) for row in rows]), labels

@@ -1,0 +1,69 @@
+"""What every script does around its stage: a log, the right number of threads, readable errors."""
+
+import hashlib
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from retort.errors import RetortError
+
+
+class _Tee:
+    """Writes to the terminal and to the job's log."""
+
+    def __init__(self, terminal, log):
+        self._terminal, self._log = terminal, log
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        return self._terminal.write(text)
+
+    def flush(self) -> None:
+        self._log.flush()
+        self._terminal.flush()
+
+    def isatty(self) -> bool:
+        return self._terminal.isatty()
+
+    def fileno(self) -> int:
+        return self._terminal.fileno()
+
+
+@contextmanager
+def job(snakemake) -> Iterator[None]:
+    """Run a stage for Snakemake: log its output, hold it to its threads, end with one clear error.
+
+    Mistakes in the input (RetortError) end the job with their message; anything else with its traceback. Both
+    stand in the log.
+    """
+    with open(snakemake.log[0], "w") as log:
+        sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
+        if "torch" in sys.modules:
+            from retort.config.devices import use_threads
+
+            use_threads(snakemake.threads)
+        try:
+            yield
+        except RetortError as error:
+            print(f"retort: {snakemake.rule}: {error}", file=sys.stderr)
+            sys.exit(1)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            sys.stdout, sys.stderr = sys.stdout._terminal, sys.stderr._terminal
+
+
+def purpose(snakemake) -> str:
+    """What this job is for, as a short hash of its parameters (code included) and the state of its inputs.
+
+    A checkpoint left for another purpose must not be resumed.
+    """
+    inputs = [(str(p), Path(p).stat().st_size, Path(p).stat().st_mtime_ns) for p in snakemake.input]
+    words = json.dumps([dict(snakemake.params.items()), inputs], sort_keys=True, default=str)
+    return hashlib.sha256(words.encode()).hexdigest()[:16]

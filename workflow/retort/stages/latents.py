@@ -1,0 +1,42 @@
+"""Latent shards: which classes they hold, and reading them without loading them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from retort.data.tensors import open_tensors
+from retort.errors import RetortError
+
+
+class LatentShards:
+    """The latents of all classes behind one index, in class order; memory-mapped."""
+
+    def __init__(self, paths: Sequence[str | Path], class_ids: Sequence[str]):
+        maps = {name: array for path in paths for name, array in open_tensors(path).items()}
+        if missing := [c for c in class_ids if _latent_key(c) not in maps]:
+            raise RetortError(f"the latent files {', '.join(map(str, paths))} lack the classes {', '.join(missing)}")
+        self._arrays = [maps[_latent_key(c)] for c in class_ids]
+        self._ends = np.cumsum([len(a) for a in self._arrays])
+        self.labels = np.repeat(np.arange(len(class_ids)), [len(a) for a in self._arrays])
+        self.shape = self._arrays[0].shape[1:]
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """(n, C, H, W) float32 for row numbers (n,), in the order asked for."""
+        classes = self.labels[rows]
+        starts = np.concatenate([[0], self._ends])[classes]
+        return np.stack([self._arrays[c][r - s] for c, r, s in zip(classes, rows, starts, strict=True)]).astype(np.float32)
+
+
+def class_latents(path: str | Path, class_id: str) -> np.ndarray:
+    """(n, C, H, W) latents of one class, memory-mapped."""
+    return open_tensors(path)[_latent_key(class_id)]
+
+
+def latent_layout(class_id: str, images: int, shape: tuple[int, int, int]) -> dict:
+    """The tensors that one class takes in a shard: its latents, and each one's row in the manifest's train split."""
+    return {_latent_key(class_id): ((images, *shape), "float32"), f"rows/{class_id}": ((images,), "int64")}
+
+
+def _latent_key(class_id: str) -> str:
+    return f"latents/{class_id}"

@@ -1,0 +1,17 @@
+"""Rule build_manifest."""
+
+from retort.stages.job import job
+from retort.stages.prepare import build_manifest
+
+with job(snakemake):
+    build_manifest(
+        snakemake.params.folder,
+        snakemake.output.manifest,
+        snakemake.output.classes,
+        snakemake.output.bad_images,
+        **snakemake.params.settings,
+        classes=snakemake.params.classes,
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+        threads=snakemake.threads,
+    )

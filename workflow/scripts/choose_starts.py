@@ -1,0 +1,14 @@
+"""Rule choose_starts."""
+
+from retort.stages.choose_starts import choose_starts
+from retort.stages.job import job
+
+with job(snakemake):
+    choose_starts(
+        snakemake.input.inversions,
+        snakemake.output.starts,
+        ipc=int(snakemake.wildcards.ipc),
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+        **snakemake.params.start,
+    )

@@ -1,0 +1,13 @@
+"""Rule decode_split."""
+
+from retort.stages.decode import decode_split
+from retort.stages.job import job
+
+with job(snakemake):
+    decode_split(
+        snakemake.input.manifest,
+        snakemake.output.pixels,
+        split=snakemake.wildcards.split,
+        side=snakemake.params.side,
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,13 @@
+"""Rule draw_contact_sheet."""
+
+from retort.stages.draw_sheets import draw_contact_sheet
+from retort.stages.job import job
+
+with job(snakemake):
+    draw_contact_sheet(
+        snakemake.input.distilled,
+        snakemake.input.train,
+        snakemake.input.classes,
+        snakemake.output.figure,
+        title=f"{snakemake.wildcards.method}, {snakemake.wildcards.ipc} per class",
+    )

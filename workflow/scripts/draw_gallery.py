@@ -1,0 +1,13 @@
+"""Rule draw_gallery."""
+
+from retort.stages.draw_sheets import draw_gallery
+from retort.stages.job import job
+
+with job(snakemake):
+    draw_gallery(
+        snakemake.input.sets,
+        snakemake.params.names,
+        snakemake.input.train,
+        snakemake.input.classes,
+        snakemake.output.figure,
+    )

@@ -1,0 +1,18 @@
+"""Rule encode_latents."""
+
+from retort.models.load import CodecFiles
+from retort.stages.encode import encode_shard
+from retort.stages.job import job
+
+with job(snakemake):
+    encode_shard(
+        snakemake.input.manifest,
+        snakemake.output.latents,
+        codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
+        classes=snakemake.params.classes,
+        posterior=snakemake.params.posterior,
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+        batch=snakemake.resources.batch,
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,18 @@
+"""Rule relabel_set."""
+
+from retort.protocols.views import ViewSettings
+from retort.stages.job import job
+from retort.stages.relabel import relabel
+
+with job(snakemake):
+    relabel(
+        snakemake.input.distilled,
+        snakemake.input.train,
+        snakemake.input.classes,
+        snakemake.input.teacher,
+        snakemake.output.labels,
+        kind=snakemake.params.kind,
+        views=ViewSettings(**snakemake.params.views),
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,26 @@
+"""Rule train_students."""
+
+from pathlib import Path
+
+from retort.protocols.student import Recipe
+from retort.protocols.views import ViewSettings
+from retort.stages.job import job
+from retort.stages.train_students import Labelling, train_students
+
+with job(snakemake):
+    train_students(
+        snakemake.input.distilled,
+        snakemake.input.train,
+        snakemake.input.val,
+        snakemake.input.classes,
+        [Path(snakemake.output.students, f"{seed}.json") for seed in range(snakemake.params.seeds)],
+        about=snakemake.params.about,
+        arch=snakemake.wildcards.student,
+        views=ViewSettings(**snakemake.params.views),
+        recipe=Recipe(**snakemake.params.recipe),
+        labelling=Labelling(
+            **snakemake.params.labelling, stored=snakemake.input.get("labels"), teacher=snakemake.input.get("teacher")
+        ),
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,16 @@
+"""Rule write_set."""
+
+from retort.stages.job import job
+from retort.stages.write_set import write_set
+
+with job(snakemake):
+    write_set(
+        snakemake.input.classes,
+        snakemake.input.train,
+        snakemake.input.get("selection"),
+        snakemake.input.get("generated", []),
+        snakemake.input.get("models", []),
+        snakemake.output.distilled,
+        copy=snakemake.params.copy_images,
+        about=snakemake.params.about,
+    )
