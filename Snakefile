@@ -1,8 +1,8 @@
 """Retort: distil an image data set, and measure what the distilled images are worth.
 
-    snakemake --cores 2            everything that the config asks for
-    snakemake --cores 2 d3hr       one method: its distilled sets, its students, its own table
-    snakemake --cores 2 tables     only the tables (and what they need)
+snakemake --cores 2            everything that the config asks for
+snakemake --cores 2 d3hr       one method: its distilled sets, its students, its own table
+snakemake --cores 2 tables     only the tables (and what they need)
 """
 
 from snakemake.utils import min_version
@@ -17,6 +17,15 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/lookups/data.smk"
+include: "rules/lookups/models.smk"
+include: "rules/lookups/latents.smk"
+include: "rules/lookups/inversion.smk"
+include: "rules/lookups/distil.smk"
+include: "rules/lookups/labels.smk"
+include: "rules/lookups/students.smk"
+include: "rules/lookups/tables.smk"
+include: "rules/lookups/figures.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/latents.smk"

@@ -10,9 +10,10 @@ from snakemake.exceptions import WorkflowError
 # Rules and jobs use this clone's library, whatever else is installed; jobs inherit the environment.
 LIBRARY = Path(workflow.basedir, "workflow")
 sys.path.insert(0, str(LIBRARY))
-os.environ["PYTHONPATH"] = str(LIBRARY)
+os.environ.update(PYTHONPATH=str(LIBRARY))
 # Two processes that spin while they wait can slow each other down thirtyfold on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TQDM_MININTERVAL", "3")  # seconds between two lines of progress in a log
 
 from retort.config.fingerprint import fingerprint
 from retort.config.load import load_config
@@ -28,6 +29,7 @@ except RetortError as error:
 
 RESULTS = Path("results")
 DATA = RESULTS / plan.dataset.name
+FIGURES = RESULTS / "figures" / plan.dataset.name
 LOGS = DATA / "logs"
 BENCHMARKS = DATA / "benchmarks"
 CHECKPOINTS = DATA / "checkpoints"
@@ -55,6 +57,11 @@ wildcard_constraints:
     protocol=one_of(plan.config.protocols),
     ipc=r"\d+|all",
     student=r"\w+",
+
+
+def path_of(output, **wildcards):
+    """The one file or folder that an output pattern names for these wildcards."""
+    return str(output).format(**wildcards)
 
 
 @cache

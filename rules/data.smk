@@ -9,6 +9,8 @@ if plan.dataset.kind == "digits":
             LOGS / "export_digits.log",
         benchmark:
             BENCHMARKS / "export_digits" / "images.tsv"
+        conda:
+            "../envs/retort.yaml"
         params:
             code=code_of("export_digits"),
             classes=plan.classes,
@@ -19,7 +21,7 @@ if plan.dataset.kind == "digits":
 
 rule build_manifest:
     input:
-        branch(plan.dataset.kind == "digits", then=DATA / "images", otherwise=[]),
+        unpack(exported_images),
     output:
         manifest=DATA / "manifest.parquet",
         classes=CLASSES,
@@ -28,15 +30,17 @@ rule build_manifest:
         LOGS / "build_manifest.log",
     benchmark:
         BENCHMARKS / "build_manifest" / "manifest.tsv"
+    conda:
+        "../envs/retort.yaml"
+    threads: 2
     params:
         code=code_of("build_manifest"),
         dataset=plan.dataset.name,
         seed=plan.seed,
         classes=plan.classes,
-        folder=plan.image_folder(str(DATA / "images")),
+        folder=plan.user_folder,
         settings=plan.manifest_settings(),
         contents=plan.folder_stamp(),
-    threads: 2
     script:
         "../workflow/scripts/build_manifest.py"
 
@@ -50,9 +54,11 @@ rule decode_split:
         LOGS / "decode_split" / "{split}.log",
     benchmark:
         BENCHMARKS / "decode_split" / "{split}.tsv"
+    conda:
+        "../envs/retort.yaml"
+    threads: 2
     params:
         code=code_of("decode_split"),
         side=plan.dataset.resolution,
-    threads: 2
     script:
         "../workflow/scripts/decode_split.py"

@@ -1,43 +1,6 @@
 """Distilled sets: images sampled or selected, written so that others can load them."""
 
 
-def chosen_starts(wildcards):
-    """The starts that a method samples from: shared with every method that draws them alike; none for noise."""
-    if plan.start_of(wildcards.method) is None:
-        return {}
-    owner = plan.start_owner(wildcards.method)
-    return {"starts": collect(rules.choose_starts.output.starts, method=owner, ipc=wildcards.ipc)[0]}
-
-
-def sampling_settings(wildcards):
-    return plan.sampling_of(wildcards.method)
-
-
-def shard_class_indices(wildcards):
-    return plan.shards[wildcards.shard]
-
-
-def selection_kind(wildcards):
-    return plan.config.methods[wildcards.method].select
-
-
-def set_parts(wildcards):
-    """What a distilled set is written from: a selection of real images, or generated shards and their models."""
-    if selection_kind(wildcards):
-        return {"selection": collect(rules.select_images.output.selection, **wildcards)[0]}
-    generated = collect(rules.generate_images.output.images, shard=plan.shards, **wildcards)
-    return {"generated": generated, "models": [model_directory(wildcards), encoder_directory(wildcards)]}
-
-
-def set_about(wildcards):
-    """What provenance.json says of a set, apart from versions and model sources."""
-    return plan.provenance_of(wildcards.method) | {"ipc": wildcards.ipc, "code": code_of("generate_images")}
-
-
-def copies_images(wildcards):
-    return selection_kind(wildcards) != "all"
-
-
 rule generate_images:
     input:
         unpack(chosen_starts),
@@ -50,6 +13,10 @@ rule generate_images:
         LOGS / "generate_images" / "{method}" / "ipc{ipc}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "generate_images" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
+    conda:
+        "../envs/retort.yaml"
+    resources:
+        batch=16,
     params:
         code=code_of("generate_images"),
         dataset=plan.dataset.name,
@@ -59,8 +26,6 @@ rule generate_images:
         model=model_settings,
         codec=codec_settings,
         sampling=sampling_settings,
-    resources:
-        batch=16,
     script:
         "../workflow/scripts/generate_images.py"
 
@@ -75,6 +40,8 @@ rule select_images:
         LOGS / "select_images" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "select_images" / "{method}" / "ipc{ipc}.tsv"
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("select_images"),
         dataset=plan.dataset.name,
@@ -95,6 +62,8 @@ rule write_set:
         LOGS / "write_set" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "write_set" / "{method}" / "ipc{ipc}.tsv"
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("write_set"),
         copy_images=copies_images,

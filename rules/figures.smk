@@ -1,25 +1,6 @@
 """Pictures for people who would rather look than read."""
 
 
-def figures_of(methods=None):
-    """The contact sheets of some methods, or of all that are wanted."""
-    return [
-        str(rules.draw_contact_sheet.output.figure).format(**row)
-        for row in plan.wanted("method", "ipc", methods=methods)
-    ]
-
-
-def sets_of(rows):
-    return [str(rules.write_set.output.distilled).format(**row) for row in rows]
-
-
-def method_targets(method):
-    """What `snakemake METHOD` makes: its sets and their pictures, its students, its own accuracy table."""
-    if method not in plan.wanted_methods:
-        return sets_of([{"method": method, "ipc": ipc} for ipc in plan.ipcs_of(method)])
-    return collect(rules.tabulate_method.output, method=method) + figures_of([method])
-
-
 rule draw_contact_sheet:
     input:
         distilled=DISTILLED,
@@ -27,7 +8,7 @@ rule draw_contact_sheet:
         classes=CLASSES,
     output:
         figure=report(
-            RESULTS / "figures" / "sets" / "{method}-ipc{ipc}.png",
+            FIGURES / "sets" / "{method}-ipc{ipc}.png",
             caption=CAPTIONS / "contact_sheet.rst",
             category="Distilled sets",
             labels={"method": "{method}", "images per class": "{ipc}"},
@@ -36,6 +17,8 @@ rule draw_contact_sheet:
         LOGS / "draw_contact_sheet" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "draw_contact_sheet" / "{method}" / "ipc{ipc}.tsv"
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("draw_contact_sheet"),
     script:
@@ -49,7 +32,7 @@ rule draw_gallery:
         classes=CLASSES,
     output:
         figure=report(
-            RESULTS / "figures" / "gallery.png",
+            FIGURES / "gallery.png",
             caption=CAPTIONS / "gallery.rst",
             category="Distilled sets",
             labels={"method": "all", "images per class": "first"},
@@ -58,6 +41,8 @@ rule draw_gallery:
         LOGS / "draw_gallery.log",
     benchmark:
         BENCHMARKS / "draw_gallery" / "all.tsv"
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("draw_gallery"),
         names=[row["method"] for row in plan.smallest_sets()],
@@ -70,7 +55,7 @@ rule draw_accuracy:
         table=RESULTS / "accuracy.csv",
     output:
         figure=report(
-            RESULTS / "figures" / "accuracy.png",
+            FIGURES / "accuracy.png",
             caption=CAPTIONS / "accuracy_figure.rst",
             category="Accuracy",
             labels={"what": "figure"},
@@ -79,6 +64,8 @@ rule draw_accuracy:
         LOGS / "draw_accuracy.log",
     benchmark:
         BENCHMARKS / "draw_accuracy" / "all.tsv"
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("draw_accuracy"),
         full=plan.methods_that_select("all"),

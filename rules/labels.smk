@@ -1,19 +1,6 @@
 """Teacher labels of distilled sets, stored once for every student that uses them."""
 
 
-def protocol_teacher(wildcards):
-    return DATA / "teachers" / plan.teacher_of(wildcards.protocol)
-
-
-def label_kind(wildcards):
-    return plan.protocol(wildcards.protocol).labels.kind
-
-
-def label_views(wildcards):
-    """The augmented views that labels are for; none for static labels, which are of the images themselves."""
-    return plan.labelling_of(wildcards.protocol)["views"]
-
-
 rule relabel_set:
     input:
         distilled=DISTILLED,
@@ -26,6 +13,8 @@ rule relabel_set:
         LOGS / "relabel_set" / "{method}" / "ipc{ipc}" / "{protocol}.log",
     benchmark:
         BENCHMARKS / "relabel_set" / "{method}" / "ipc{ipc}" / "{protocol}.tsv"
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("relabel_set"),
         dataset=plan.dataset.name,

@@ -1,14 +1,6 @@
 """Latents of all training images, a shard of classes at a time."""
 
 
-def encoder_posterior(wildcards):
-    return plan.config.models[wildcards.encoder].posterior
-
-
-def encoder_settings(wildcards):
-    return plan.codec_settings(wildcards.encoder)
-
-
 rule encode_latents:
     input:
         manifest=rules.build_manifest.output.manifest,
@@ -19,6 +11,10 @@ rule encode_latents:
         LOGS / "encode_latents" / "{encoder}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "encode_latents" / "{encoder}" / "{shard}.tsv"
+    conda:
+        "../envs/retort.yaml"
+    resources:
+        batch=64,
     params:
         code=code_of("encode_latents"),
         dataset=plan.dataset.name,
@@ -26,7 +22,5 @@ rule encode_latents:
         classes=shard_class_ids,
         codec=encoder_settings,
         posterior=encoder_posterior,
-    resources:
-        batch=64,
     script:
         "../workflow/scripts/encode_latents.py"

@@ -1,29 +1,6 @@
 """Models: fetched once, or trained here; each measured before it is used."""
 
 
-def model_training(wildcards):
-    """How a model is trained here."""
-    return plan.config.models[wildcards.model].train.model_dump(mode="json")
-
-
-def model_origin(wildcards):
-    """Where a model is fetched from."""
-    return plan.config.models[wildcards.model].model_dump(include={"kind", "source", "revision"})
-
-
-def encoder_latents(wildcards):
-    """All latent shards of the encoder that a model works on."""
-    return collect(rules.encode_latents.output.latents, encoder=plan.encoder_of(wildcards.model), shard=plan.shards)
-
-
-def teacher_settings(wildcards):
-    return plan.config.teachers[wildcards.teacher].model_dump(include={"arch", "expect"})
-
-
-def teacher_training(wildcards):
-    return plan.config.teachers[wildcards.teacher].train.model_dump(mode="json")
-
-
 rule fetch_model:
     output:
         model=directory(DATA / "models" / "{model}"),
@@ -31,11 +8,13 @@ rule fetch_model:
         LOGS / "fetch_model" / "{model}.log",
     benchmark:
         BENCHMARKS / "fetch_model" / "{model}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.model_names(trained=False)),
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("fetch_model"),
         origin=model_origin,
-    wildcard_constraints:
-        model=one_of(plan.model_names(trained=False)),
     script:
         "../workflow/scripts/fetch_model.py"
 
@@ -50,13 +29,15 @@ rule train_vae:
         LOGS / "train_vae" / "{model}.log",
     benchmark:
         BENCHMARKS / "train_vae" / "{model}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.model_names("vae", trained=True)),
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("train_vae"),
         settings=model_training,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "{model}.safetensors"),
-    wildcard_constraints:
-        model=one_of(plan.model_names("vae", trained=True)),
     script:
         "../workflow/scripts/train_vae.py"
 
@@ -72,15 +53,17 @@ rule train_dit:
         LOGS / "train_dit" / "{model}.log",
     benchmark:
         BENCHMARKS / "train_dit" / "{model}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.model_names("dit", trained=True)),
+    # Everything waits for the diffusion model, so it goes first where there is a choice.
+    priority: 10
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("train_dit"),
         settings=model_training,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "{model}.safetensors"),
-    wildcard_constraints:
-        model=one_of(plan.model_names("dit", trained=True)),
-    # Everything waits for the diffusion model, so it goes first where there is a choice.
-    priority: 10
     script:
         "../workflow/scripts/train_dit.py"
 
@@ -96,6 +79,8 @@ rule train_teacher:
         LOGS / "train_teacher" / "{teacher}.log",
     benchmark:
         BENCHMARKS / "train_teacher" / "{teacher}.tsv"
+    conda:
+        "../envs/retort.yaml"
     params:
         code=code_of("train_teacher"),
         teacher=teacher_settings,
@@ -118,12 +103,14 @@ rule judge_model:
         LOGS / "judge_model" / "{model}-by-{teacher}.log",
     benchmark:
         BENCHMARKS / "judge_model" / "{model}-by-{teacher}.tsv"
+    conda:
+        "../envs/retort.yaml"
+    resources:
+        batch=64,
     params:
         code=code_of("judge_model"),
         model=model_settings,
         codec=codec_settings,
         seed=plan.seed,
-    resources:
-        batch=64,
     script:
         "../workflow/scripts/judge_model.py"

@@ -12,7 +12,7 @@ with job(snakemake):
         snakemake.input.teacher,
         snakemake.output.labels,
         kind=snakemake.params.kind,
-        views=ViewSettings(**snakemake.params.views),
+        views=ViewSettings(**snakemake.params.views) if snakemake.params.views else None,
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
     )

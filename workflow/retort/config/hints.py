@@ -4,7 +4,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+def nearest(word: object, allowed: Iterable[str]) -> str | None:
+    """The closest of `allowed`, or None when none is close."""
+    return next(iter(get_close_matches(str(word), list(allowed), n=1)), None)
+
+
+def did_you_mean(word: object, allowed: Iterable[str]) -> str:
     """', did you mean X?' for the closest of `allowed`, or nothing when none is close."""
-    close = get_close_matches(str(word), list(allowed), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    close = nearest(word, allowed)
+    return f", did you mean {close!r}?" if close else ""

@@ -1,13 +1,15 @@
 """From a plain mapping to a checked config, or one error that names every mistake in it."""
 
+import re
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from retort.config.architectures import ARCHITECTURES
-from retort.config.hints import did_you_mean
-from retort.config.schema import Config
+from retort.config.hints import did_you_mean, nearest
+from retort.config.schema import TABLE_TAG, Config, Generate
 from retort.errors import RetortError
 
 # `snakemake NAME` runs a method, so a method may not be called like one of these targets.
@@ -20,11 +22,11 @@ def load_config(raw: dict[str, Any], reserved: tuple[str, ...] = RESERVED_TARGET
     Raises RetortError listing each mistake with its place, what was found and what is allowed: types, ranges,
     unknown keys first; then names that point nowhere or at the wrong kind of thing.
     """
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        raise RetortError(_report([_described(e) for e in error.errors()])) from None
-    if problems := list(_dangling(config, reserved)):
+    raw = _filled(deepcopy(raw))
+    config, problems = _typed(raw)
+    if config is not None:
+        problems += [*_booleans(raw, config), *_dangling(config, reserved)]
+    if problems:
         raise RetortError(_report(problems))
     return config
 
@@ -34,30 +36,136 @@ def _report(problems: list[str]) -> str:
     return "\n  - ".join([head, *problems])
 
 
+# ---------------------------------------------------------------- types, ranges, keys
+
+
+def _filled(raw: Any) -> Any:
+    """`raw` with an empty table where yaml reads nothing after `teachers:`, or after a `train:` without settings."""
+    if not isinstance(raw, dict):
+        return raw
+    for part in ("models", "teachers", "inversions"):
+        if part in raw and raw[part] is None:
+            raw[part] = {}
+        things = raw.get(part, {})
+        for thing in things.values() if isinstance(things, dict) else ():
+            if isinstance(thing, dict) and "train" in thing and thing["train"] is None and "source" not in thing:
+                thing["train"] = {}
+    return raw
+
+
+def _typed(raw: Any) -> tuple[Config | None, list[str]]:
+    """The config, if one can be read from `raw`, and the mistakes. Mends `raw` so that one mistake hides no other."""
+    problems: list[str] = []
+    while True:
+        try:
+            return Config.model_validate(raw), problems
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        mendable = [e for e in errors if e["type"] in ("unknown_key", "union_tag_not_found")]
+        problems += [_described(e) for e in (mendable or errors) if e["type"] != "union_tag_not_found"]
+        if not mendable:
+            return None, problems
+        for e in mendable:
+            _mend(e["type"], e["input"], e.get("ctx", {}))
+
+
+def _mend(mistake: str, table: dict, context: dict) -> None:
+    """Read a misspelt key as the one it was meant to be, drop any other unknown one, ask for a missing kind."""
+    if mistake == "union_tag_not_found":
+        table["kind"] = None
+        return
+    for key in [key for key in table if str(key) in context["keys"]]:
+        value, meant = table.pop(key), nearest(key, context["allowed"])
+        if meant:
+            table.setdefault(meant, value)
+
+
+_MUST_BE = {
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "finite_number": "a finite number",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "{expected_tags}",
+    "string_pattern_mismatch": "made of letters, digits, - and _, and start with a letter or digit",
+    "string_too_long": "at most {max_length} characters long",
+} | {
+    f"{kind}_{how}": wanted
+    for kind, wanted in {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "string": "text",
+        "list": "a list",
+        "tuple": "a list",
+        "dict": "a table",
+        "model": "a table",
+        "model_attributes": "a table",
+    }.items()
+    for how in ("type", "parsing", "from_float")
+}
+
+
 def _described(error: dict) -> str:
-    place = _place(error["loc"])
-    message = error["msg"][0].lower() + error["msg"][1:]
-    found = error["input"]
-    if error["type"] in ("missing", "unknown_key") or isinstance(found, dict):
-        return f"{place}: {message}"
-    return f"{place}: {message}; found {found!r}"
+    """One line: the place as the user wrote it, what must be there, and what was found."""
+    what, found, context = error["type"], error["input"], error.get("ctx", {})
+    path = _path(error["loc"])
+    if what == "union_tag_invalid":
+        path, found = [*path, "kind"], found["kind"]
+        context = {"expected_tags": context["expected_tags"].replace(", ", " or ")}
+    if what == "missing":
+        return f"{_place(path)}: required, but missing"
+    if what == "too_short":
+        return f"{_place(path)}: must not be empty"
+    if what not in _MUST_BE:
+        empty = [key for key, value in found.items() if value is None] if isinstance(found, dict) else []
+        note = f" ({', '.join(empty)}: nothing follows)" if empty else ""
+        shown = "" if isinstance(found, dict) else f"; found {_shown(found)}"
+        return f"{_place(path)}: {error['msg']}{note}{shown}"
+    must = "must be " + _MUST_BE[what].format_map(context)
+    hint = did_you_mean(found, re.findall("'([^']*)'", must)) if isinstance(found, str) else ""
+    if what == "string_type" and isinstance(found, int | float):
+        hint = " (put it in quotes)"
+    if path and path[-1] == _KEY:
+        return f"{_place(path[:-2])}: the name {found!r} {must}{hint}"
+    return f"{_place(path)}: {must}; found {_shown(found)}{hint}"
 
 
-# Pydantic puts the tag of a union into the location; the user never wrote it.
-_TAGS = {"digits", "folder", "vae", "dit", "noise", "inversion", "hard", "teacher"}
-_TAGGED = {"dataset", "start", "labels"}
+def _shown(found: Any) -> str:
+    if found is None:
+        return "nothing"
+    text = "a table" if isinstance(found, dict) else repr(found)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _place(location: tuple) -> str:
-    kept: list[str] = []
-    for i, part in enumerate(location):
-        before = location[i - 1] if i else None
-        in_models = i == 2 and location[0] == "models"
-        if part in _TAGS and (before in _TAGGED or in_models):
-            continue
-        if part != "[key]":
-            kept.append(f"[{part}]" if isinstance(part, int) else f".{part}")
-    return "".join(kept).lstrip(".") or "(top level)"
+_KEY = "[key]"  # pydantic's last word on the place of a bad key
+
+
+def _path(location: tuple) -> list[str | int]:
+    """The location without what pydantic adds to it: the kind that a dataset, a model or a table was taken for."""
+    after_name = {"dataset": 1, "models": 2}.get(location[0] if location else None)
+    return [p for i, p in enumerate(location) if p != TABLE_TAG and (i != after_name or p == _KEY)]
+
+
+def _place(path: list[str | int] | tuple[str | int, ...]) -> str:
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or "(top level)"
+
+
+def _booleans(raw: Any, typed: Any, path: tuple = ()) -> Iterator[str]:
+    """Yaml reads `yes` and `on` as true, which would count as 1 where a number is wanted."""
+    if isinstance(raw, bool) and not isinstance(typed, bool):
+        yield f"{_place(path)}: must be a number; found {raw}"
+    elif isinstance(raw, dict):
+        for key, value in raw.items():
+            inner = getattr(typed, key) if isinstance(typed, BaseModel) else typed[key]
+            yield from _booleans(value, inner, (*path, key))
+    elif isinstance(raw, list):
+        for i, value in enumerate(raw):
+            yield from _booleans(value, typed[i], (*path, i))
+
+
+# ---------------------------------------------------------------- names
 
 
 def _dangling(config: Config, reserved: tuple[str, ...]) -> Iterator[str]:
@@ -79,8 +187,10 @@ def _dangling(config: Config, reserved: tuple[str, ...]) -> Iterator[str]:
         if name in reserved:
             yield f"methods.{name}: this name is taken by a target; reserved are {', '.join(reserved)}"
         if method.generate:
-            yield from check(f"methods.{name}.generate.model", method.generate.model, sorted(backbones), "diffusion model")
-            yield from _bad_start(name, method.generate, config, check)
+            yield from check(
+                f"methods.{name}.generate.model", method.generate.model, sorted(backbones), "diffusion model"
+            )
+            yield from _bad_start(name, method.generate, config, backbones, check)
     for name, protocol in config.protocols.items():
         if protocol.labels != "hard":
             place = f"protocols.{name}.labels.teacher"
@@ -95,7 +205,7 @@ def _dangling(config: Config, reserved: tuple[str, ...]) -> Iterator[str]:
                 yield from check(f"runs[{i}].{key}", name, allowed, what)
 
 
-def _bad_start(name: str, generate, config: Config, check) -> Iterator[str]:
+def _bad_start(name: str, generate: Generate, config: Config, backbones: set[str], check) -> Iterator[str]:
     if generate.start == "noise":
         return
     place = f"methods.{name}.generate"
@@ -103,13 +213,19 @@ def _bad_start(name: str, generate, config: Config, check) -> Iterator[str]:
     inversion = config.inversions.get(generate.start.inversion)
     if inversion is None:
         return
-    if inversion.model != generate.model:
+    if inversion.model != generate.model and backbones >= {inversion.model, generate.model}:
         yield (
-            f"{place}: starts from {generate.start.inversion!r}, an inversion by model {inversion.model!r}, but samples "
-            f"with {generate.model!r}; latents of one model mean nothing to another, so name the same model"
+            f"{place}: starts from {generate.start.inversion!r}, an inversion by model {inversion.model!r}, but "
+            f"samples with {generate.model!r}; latents of one model mean nothing to another, so name the same model"
         )
     if generate.steps not in (None, inversion.steps):
         yield (
             f"{place}.steps: found {generate.steps}, but the inversion {generate.start.inversion!r} fixes the grid at "
             f"{inversion.steps} steps; leave steps out"
+        )
+    if generate.start.first_step == "reference" and inversion.stop + 1 == inversion.steps:
+        yield (
+            f"{place}.start.first_step: 'reference' begins one step after stop, but the inversion "
+            f"{generate.start.inversion!r} stops at {inversion.stop}, the last of {inversion.steps}; lower its stop, "
+            "or give first_step: matched"
         )

@@ -21,9 +21,10 @@ class Plan:
 
     # ------------------------------------------------------------ data
 
-    def image_folder(self, exported: str) -> str:
-        """Where the real images lie: the user's folder, or `exported` when the workflow writes them itself."""
-        return exported if self.dataset.kind == "digits" else self.dataset.path
+    @property
+    def user_folder(self) -> str | None:
+        """Where the user's images lie; None when the workflow writes them out itself."""
+        return None if self.dataset.kind == "digits" else self.dataset.path
 
     def manifest_settings(self) -> dict:
         """What shapes the manifest apart from the images."""
@@ -41,7 +42,9 @@ class Plan:
     def shards(self) -> dict[str, list[int]]:
         """Shard name -> consecutive label indices of its classes."""
         size, count = self.dataset.shard_classes, len(self.classes)
-        return {f"{i:04d}": list(range(first, min(first + size, count))) for i, first in enumerate(range(0, count, size))}
+        return {
+            f"{i:04d}": list(range(first, min(first + size, count))) for i, first in enumerate(range(0, count, size))
+        }
 
     def shard_class_ids(self, shard: str) -> list[str]:
         return [self.classes[i] for i in self.shards[shard]]
@@ -129,9 +132,11 @@ class Plan:
             "method": method,
             "seed": self.seed,
             "settings": self.config.methods[method].model_dump(**dump),
-            "data": self.dataset.model_dump(**dump),
+            "data": self.dataset.model_dump(mode="json", exclude_none=True, exclude={"shard_classes"}),
             "models": {name: self.config.models[name].model_dump(**dump) for name in models},
-            "inversions": {start.inversion: self.config.inversions[start.inversion].model_dump(**dump)} if start else {},
+            "inversions": {start.inversion: self.config.inversions[start.inversion].model_dump(**dump)}
+            if start
+            else {},
         }
 
     # ------------------------------------------------------------ protocols
@@ -182,7 +187,12 @@ class Plan:
 
     def seeds_of(self, method: str, ipc: str, protocol: str, student: str) -> int:
         runs = self.runs
-        same = (runs["method"] == method) & (runs["ipc"] == ipc) & (runs["protocol"] == protocol) & (runs["student"] == student)
+        same = (
+            (runs["method"] == method)
+            & (runs["ipc"] == ipc)
+            & (runs["protocol"] == protocol)
+            & (runs["student"] == student)
+        )
         return int(same.sum())
 
 

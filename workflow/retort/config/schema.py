@@ -6,7 +6,16 @@ editors use is generated from these classes (`make schema`).
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from retort.config.architectures import ARCHITECTURES
@@ -20,7 +29,7 @@ Count = Annotated[int, Field(ge=1)]
 class Strict(BaseModel):
     """A table of the config: unknown keys are refused with the nearest known one named."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -29,8 +38,31 @@ class Strict(BaseModel):
         if unknown:
             allowed = list(cls.model_fields)
             hints = "; ".join(f"unknown key {key!r}{did_you_mean(key, allowed)}" for key in unknown)
-            raise PydanticCustomError("unknown_key", "{hints}", {"hints": f"{hints} (allowed: {', '.join(allowed)})"})
+            message = f"{hints} (allowed: {', '.join(allowed)})"
+            raise PydanticCustomError("unknown_key", "{hints}", {"hints": message, "keys": unknown, "allowed": allowed})
         return data
+
+
+TABLE_TAG = "<table>"  # in the place of an error, which is not shown to users
+
+
+def _word_or_table(word: str, description: str) -> Discriminator:
+    """Tells the one word that stands for a default from a table that says more; `description` names both."""
+    return Discriminator(
+        lambda found: word if found == word else TABLE_TAG if isinstance(found, dict | BaseModel) else None,
+        custom_error_type="word_or_table",
+        custom_error_message=f"must be {description}",
+    )
+
+
+def _exactly_one(table: BaseModel, one: str, other: str, described: str) -> None:
+    """Raises unless exactly one of two optional keys is given."""
+    given = [key for key in (one, other) if getattr(table, key) is not None]
+    if len(given) != 1:
+        found = "both" if given else "neither"
+        raise PydanticCustomError(
+            "exactly_one", "give exactly one of {described}; found {found}", {"described": described, "found": found}
+        )
 
 
 # ---------------------------------------------------------------- data
@@ -46,14 +78,15 @@ class Dataset(Strict):
     )
     shard_classes: Count = Field(10, description="Classes per shard: one job handles this many classes at a time.")
 
-    @model_validator(mode="after")
-    def _distinct_classes(self):
-        if self.classes is not None and len(set(self.classes)) < len(self.classes):
-            repeated = sorted({c for c in self.classes if self.classes.count(c) > 1})
+    @field_validator("classes")
+    @classmethod
+    def _distinct_classes(cls, classes: list[str] | None) -> list[str] | None:
+        if classes is not None and len(set(classes)) < len(classes):
+            repeated = sorted({c for c in classes if classes.count(c) > 1})
             raise PydanticCustomError("repeated", "classes named twice: {names}", {"names": ", ".join(repeated)})
-        if self.classes is not None and len(self.classes) < 2:
+        if classes is not None and len(classes) < 2:
             raise PydanticCustomError("too_few", "at least two classes are needed to train a student", {})
-        return self
+        return classes
 
 
 class DigitsDataset(Dataset):
@@ -71,7 +104,7 @@ class FolderDataset(Dataset):
     path: str = Field(description="The folder; relative paths start where snakemake is started.")
     class_names: dict[str, str] = Field({}, description="Readable name per class id; default: the id itself.")
     val_fraction: float = Field(
-        0.2, gt=0, lt=1, description="Share of each class held out when there are no train/ and val/ folders."
+        0.2, gt=0, lt=1, description="About this share of each class is held out when there are no train/ and val/."
     )
     on_bad_image: Literal["stop", "skip"] = Field(
         "stop", description="stop: list unreadable images and stop; skip: leave them out and list them."
@@ -87,7 +120,9 @@ AnyDataset = Annotated[DigitsDataset | FolderDataset, Field(discriminator="kind"
 class VaeTraining(Strict):
     """A small AutoencoderKL trained here on the training images."""
 
-    channels: list[Count] = Field([16, 32, 32], min_length=1, description="Width per block; each block but the last halves.")
+    channels: list[Count] = Field(
+        [16, 32, 32], min_length=1, description="Width per block; each block but the last halves."
+    )
     layers_per_block: Count = 1
     norm_groups: Count = Field(8, description="Groups of the group norm; must divide every width.")
     latent_channels: Count = 4
@@ -101,7 +136,8 @@ class VaeTraining(Strict):
     def _groups_divide(self):
         if any(width % self.norm_groups for width in self.channels):
             raise PydanticCustomError(
-                "groups", "norm_groups {groups} must divide every one of channels {channels}",
+                "groups",
+                "norm_groups {groups} must divide every one of channels {channels}",
                 {"groups": self.norm_groups, "channels": str(self.channels)},
             )
         return self
@@ -131,8 +167,7 @@ class _FromSource(Strict):
 
     @model_validator(mode="after")
     def _trained_or_loaded(self):
-        if (self.train is None) == (self.source is None):
-            raise PydanticCustomError("origin", "give either train (made here) or source (a directory or hub id)", {})
+        _exactly_one(self, "train", "source", "train (made here) and source (a directory or hub id)")
         return self
 
 
@@ -154,7 +189,8 @@ class DitModel(_FromSource):
     train: DitTraining | None = None
     encoder: Name = Field(description="The vae model whose latents it works on.")
     timestep_embedding: Literal["diffusers", "original"] = Field(
-        "diffusers", description="original: frequencies of the original DiT code (shift 0), for converted checkpoints run as CaO2 does."
+        "diffusers",
+        description="original: the original DiT code's frequencies (shift 0), which CaO2 runs.",
     )
 
 
@@ -212,14 +248,18 @@ class InversionStart(Strict):
 
     inversion: Name
     search: Literal["groups", "closed-form"] = Field(
-        "groups", description="groups: best of many random groups, as the paper; closed-form: one group made to match (ours)."
+        "groups",
+        description="groups: best of many random groups, as the paper; closed-form: one group made to match (ours).",
     )
     groups: Count = Field(10_000, description="Random groups to score (the paper: 1e5 to 1e6).")
     skew_weight: float = Field(0.1, ge=0, description="Weight of the skew term: 0.1 in D3HR's code, 0.5 in its paper.")
     first_step: Literal["reference", "matched"] = Field(
         "reference",
-        description="reference: begin one step noisier than the latents are, as D3HR's code does; matched: at their own step.",
+        description="reference: begin one step noisier than the latents are, as D3HR's code; matched: at their step.",
     )
+
+
+_START = "noise, or {inversion: NAME, ...}"
 
 
 class Generate(Strict):
@@ -227,9 +267,9 @@ class Generate(Strict):
 
     model: Name
     start: Annotated[
-        Annotated[Literal["noise"], Tag("noise")] | Annotated[InversionStart, Tag("inversion")],
-        Discriminator(lambda value: "noise" if isinstance(value, str) else "inversion"),
-    ] = Field("noise", description="noise, or {inversion: NAME, ...}")
+        Annotated[Literal["noise"], Tag("noise")] | Annotated[InversionStart, Tag(TABLE_TAG)],
+        _word_or_table("noise", _START),
+    ] = Field("noise", description=_START)
     guidance: float = Field(4.0, ge=0, description="Classifier-free guidance; 1 is the plain conditional model.")
     steps: int | None = Field(
         None, ge=1, le=1000, description="DDIM steps (default 50); with an inversion its own grid is used."
@@ -246,8 +286,7 @@ class Method(Strict):
 
     @model_validator(mode="after")
     def _one_way(self):
-        if (self.generate is None) == (self.select is None):
-            raise PydanticCustomError("method", "give exactly one of generate and select", {})
+        _exactly_one(self, "generate", "select", "generate and select")
         return self
 
 
@@ -275,12 +314,16 @@ class Views(Strict):
     flip: bool = Field(False, description="Random left-right flips; wrong for digits and text.")
     cutmix: float = Field(1.0, ge=0, description="alpha of CutMix's Beta distribution; 0 turns CutMix off.")
 
+    @field_validator("crop")
+    @classmethod
+    def _ordered(cls, crop: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < crop[0] <= crop[1]:
+            raise PydanticCustomError("crop", "must be two areas with 0 < low <= high <= 1", {})
+        return crop
+
     @model_validator(mode="after")
     def _one_length(self):
-        if (self.steps is None) == (self.epochs is None):
-            raise PydanticCustomError("length", "give exactly one of steps and epochs", {})
-        if not 0 < self.crop[0] <= self.crop[1]:
-            raise PydanticCustomError("crop", "crop must be two areas with 0 < low <= high <= 1", {})
+        _exactly_one(self, "steps", "epochs", "steps and epochs")
         return self
 
 
@@ -296,17 +339,22 @@ class Optimizer(Strict):
     )
 
 
+_LABELS = "hard (the class), or {teacher: NAME, kind: region | static | online}"
+
+
 class Protocol(Strict):
     """A complete recipe for measuring a distilled set."""
 
     labels: Annotated[
-        Annotated[Literal["hard"], Tag("hard")] | Annotated[TeacherLabels, Tag("teacher")],
-        Discriminator(lambda value: "hard" if isinstance(value, str) else "teacher"),
-    ] = Field(description="hard (the class), or {teacher: NAME, kind: region | static | online}")
+        Annotated[Literal["hard"], Tag("hard")] | Annotated[TeacherLabels, Tag(TABLE_TAG)],
+        _word_or_table("hard", _LABELS),
+    ] = Field(description=_LABELS)
     views: Views
     optimizer: Optimizer
     temperature: float = Field(20.0, gt=0, description="Soft labels only: KL at this temperature, without T squared.")
-    evaluations: Count = Field(10, description="How often the student is tested, evenly spread and after the last step.")
+    evaluations: Count = Field(
+        10, description="How often the student is tested, evenly spread and after the last step."
+    )
 
 
 class Run(Strict):

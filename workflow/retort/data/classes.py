@@ -28,7 +28,8 @@ def list_folder_classes(path: Path, wanted: list[str] | None) -> list[str]:
     classes = wanted or found
     if len(classes) < 2:
         raise RetortError(
-            f"dataset.path: {root} has {len(found)} class folders; at least two are needed, one folder of images per class"
+            f"dataset.path: {root} has {len(found)} class folders; "
+            "at least two are needed, one folder of images per class"
         )
     return classes
 
@@ -42,7 +43,9 @@ def folder_stamp(path: Path, classes: list[str]) -> list[str]:
 
 def some_of(names: list[str], most: int = 8) -> str:
     """The first few names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(names[:most]) + (
+        f" and {len(names) - most} more" if len(names) > most else "" if names else "none"
+    )
 
 
 def class_list(dataset) -> list[str]:

@@ -48,21 +48,21 @@ def whole_directory(path: str | Path) -> Iterator[Path]:
 def write_json(path: str | Path, content: Any) -> None:
     """Indented JSON with a final newline, whole or not at all."""
     with whole_file(path) as scratch:
-        scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def write_rows(path: str | Path, columns: list[str], rows: list[dict]) -> None:
     """CSV with a header, whole or not at all; every row has exactly these columns."""
-    with whole_file(path) as scratch, open(scratch, "w", newline="") as handle:
+    with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    with open(path, newline="") as handle:
+    with open(path, newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))

@@ -7,11 +7,23 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from retort.errors import RetortError
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
+
+# How to turn the stored pixels upright, by EXIF orientation. ImageOps.exif_transpose would also write the EXIF data
+# anew, and fails where any of its other tags is odd.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class BadImage(RetortError):
@@ -26,10 +38,11 @@ def read_rgb(path: str | Path) -> Image.Image:
     try:
         with Image.open(path) as handle:
             handle.load()
-            image = ImageOps.exif_transpose(handle)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "empty file" if Path(path).is_file() and Path(path).stat().st_size == 0 else str(error)
-        raise BadImage(f"{path}: {reason}") from None
+            turn = _TURNS.get(handle.getexif().get(ExifTags.Base.Orientation))
+            image = handle.copy() if turn is None else handle.transpose(turn)
+    except Exception as error:  # what a decoder raises when it stumbles over damage can be anything
+        empty = Path(path).is_file() and Path(path).stat().st_size == 0
+        raise BadImage(f"{path}: {'empty file' if empty else str(error) or type(error).__name__}") from None
     if image.mode.startswith("I"):
         wide = np.asarray(image, dtype=np.float64)
         image = Image.fromarray((wide / 257).round().clip(0, 255).astype(np.uint8))
@@ -62,7 +75,7 @@ def stream_squares(paths: Iterable[str], side: int, threads: int = 1, ahead: int
     """(side, side, 3) uint8 for each path, in order, decoded by `threads` threads at most `ahead` images early."""
     with ThreadPoolExecutor(max(1, threads)) as pool:
         todo = iter(paths)
-        waiting = deque(pool.submit(_read_square, p, side) for p in islice(todo, max(ahead, threads)))
+        waiting = deque(pool.submit(_read_square, p, side) for p in islice(todo, max(1, ahead)))
         while waiting:
             pixels = waiting.popleft().result()
             waiting.extend(pool.submit(_read_square, p, side) for p in islice(todo, 1))

@@ -37,8 +37,9 @@ def write_digits(folder: Path, classes: list[str], side: int) -> None:
 def list_images(path: Path, classes: list[str], val_fraction: float, seed: int, dataset: str) -> list[dict]:
     """One {split, class_id, image_id, path} per image file, ordered by split, class and name.
 
-    With train/ and val/ under `path` these are the splits. Otherwise each class holds out `val_fraction` of its
-    images (at least one), chosen by a seed of the image's own name, so that adding images moves none of the others.
+    With train/ and val/ under `path` these are the splits. Otherwise about `val_fraction` of each class is held out,
+    by a draw that each image makes for itself, from its own name, so that adding images moves none of the others.
+    Both splits get at least one image of each class.
     Raises RetortError for classes without images, and for train/ without val/ or with other classes.
     """
     train, val = path / "train", path / "val"
@@ -48,8 +49,9 @@ def list_images(path: Path, classes: list[str], val_fraction: float, seed: int, 
             files = _image_files(path / class_id)
             if len(files) < 2:
                 raise RetortError(f"{path / class_id} has {len(files)} images; at least two are needed to hold one out")
-            draws = {f: derive_seed(seed, "split", dataset, class_id, f.name) for f in files}
-            held_out = set(sorted(files, key=draws.get)[: max(1, round(val_fraction * len(files)))])
+            draws = {f: derive_seed(seed, "split", dataset, class_id, f.name) / 2**63 for f in files}
+            first, *others, _ = sorted(files, key=draws.get)
+            held_out = {first, *(f for f in others if draws[f] < val_fraction)}
             rows += [_row("val" if f in held_out else "train", class_id, f) for f in files]
         return sorted(rows, key=lambda row: row["split"])  # stable: "train" before "val", classes and names kept
     if not val.is_dir():

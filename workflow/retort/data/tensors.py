@@ -1,8 +1,9 @@
 """Safetensors files: written piece by piece without holding them in memory, read back memory-mapped."""
 
 import json
+import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def create_tensors(path: str | Path, layout: Layout, metadata: dict[str, str] | 
     with whole_file(path) as scratch:
         header, offset = {"__metadata__": metadata or {}}, 0
         for name, (shape, dtype) in layout.items():
-            size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            size = _bytes(shape, _CODES[dtype])
             header[name] = {"dtype": _CODES[dtype], "shape": list(shape), "data_offsets": [offset, offset + size]}
             offset += size
         text = json.dumps(header).encode()
@@ -63,6 +64,10 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return _read_header(Path(path))[0].get("__metadata__", {})
 
 
+def _bytes(shape: Sequence[int], code: str) -> int:
+    return math.prod(shape) * _DTYPES[code].itemsize
+
+
 def _map(path: Path, entry: dict, base: int, mode: str) -> np.ndarray:
     shape, dtype = tuple(entry["shape"]), _DTYPES[entry["dtype"]]
     if 0 in shape:
@@ -80,9 +85,11 @@ def _read_header(path: Path) -> tuple[dict, int]:
             raise damaged
         try:
             header = json.loads(handle.read(length))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError):
+            entries = [entry for name, entry in header.items() if name != "__metadata__"]
+            whole = all(e["data_offsets"][1] - e["data_offsets"][0] == _bytes(e["shape"], e["dtype"]) for e in entries)
+            end = max((e["data_offsets"][1] for e in entries), default=0)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
             raise damaged from None
-    if 8 + length + max(ends, default=0) != size:
+    if not whole or 8 + length + end != size:
         raise damaged
     return header, 8 + length

@@ -28,7 +28,9 @@ class ResNet(nn.Module):
         self.stem = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths[0])
         inputs = (widths[0], *widths[:-1])
-        self.blocks = nn.Sequential(*(_Block(a, b, 1 if i == 0 else 2) for i, (a, b) in enumerate(zip(inputs, widths, strict=True))))
+        self.blocks = nn.Sequential(
+            *(_Block(a, b, 1 if i == 0 else 2) for i, (a, b) in enumerate(zip(inputs, widths, strict=True)))
+        )
         self.head = nn.Linear(widths[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,7 +60,12 @@ class ConvNet(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for i in range(depth):
-            layers += [nn.Conv2d(3 if i == 0 else width, width, 3, padding=1), nn.GroupNorm(width, width), nn.ReLU(), nn.AvgPool2d(2)]
+            layers += [
+                nn.Conv2d(3 if i == 0 else width, width, 3, padding=1),
+                nn.GroupNorm(width, width),
+                nn.ReLU(),
+                nn.AvgPool2d(2),
+            ]
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(width * (resolution // 2**depth) ** 2, classes)
 

@@ -46,7 +46,7 @@ def fit(
     base_rates = [group["lr"] for group in optimizer.param_groups]
     start = _resume(checkpoint, module, optimizer, averaged) if checkpoint else 0
     every = max(1, steps // 20)
-    bar = tqdm(range(start, steps), initial=start, total=steps, desc=label, unit="step", mininterval=1)
+    bar = tqdm(range(start, steps), initial=start, total=steps, desc=label, unit="step")
     for step in bar:
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * lr_factor(step / steps)

@@ -43,7 +43,7 @@ def load_diffusion(files: ModelFiles, codec: CodecFiles) -> LatentDiffusion:
     model = DiT.load(files.directory, encoder, getattr(torch, files.dtype), pick_device(), files.timestep_embedding)
     if model.latent_shape != encoder.latent_shape:
         raise RetortError(
-            f"{files.directory} works on latents {model.latent_shape}, but {codec.directory} makes {encoder.latent_shape} at "
-            f"{codec.resolution} pixels; name its own encoder, or set the encoder's resolution to what the model expects"
+            f"{files.directory} works on latents {model.latent_shape}, but {codec.directory} makes "
+            f"{encoder.latent_shape} at {codec.resolution} pixels; name its own encoder or set that resolution"
         )
     return model

@@ -38,7 +38,9 @@ def train_teacher(
     """A classifier for pixels (N, h, h, 3) uint8 with labels (N,), trained under random affine maps."""
     device = pick_device()
     torch.manual_seed(derive_seed(*seed_words, "weights"))
-    module = build_classifier(arch, int(labels.max()) + 1, pixels.shape[1]).to(device)
+    module = build_classifier(arch, int(labels.max()) + 1, pixels.shape[1]).to(
+        device, memory_format=torch.channels_last
+    )
 
     def loss_at(step: int) -> Tensor:
         rng = numpy_rng(*seed_words, "batch", step)
@@ -107,4 +109,4 @@ def load_teacher(directory: str | Path, classes: Sequence[str]) -> nn.Module:
         raise RetortError(f"{directory} was trained for classes {about['classes']}, the data set has {list(classes)}")
     module = build_classifier(about["arch"], len(classes), about["resolution"])
     load_model(module, str(Path(directory, "model.safetensors")))
-    return module.to(pick_device()).eval().requires_grad_(False)
+    return module.to(pick_device(), memory_format=torch.channels_last).eval().requires_grad_(False)

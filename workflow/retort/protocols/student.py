@@ -64,7 +64,7 @@ def train_student(
     optimizer = build_optimizer(module, recipe.kind, recipe.lr, recipe.momentum, recipe.weight_decay)
     total, curve, losses = views.total_steps(len(train.labels)), [], []
     tests = {round(total * (i + 1) / recipe.evaluations) for i in range(recipe.evaluations)}
-    for step in tqdm(range(total), desc=label, unit="step", mininterval=2):
+    for step in tqdm(range(total), desc=label, unit="step"):
         rate = recipe.lr * lr_factor(recipe.schedule, *views.schedule_position(len(train.labels), step))
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -11,7 +11,15 @@ from retort.methods.groups import BLOCK, best_groups, matched_group, score_group
 
 
 def choose_starts(
-    inversions: Sequence[str], output: str, *, ipc: int, search: str, groups: int, skew_weight: float, dataset: str, seed: int
+    inversions: Sequence[str],
+    output: str,
+    *,
+    ipc: int,
+    search: str,
+    groups: int,
+    skew_weight: float,
+    dataset: str,
+    seed: int,
 ) -> None:
     """latents (K, ipc, C, H, W) float32 for all classes in label order, with the group and its score for each.
 
@@ -33,8 +41,10 @@ def choose_starts(
         index, score = np.full(classes, -1), score_groups(group[None], flat, skew_weight)[0]
         z = np.broadcast_to(group, (classes, *group.shape))
     else:
-        best = best_groups(draw, groups, flat, skew_weight, lambda blocks: tqdm(blocks, desc="scoring groups", unit="block"))
+        best = best_groups(
+            draw, groups, flat, skew_weight, lambda blocks: tqdm(blocks, desc="scoring groups", unit="block")
+        )
         index, score = best.index, best.score
-        z = np.stack([draw(i // BLOCK)[i % BLOCK] for i in index])
+        z = np.stack([draw(i // BLOCK)[i % BLOCK] for i in index.tolist()])
     latents = mean[:, None] + np.sqrt(variance)[:, None] * z.reshape(classes, ipc, *shape)
     write_tensors(output, {"latents": latents.astype(np.float32), "group": index, "score": score})

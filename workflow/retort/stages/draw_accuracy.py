@@ -22,7 +22,12 @@ def draw_accuracy(table: str, output: str, *, full: list[str]) -> None:
     for axis, ((protocol, student), rows) in zip(axes[0], panels, strict=True):
         for i, method in enumerate(methods):
             line = rows[rows["method"] == method]
-            style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "capsize": 3, "label": method}
+            style = {
+                "color": COLOURS[i % len(COLOURS)],
+                "marker": MARKERS[i % len(MARKERS)],
+                "capsize": 3,
+                "label": method,
+            }
             axis.errorbar(line["ipc"].astype(int), line["top1_last_mean"], line["top1_last_std"].fillna(0), **style)
         for _, line in rows[rows["method"].isin(full)].iterrows():
             axis.axhline(line["top1_last_mean"], color="black", linestyle="--", linewidth=1, label=line["method"])

@@ -21,7 +21,11 @@ def draw_contact_sheet(distilled: str, train: str, class_table: str, output: str
     pixels, labels = read_set(distilled, train)
     across = min(MOST_IMAGES, int(np.bincount(labels).max()))
     rows = [
-        (c.name, [real[i] for i in np.flatnonzero(real_labels == c.index)[:5]], [pixels[i] for i in np.flatnonzero(labels == c.index)[:across]])
+        (
+            c.name,
+            [real[i] for i in np.flatnonzero(real_labels == c.index)[:5]],
+            [pixels[i] for i in np.flatnonzero(labels == c.index)[:across]],
+        )
         for c in classes
     ]
     _save(_grid(rows, ("real", title)), output)
@@ -31,7 +35,10 @@ def draw_gallery(sets: Sequence[str], names: Sequence[str], train: str, class_ta
     """One row per distilled set, one column per class: the first image of each, real images above."""
     classes = read_classes(class_table)[:MOST_CLASSES]
     rows = []
-    for name, (pixels, labels) in [("real", open_split(train)), *((n, read_set(s, train)) for n, s in zip(names, sets, strict=True))]:
+    for name, (pixels, labels) in [
+        ("real", open_split(train)),
+        *((n, read_set(s, train)) for n, s in zip(names, sets, strict=True)),
+    ]:
         rows.append((name, [pixels[np.flatnonzero(labels == c.index)[0]] for c in classes], []))
     _save(_grid(rows, ("", "")), output)
 

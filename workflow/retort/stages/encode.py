@@ -41,7 +41,10 @@ def encode_shard(
     layout: dict = {}
     for class_id, rows in by_class.items():
         layout |= latent_layout(class_id, len(rows), model.latent_shape)
-    with create_tensors(output, layout, {"classes": str(len(classes))}) as maps, tqdm(total=len(images), unit="image") as bar:
+    with (
+        create_tensors(output, layout, {"classes": str(len(classes))}) as maps,
+        tqdm(total=len(images), unit="image") as bar,
+    ):
         for class_id, rows in by_class.items():
             bar.set_description(f"encoding {class_id}")
             ids, place = rows["image_id"].tolist(), 0

@@ -27,7 +27,9 @@ def fetch_model(output: str, *, name: str, kind: str, source: str, revision: str
     if kind == "vae" and (local / "vae").is_dir():
         local = local / "vae"
     if missing := [f for f in NEEDED[kind] if not (local / f).is_file()]:
-        raise RetortError(f"models.{name}.source: {source} is no {kind} directory of diffusers: it lacks {', '.join(missing)}")
+        raise RetortError(
+            f"models.{name}.source: {source} is no {kind} directory of diffusers: it lacks {', '.join(missing)}"
+        )
     weights = local if kind == "vae" else local / "transformer"
     if not list(weights.glob("*.safetensors")):
         raise RetortError(f"models.{name}.source: {weights} has no .safetensors weights; other formats are not read")

@@ -69,9 +69,12 @@ def generate_shard(
         latents = sample(latents, denoise, diffusion.alphas_cumprod, sampling.steps, sampling.first)
         if not torch.isfinite(latents).all():
             broken = table[numbers[int((~torch.isfinite(latents)).flatten(1).any(1).int().argmax())] // ipc]
-            raise RetortError(f"class {broken.id}: sampled latents are not finite; lower guidance, or use dtype: float32")
-        for number, square in zip(numbers, to_pixels(diffusion.decode(latents)), strict=True):
-            pixels[number - first] = resized(square, side)
+            raise RetortError(
+                f"class {broken.id}: sampled latents are not finite; lower guidance, or use dtype: float32"
+            )
+        for place, square in enumerate(to_pixels(diffusion.decode(latents))):
+            if numbers[place] % batch == place:  # else padding, which another place may round differently
+                pixels[numbers[place] - first] = resized(square, side)
     numbers = np.arange(first, first + count)
     tensors = {"pixels": pixels, "class_index": numbers // ipc, "index": numbers % ipc}
     if chosen is not None:

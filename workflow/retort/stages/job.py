@@ -12,14 +12,19 @@ from retort.errors import RetortError
 
 
 class _Tee:
-    """Writes to the terminal and to the job's log."""
+    """Writes to the job's log, where every state of a progress bar is a line, and to the terminal.
+
+    Progress bars redraw themselves, which only a real terminal can show; elsewhere they go to the log alone.
+    """
 
     def __init__(self, terminal, log):
         self._terminal, self._log = terminal, log
 
     def write(self, text: str) -> int:
-        self._log.write(text)
-        return self._terminal.write(text)
+        self._log.write(text.replace("\r", "\n"))
+        if "\r" not in text or self._terminal.isatty():
+            self._terminal.write(text)
+        return len(text)
 
     def flush(self) -> None:
         self._log.flush()

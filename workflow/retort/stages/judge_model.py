@@ -19,7 +19,15 @@ SAMPLES = 200
 
 @torch.inference_mode()
 def judge_model(
-    class_table: str, teacher: str, output: str, *, name: str, model: ModelFiles, codec: CodecFiles, seed: int, batch: int
+    class_table: str,
+    teacher: str,
+    output: str,
+    *,
+    name: str,
+    model: ModelFiles,
+    codec: CodecFiles,
+    seed: int,
+    batch: int,
 ) -> None:
     """Sample about SAMPLES images over all classes at a few guidances and count those the teacher calls right."""
     classes = read_classes(class_table)

@@ -25,7 +25,9 @@ class LatentShards:
         """(n, C, H, W) float32 for row numbers (n,), in the order asked for."""
         classes = self.labels[rows]
         starts = np.concatenate([[0], self._ends])[classes]
-        return np.stack([self._arrays[c][r - s] for c, r, s in zip(classes, rows, starts, strict=True)]).astype(np.float32)
+        return np.stack([self._arrays[c][r - s] for c, r, s in zip(classes, rows, starts, strict=True)]).astype(
+            np.float32
+        )
 
 
 def class_latents(path: str | Path, class_id: str) -> np.ndarray:

@@ -6,10 +6,17 @@ from retort.models.train_vae import psnr, train_vae
 from retort.stages.decode import open_split
 
 
-def make_vae(train: str, val: str, output: str, checkpoint: Checkpoint, *, name: str, seed: int, settings: dict) -> None:
+def make_vae(
+    train: str, val: str, output: str, checkpoint: Checkpoint, *, name: str, seed: int, settings: dict
+) -> None:
     """An AutoencoderKL directory, with quality.json: PSNR in dB on the validation images."""
     vae = train_vae(open_split(train)[0], (seed, "vae", name), checkpoint, **settings)
-    quality = {"model": name, "kind": "vae", "measure": "PSNR in dB, validation", "value": psnr(vae, open_split(val)[0])}
+    quality = {
+        "model": name,
+        "kind": "vae",
+        "measure": "PSNR in dB, validation",
+        "value": psnr(vae, open_split(val)[0]),
+    }
     with whole_directory(output) as scratch:
         vae.save_pretrained(scratch, safe_serialization=True)
         write_json(scratch / "quality.json", quality)

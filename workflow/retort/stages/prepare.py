@@ -41,10 +41,14 @@ def build_manifest(
     """
     rows = list_images(Path(folder), list(classes), val_fraction, seed, dataset)
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        sizes = list(tqdm(pool.map(_size_or_reason, (r["path"] for r in rows)), total=len(rows), desc="checking images"))
+        sizes = list(
+            tqdm(pool.map(_size_or_reason, (r["path"] for r in rows)), total=len(rows), desc="checking images")
+        )
     bad = [{"path": r["path"], "reason": s} for r, s in zip(rows, sizes, strict=True) if isinstance(s, str)]
     if bad and on_bad_image == "stop":
-        listed = "\n  - ".join(f"{b['reason']}" for b in bad[:20]) + (f"\n  ... {len(bad) - 20} more" if len(bad) > 20 else "")
+        listed = "\n  - ".join(f"{b['reason']}" for b in bad[:20]) + (
+            f"\n  ... {len(bad) - 20} more" if len(bad) > 20 else ""
+        )
         raise RetortError(
             f"{len(bad)} of {len(rows)} images cannot be read:\n  - {listed}\n"
             "Repair or remove them, or set dataset.on_bad_image: skip to leave them out and list them."
@@ -52,7 +56,13 @@ def build_manifest(
     entries = [ClassEntry(i, c, class_names.get(c, c)) for i, c in enumerate(classes)]
     by_id = {e.id: e for e in entries}
     good = [
-        r | {"width": s[0], "height": s[1], "class_name": by_id[r["class_id"]].name, "class_index": by_id[r["class_id"]].index}
+        r
+        | {
+            "width": s[0],
+            "height": s[1],
+            "class_name": by_id[r["class_id"]].name,
+            "class_index": by_id[r["class_id"]].index,
+        }
         for r, s in zip(rows, sizes, strict=True)
         if not isinstance(s, str)
     ]

@@ -28,7 +28,8 @@ def tabulate_accuracy(students: Sequence[str], csv: str, markdown: str, *, rando
 def accuracy_table(students: Sequence[dict], random: list[str], full: list[str]) -> pd.DataFrame:
     """The rows described at `tabulate_accuracy`, in the order in which the students come."""
     flat = [
-        {key: s[key] for key in CELL} | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()} for s in students
+        {key: s[key] for key in CELL} | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
+        for s in students
     ]
     groups = pd.DataFrame(flat).groupby(CELL, sort=False)
     table = groups.size().rename("seeds").to_frame()
@@ -100,4 +101,6 @@ def tabulate_models(qualities: Sequence[str], output: str) -> None:
         content = read_json(path)
         rows += content if isinstance(content, list) else [content]
     with whole_file(output) as scratch:
-        pd.DataFrame(rows, columns=["model", "kind", "measure", "value"]).to_csv(scratch, index=False, float_format="%.4f")
+        pd.DataFrame(rows, columns=["model", "kind", "measure", "value"]).to_csv(
+            scratch, index=False, float_format="%.4f"
+        )

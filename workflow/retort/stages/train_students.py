@@ -64,7 +64,12 @@ def train_students(
 
 
 def _labels(
-    labelling: Labelling, images: ImageSet, views: ViewSettings, classes: list[str], own_words: tuple, shared_words: tuple
+    labelling: Labelling,
+    images: ImageSet,
+    views: ViewSettings,
+    classes: list[str],
+    own_words: tuple,
+    shared_words: tuple,
 ) -> tuple[ViewsAt, LossOf]:
     """Where views and losses come from, for each kind of label."""
     device, side = pick_device(), images.pixels.shape[1]
@@ -88,18 +93,21 @@ def _labels(
 
         def online(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
             with torch.no_grad():
-                return soft_loss(logits, to_half_and_back(judge(mixed)), temperature)
+                labels = to_half_and_back(judge(mixed))
+            return soft_loss(logits, labels, temperature)
 
         return planned(shared_words), online
     if labelling.kind == "static":
-        one_each = StoredLabels(labelling.stored, images.labels, None).static().to(device)
+        one_each = StoredLabels(labelling.stored, images.pixels, images.labels, None).static().to(device)
 
         def static(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
             rows, partners = rows_of(batch)
-            return soft_target_loss(logits, mixed_targets(one_each[rows], partners, batch.kept(side), temperature), temperature)
+            return soft_target_loss(
+                logits, mixed_targets(one_each[rows], partners, batch.kept(side), temperature), temperature
+            )
 
         return planned(own_words), static
-    stored = StoredLabels(labelling.stored, images.labels, views)
+    stored = StoredLabels(labelling.stored, images.pixels, images.labels, views)
 
     def region(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
         return soft_loss(logits, stored.logits_at(step).to(device), temperature)

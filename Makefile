@@ -1,0 +1,73 @@
+# The everyday commands. Everything is installed into .venv; nothing needs root, an account or a download of weights.
+#
+#   make demo                       set up, then the default config: digits, on two cores (CORES=8 for more)
+#   make test                       set up, lint, and run every test
+#   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
+#   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones
+
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= 2
+FIXTURES ?= tests/fixtures/parity
+TORCH_BACKEND ?=
+
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export OMP_WAIT_POLICY ?= PASSIVE
+export PYTHONPATH := $(CURDIR)/workflow
+
+.PHONY: env demo report test lint parity bench schema lock clean clean-results
+
+env: $(VENV)/.ready
+
+# uv, because it takes torch and torchvision from one place: pip may pair a local CPU torch with a CUDA torchvision.
+# CPU builds need none of the CUDA packages, so those pins are left out for them.
+$(VENV)/.ready: envs/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+ifeq ($(TORCH_BACKEND),cpu)
+	grep -vE '^(nvidia-|cuda-|triton)' envs/requirements.txt > $(VENV)/requirements-cpu.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend cpu -r $(VENV)/requirements-cpu.txt
+else
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r envs/requirements.txt
+endif
+	touch $@
+
+demo: env
+	snakemake --cores $(CORES)
+	@cat results/accuracy.md
+	@echo "Pictures: results/figures/digits/. All tables: results/. For one page with everything: make report"
+
+report: env
+	snakemake --report results/report.html
+
+test: env lint
+	pytest
+
+lint: env
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+	python -m retort.config.export_schema --check workflow/schemas/config.schema.json
+
+parity: env
+	pytest tests/parity --fixtures "$(FIXTURES)"
+
+bench: env
+	python bench/group_selection.py
+	python bench/planning.py
+
+schema: env
+	python -m retort.config.export_schema workflow/schemas/config.schema.json
+
+lock: env
+	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+		envs/requirements.in -o envs/requirements.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+clean-results:
+	find results -mindepth 1 ! -name README.md -delete
+	rm -rf .snakemake

@@ -1,0 +1,35 @@
+"""Look-ups of students.smk: what a student learns from, and how."""
+
+
+def student_labels(wildcards):
+    """Stored labels, shared with every protocol that labels alike; or the teacher itself; or nothing."""
+    if plan.stores_labels(wildcards.protocol):
+        owner = plan.label_owner(wildcards.protocol)
+        of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+        return {"labels": path_of(rules.relabel_set.output.labels, protocol=owner, **of_set)}
+    teacher = plan.teacher_of(wildcards.protocol)
+    return {"teacher": DATA / "teachers" / teacher} if teacher else {}
+
+
+def student_about(wildcards):
+    """What names a student in every table."""
+    return {"dataset": plan.dataset.name, **wildcards}
+
+
+def student_views(wildcards):
+    return plan.protocol(wildcards.protocol).views.model_dump(mode="json")
+
+
+def student_recipe(wildcards):
+    protocol = plan.protocol(wildcards.protocol)
+    return protocol.optimizer.model_dump(mode="json") | {"evaluations": protocol.evaluations}
+
+
+def student_labelling(wildcards):
+    protocol = plan.protocol(wildcards.protocol)
+    kind = "hard" if protocol.labels == "hard" else protocol.labels.kind
+    return {"kind": kind, "temperature": protocol.temperature}
+
+
+def student_seeds(wildcards):
+    return plan.seeds_of(**wildcards)

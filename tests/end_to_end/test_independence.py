@@ -1,0 +1,70 @@
+"""The same distilled sets, however the run looked: shards, batches, cores, an interruption in the middle."""
+
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from .workspace import Workspace, environment
+
+SETS = [f"results/smoke/distilled/{name}" for name in ("random/ipc2", "dit/ipc2", "d3hr/ipc1", "d3hr/ipc2")]
+
+
+def sets_of(workspace: Workspace) -> dict[str, str]:
+    hashes = {}
+    for name in SETS:
+        hashes |= {f"{name}/{k}": v for k, v in workspace.hashes(*name.split("/")[1:]).items()}
+    return hashes
+
+
+def test_shards_do_not_matter(finished, twin):
+    config = twin.config
+    config["dataset"]["shard_classes"] = 5
+    twin.configure(config)
+    assert {"encode_latents", "train_dit", "invert_latents", "generate_images"} <= twin.planned(*SETS).keys()
+    twin.run("--cores", "2", *SETS)
+    assert sets_of(twin) == sets_of(finished)
+
+
+def test_batches_and_cores_change_rounding_at_most(finished, twin):
+    batches = [f"{rule}:batch=1" for rule in ("encode_latents", "invert_latents", "generate_images")]
+    twin.run("--cores", "1", "--set-resources", *batches, "--forcerun", "encode_latents", "--", *SETS)
+    differing = places = 0
+    for name in SETS:
+        ours, theirs = (w.folder / name for w in (finished, twin))
+        choices = [pd.read_csv(f / "manifest.csv").drop(columns="score") for f in (ours, theirs)]
+        pd.testing.assert_frame_equal(*choices)
+        for file in choices[0]["file"]:
+            one, other = (np.asarray(Image.open(f / file)).astype(int) for f in (ours, theirs))
+            assert np.abs(one - other).max() <= 1, f"{name}/{file}"
+            differing += np.count_nonzero(one != other)
+            places += one.size
+    assert differing <= 0.001 * places
+
+
+def test_a_killed_training_is_resumed_and_ends_the_same(finished, twin):
+    """SIGKILL in the middle of training the DiT: nothing half-made is left, and the rerun goes on from the checkpoint."""
+    model, checkpoint = twin.results("smoke", "models", "dit"), twin.results("smoke", "checkpoints", "dit.safetensors")
+    weights = "transformer/diffusion_pytorch_model.safetensors"
+    expected = (model / weights).read_bytes()
+    subprocess.run(["rm", "-r", str(model)], check=True)
+    process = subprocess.Popen(
+        twin.command("--cores", "2", *SETS), cwd=twin.folder, env=environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while not checkpoint.exists():
+        assert process.poll() is None and time.monotonic() < deadline, "the training left no checkpoint"
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not model.exists()
+    twin.run("--unlock")
+    twin.run("--cores", "2", *SETS)
+    assert "resuming from step" in twin.results("smoke", "logs", "train_dit", "dit.log").read_text()
+    assert (model / weights).read_bytes() == expected
+    assert sets_of(twin) == sets_of(finished)

@@ -1,0 +1,111 @@
+"""From nothing to tables and pictures on two digits."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from .workspace import smoke_config
+
+
+def wanted_cells():
+    config = smoke_config()
+    for run in config["runs"]:
+        for method in run["methods"]:
+            for ipc in ["all"] if method == "full" else map(str, run["ipc"]):
+                for protocol in run["protocols"]:
+                    yield method, ipc, protocol, run["seeds"]
+
+
+def test_a_second_run_does_nothing(finished):
+    assert finished.planned() == {}
+    assert "Nothing to be done" in finished.run("--cores", "2")
+
+
+def test_the_accuracy_table_has_every_cell_and_its_twin_the_same_rows(finished):
+    table = pd.read_csv(finished.results("accuracy.csv"), dtype={"ipc": str})
+    cells = [(r.method, r.ipc, r.protocol, r.seeds) for r in table.itertuples()]
+    assert sorted(cells) == sorted(set(wanted_cells()))
+    assert table[["top1_last_mean", "top1_best_mean", "top5_last_mean"]].to_numpy().min() >= 0
+    assert (table["top1_best_mean"] >= table["top1_last_mean"]).all()
+    random = table[table["method"] == "random"].set_index("protocol")["top1_last_mean"]
+    both = table[(table["method"] == "d3hr") & (table["ipc"] == "2")].set_index("protocol")
+    assert np.allclose(both["gap_to_random"], both["top1_last_mean"] - random, atol=0.011)
+    rows = [line for line in finished.results("accuracy.md").read_text().splitlines() if line.startswith("| smoke")]
+    assert len(rows) == len(table)
+
+
+def test_distilled_sets_are_image_folders_with_manifest_and_provenance(finished):
+    for method, ipc in (("random", 2), ("dit", 2), ("d3hr", 1), ("d3hr", 2)):
+        folder = finished.results("smoke", "distilled", method, f"ipc{ipc}")
+        manifest = pd.read_csv(folder / "manifest.csv", dtype={"class_id": str})
+        assert manifest.groupby("class_id").size().to_dict() == {"0": ipc, "1": ipc}
+        for file in manifest["file"]:
+            image = Image.open(folder / file)
+            assert (image.size, image.mode) == ((32, 32), "RGB")
+        provenance = json.loads((folder / "provenance.json").read_text())
+        assert provenance["settings"].items() >= smoke_config()["methods"][method].items() or method == "d3hr"
+        assert provenance["seed"] == 0 and "torch" in provenance["versions"]
+    assert (finished.results("smoke", "distilled", "d3hr", "ipc2", "card.md")).read_text().startswith("# d3hr")
+
+
+def test_costs_and_model_quality_are_measured(finished):
+    costs = pd.read_csv(finished.results("costs.csv"))
+    assert {"train_vae", "train_dit", "encode_latents", "invert_latents", "train_students"} <= set(costs["stage"])
+    assert (costs["seconds"] > 0).all()
+    assert len(costs[costs["stage"] == "encode_latents"]) == 2  # one per shard
+    models = pd.read_csv(finished.results("models.csv")).set_index("kind")
+    assert models.loc["vae", "value"] > 0
+    assert 0.5 < models.loc["teacher", "value"] <= 1
+    assert models.loc["dit", "value"].between(0, 1).all()
+
+
+def test_pictures_show_something(finished):
+    for name in ("accuracy.png", "gallery.png", "sets/d3hr-ipc2.png", "sets/full-ipcall.png"):
+        pixels = np.asarray(Image.open(finished.results("figures", "smoke", name)).convert("L"))
+        assert pixels.std() > 10, f"{name} is blank"
+
+
+def test_nothing_is_left_half_written(finished):
+    leftovers = [p for p in finished.results().rglob("*") if p.name.endswith(".part")]
+    assert leftovers == []
+    assert list(finished.results("smoke", "checkpoints").iterdir()) == []
+
+
+def test_every_job_leaves_a_log_with_progress(finished):
+    log = finished.results("smoke", "logs", "train_dit", "dit.log").read_text()
+    assert "training the DiT: 100%" in log
+
+
+@pytest.mark.parametrize("method", ["d3hr-exact", "mine"])
+def test_a_method_of_the_config_is_a_target_without_touching_a_rule(twin, method):
+    config = smoke_config()
+    config["methods"]["mine"] = {"generate": {"model": "dit", "steps": 5, "guidance": 1.5}}
+    twin.configure(config)
+    planned = twin.planned(method)
+    assert planned.items() >= {"generate_images": 4, "write_set": 2}.items()  # two shards, two image counts
+    assert not planned.keys() & {"train_dit", "encode_latents", "invert_latents", "train_students"}
+
+
+def test_one_method_alone_gets_its_own_table(finished):
+    plan = finished.planned("d3hr")
+    assert plan == {"tabulate_method": 1, "d3hr": 1}
+
+
+def test_the_report_stands_alone_and_names_what_it_shows(finished, tmp_path):
+    report = tmp_path / "report.html"
+    finished.run("--report", str(report))
+    text = report.read_text()
+    for words in ("Distilled sets", "Accuracy", "images per class", "chosen on the test set"):
+        assert words in text
+
+
+def test_a_bad_config_stops_before_anything_runs(twin):
+    config = smoke_config()
+    config["methods"]["d3hr"]["generate"]["guidence"] = 3
+    twin.configure(config)
+    output = twin.run("--cores", "2", succeeds=False)
+    assert "methods.d3hr.generate" in output and "guidence" in output and "did you mean 'guidance'" in output
+    assert "Traceback" not in output

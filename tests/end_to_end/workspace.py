@@ -1,0 +1,94 @@
+"""A copy of the workflow in a folder of its own, run as a user would run it."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "rules", "workflow", "profiles", "envs", "config.yaml", "configs")
+
+
+class Workspace:
+    """A runnable copy of the repository with its own results and its own `experiment.yaml`."""
+
+    def __init__(self, folder: Path, config: dict):
+        self.folder = folder
+        self.configure(config)
+
+    @classmethod
+    def fresh(cls, folder: Path, config: dict) -> "Workspace":
+        folder.mkdir(parents=True)
+        for part in PARTS:
+            source = REPOSITORY / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(
+                source, folder / part, **({"ignore": shutil.ignore_patterns("__pycache__")} if source.is_dir() else {})
+            )
+        return cls(folder, config)
+
+    def twin(self, folder: Path) -> "Workspace":
+        """The same workspace elsewhere, results, times and Snakemake's own records included."""
+        shutil.copytree(self.folder, folder, symlinks=True, copy_function=shutil.copy2)
+        return Workspace(folder, self.config)
+
+    def configure(self, config: dict) -> None:
+        self.config = config
+        (self.folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--configfile", "experiment.yaml", *arguments]
+
+    def run(self, *arguments: str, succeeds: bool = True) -> str:
+        """Run snakemake and return all it printed; fails the test when it ends otherwise than expected."""
+        done = subprocess.run(
+            self.command(*arguments), cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=600
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode == 0) == succeeds, output[-6000:]
+        return output
+
+    def planned(self, *targets: str) -> dict[str, int]:
+        """Rule -> number of jobs that a run would start now; empty when there is nothing to do."""
+        output = self.run("--dry-run", "--cores", "2", *targets)
+        if "Nothing to be done" in output:
+            return {}
+        stats = output[output.rindex("Job stats:") :].splitlines()[3:]
+        counts = {}
+        for line in stats:
+            if not (match := re.match(r"(\S+) +(\d+)$", line)):
+                break
+            counts[match[1]] = int(match[2])
+        assert counts.pop("total") == sum(counts.values())
+        return counts
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file of the workspace; the text must be there exactly once."""
+        file = self.folder / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path}"
+        file.write_text(text.replace(old, new))
+
+    def results(self, *parts: str) -> Path:
+        return self.folder.joinpath("results", *parts)
+
+    def hashes(self, *parts: str) -> dict[str, str]:
+        """Relative path -> SHA-256 of every PNG and table of distilled sets below results/<parts>."""
+        root = self.results(*parts)
+        files = [p for p in sorted(root.rglob("*")) if p.suffix in (".png", ".csv")]
+        assert files, f"nothing below {root}"
+        return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user's shell: nothing of the test run leaks into it."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "TQDM_MININTERVAL")}
+
+
+def smoke_config() -> dict:
+    return yaml.safe_load((REPOSITORY / "configs" / "smoke.yaml").read_text())

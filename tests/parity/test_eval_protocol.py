@@ -1,0 +1,160 @@
+"""The evaluation protocols against the reference codes of RDED (soft) and Minimax/IDC (hard)."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from retort.protocols.losses import correct_at, hard_loss, soft_loss, soft_target_loss
+from retort.protocols.optimisers import build_optimizer, decay_groups, lr_factor
+from retort.protocols.views import Views, cutmix_box, mix
+from torch import nn
+
+
+@pytest.fixture(scope="module")
+def case(parity):
+    return parity("eval_protocol")
+
+
+def views(cut, partners=()):
+    """Views that cut and paste only. `cut`: bbx1, bby1, bbx2, bby2 of the reference, whose x runs down the rows."""
+    x1, y1, x2, y2 = cut
+    n = len(partners)
+    whole, unflipped = np.tile(np.float32([0, 0, 1, 1]), (n, 1)), np.zeros(n, dtype=bool)
+    return Views(np.arange(n), whole, unflipped, np.asarray(partners), np.int16([x1, x2, y1, y2]))
+
+
+def drawn_box(rng, height, width):
+    """(lam, box as the reference orders it): beta, then the centre's x, then its y, as the reference draws them."""
+    lam, x, y = rng.beta(1, 1), rng.randint(height), rng.randint(width)
+    top, bottom, left, right = cutmix_box(height, width, lam, x, y)
+    return lam, (top, left, bottom, right)
+
+
+@pytest.mark.parametrize(("tensors", "schedule"), [("lr_cos", "half-cosine"), ("hard_lr", "milestones")])
+def test_learning_rates_equal_the_reference_in_every_epoch(case, tensors, schedule):
+    for name in case.find(rf"{tensors}_E(\d+)"):
+        epochs, expected = int(name[1]), case[name[0]].numpy()
+        assert len(expected) == epochs
+        base = expected[0]
+        rates = [base * lr_factor(schedule, epoch, epochs) for epoch in range(epochs)]
+        np.testing.assert_allclose(rates, expected, rtol=0, atol=1e-12)
+        assert expected[-1] < 0.6 * base
+
+
+def network_of(parameters):
+    """A module with parameters of these (name, shape) pairs, without memory behind them."""
+    network = nn.Module()
+    for name, shape in parameters:
+        *path, leaf = name.split(".")
+        module = network
+        for part in path:
+            if part not in dict(module.named_children()):
+                module.add_module(part, nn.Module())
+            module = module.get_submodule(part)
+        module.register_parameter(leaf, nn.Parameter(torch.empty(shape, device="meta")))
+    return network
+
+
+@pytest.fixture(scope="module")
+def networks(case):
+    built = [(facts, network_of(facts["parameters"])) for facts in case.facts["networks"]]
+    assert built
+    for facts, network in built:
+        assert sum(p.numel() for p in network.parameters()) == facts["n_params"]
+    return built
+
+
+def test_weight_decay_falls_on_the_parameters_that_the_reference_decays(networks):
+    for facts, network in networks:
+        told, weight_decay = facts["rded_get_parameters"], 0.0625
+        decayed, rest = decay_groups(network, weight_decay)
+        assert (len(decayed["params"]), len(rest["params"])) == (told["decay_params"], told["no_decay_params"])
+        assert sum(p.numel() for p in decayed["params"]) == told["decay_elements"]
+        assert sum(p.numel() for p in rest["params"]) == told["no_decay_elements"]
+        assert decayed["weight_decay"] == weight_decay
+        assert rest["weight_decay"] == told["no_decay_group_weight_decay"]
+        names = [n for n, p in network.named_parameters() if any(p is q for q in decayed["params"])]
+        assert set(told["decay_names"]) <= set(names)
+
+
+def test_adamw_splits_the_parameters_and_sgd_decays_them_all(networks):
+    for facts, network in networks:
+        told = facts["rded_get_parameters"]
+        soft = build_optimizer(network, "adamw", 0.001, 0.9, 0.01).param_groups
+        assert [(len(g["params"]), g["weight_decay"]) for g in soft] == [
+            (told["decay_params"], 0.01),
+            (told["no_decay_params"], 0.0),
+        ]
+        (hard,) = build_optimizer(network, "sgd", 0.01, 0.9, 5e-4).param_groups
+        assert len(hard["params"]) == len(facts["parameters"])
+        assert (hard["weight_decay"], hard["momentum"], hard["nesterov"]) == (5e-4, 0.9, False)
+
+
+def test_cutmix_boxes_equal_the_table_of_the_reference(case):
+    table, told = case["bbox_table"].numpy(), case.facts["tensors"]["bbox_table"]
+    height, width = map(int, re.search(r"for (\d+)x(\d+)", told).groups())
+    rng = np.random.RandomState(case.facts["seed"] + int(case.number(told, r"seed\+(\d+)")))
+    assert len(table) > 0
+    for row in table:
+        lam, box = drawn_box(rng, height, width)
+        assert lam == row[0]
+        assert box == tuple(row[1:])
+
+
+@pytest.fixture(scope="module")
+def mixings(case):
+    found = [facts for facts in case.facts["mixing"] if facts["type"] == "cutmix"]
+    assert found
+    return found
+
+
+def test_cutmix_boxes_of_the_mixing_cases_equal_the_reference_also_for_oblong_images(case, mixings):
+    for facts in mixings:
+        *_, height, width = case[f"{facts['key']}_in"].shape
+        lam, box = drawn_box(np.random.RandomState(facts["np_seed"]), height, width)
+        assert lam == facts["lam"]
+        assert list(box) == facts["bbox"]
+
+
+def test_cutmix_images_equal_the_reference(case, mixings):
+    for facts in mixings:
+        images, partners = case[f"{facts['key']}_in"], case[f"{facts['key']}_cutmix_perm"].numpy()
+        before = images.clone()
+        mixed = mix(images, views(facts["bbox"], partners))
+        torch.testing.assert_close(mixed, case[f"{facts['key']}_cutmix_out"], rtol=0, atol=1e-6)
+        assert torch.equal(images, before)
+
+
+def test_soft_loss_and_its_gradient_equal_the_reference_at_every_temperature(case):
+    for name in case.find(r"kl_T(\d+)_loss"):
+        temperature, teacher = float(name[1]), case["kl_teacher_logits"]
+        logits = case["kl_student_logits"].clone().requires_grad_()
+        loss = soft_loss(logits, teacher, temperature)
+        loss.backward()
+        assert loss.item() == pytest.approx(case[name[0]].item(), rel=0, abs=1e-6)
+        assert loss.item() == pytest.approx(case.facts["kl"][name[1]], rel=0, abs=1e-6)
+        torch.testing.assert_close(logits.grad, case[f"kl_T{name[1]}_grad"], rtol=0, atol=1e-7)
+
+
+def test_soft_loss_against_probabilities_equals_the_reference(case):
+    for name in case.find(r"kl_T(\d+)_loss"):
+        temperature = float(name[1])
+        targets = (case["kl_teacher_logits"] / temperature).softmax(dim=1)
+        loss = soft_target_loss(case["kl_student_logits"], targets, temperature)
+        assert loss.item() == pytest.approx(case[name[0]].item(), rel=0, abs=1e-6)
+
+
+def test_hard_loss_of_mixed_images_equals_the_reference(case):
+    told = case.facts["hard_label"]["cutmix_case"]
+    kept = views(told["bbox"]).kept(told["size"])
+    assert kept == pytest.approx(told["ratio"], rel=1e-12)
+    loss = hard_loss(case["hard_logits"].double(), case["hard_target"], case["hard_perm"], kept)
+    assert loss.item() == pytest.approx(case["hard_loss"].item(), rel=0, abs=1e-6)
+
+
+def test_accuracy_equals_the_reference_at_top_1_and_top_5(case):
+    for k, percent in zip((1, 5), case.facts["accuracy"], strict=True):
+        correct = correct_at(case["acc_logits"], case["acc_labels"], k)
+        assert correct.shape == case["acc_labels"].shape
+        assert 100 * correct.double().mean().item() == pytest.approx(percent, abs=1e-4)

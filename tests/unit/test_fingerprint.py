@@ -1,0 +1,135 @@
+"""The fingerprint of a stage: changed by the code it can reach, and by nothing else."""
+
+from pathlib import Path
+
+import pytest
+from retort.config.fingerprint import fingerprint, reachable
+
+ROOT = Path(__file__).parents[2] / "workflow"
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+
+PACKAGE = {
+    "script.py": "from lib.stages.work import work\n\nwork(1)\n",
+    "lib/__init__.py": "",
+    "lib/stages/__init__.py": "",
+    "lib/stages/work.py": (
+        '"""Works."""\nimport lib.dotted.deep\nfrom lib.direct import twice\n'
+        "from . import beside\nfrom .near import one\n\n\n"
+        "def work(x):\n    from lib.lazy import later\n\n    return later(twice(x)) + one + beside.two\n"
+    ),
+    "lib/stages/beside.py": "two = 2\n",
+    "lib/stages/near.py": "from ..above import base\n\none = base\n",
+    "lib/above.py": "base = 1\n",
+    "lib/direct.py": (
+        '"""Twice."""\n\nfrom lib.transitive import factor\n\n\nclass Unused:\n    """Nothing."""\n\n\n'
+        'def twice(x):\n    """Twice x."""\n    return factor * x  # as it says\n'
+    ),
+    "lib/transitive.py": "factor = 2\n",
+    "lib/lazy.py": "def later(x):\n    return x\n",
+    "lib/dotted/__init__.py": "flag = 1\n",
+    "lib/dotted/deep.py": "deep = 1\n",
+    "lib/unreached.py": "alone = 1\n",
+}
+REACHED = sorted(set(PACKAGE) - {"script.py", "lib/unreached.py"})
+
+
+def written(tree: dict[str, str], folder: Path) -> tuple[Path, Path]:
+    """(script, package root) of a tree written to a folder; another folder for every tree, since trees are cached."""
+    for name, text in tree.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder / "script.py", folder / "lib"
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """changed(file, old, new): does the fingerprint differ once `old` in a file has become `new`?"""
+
+    def differs(file: str, old: str, new: str) -> bool:
+        assert old in PACKAGE[file]
+        edited = PACKAGE | {file: PACKAGE[file].replace(old, new)}
+        before, after = written(PACKAGE, tmp_path / "before"), written(edited, tmp_path / "after")
+        return fingerprint(*before) != fingerprint(*after)
+
+    return differs
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("lib/direct.py", "# as it says", "# two"),
+        ("lib/direct.py", '"""Twice x."""', '"""Two times x.\n\n    And no more.\n    """'),
+        ("lib/direct.py", '    """Twice x."""\n', ""),
+        ("lib/direct.py", '"""Twice."""\n\n', ""),
+        ("lib/direct.py", '"""Nothing."""', '"""Nothing at all."""'),
+        ("lib/direct.py", "factor * x", "(\n        factor\n        * x\n    )"),
+        ("lib/stages/work.py", '"""Works."""\n', '"""Works."""\n# for a living\n\n\n\n'),
+        ("script.py", "\n\nwork(1)", "\n# now\nwork( 1 )"),
+    ],
+)
+def test_comments_docstrings_and_layout_change_nothing(changed, file, old, new):
+    assert not changed(file, old, new)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("script.py", "work(1)", "work(2)"),
+        ("lib/direct.py", "factor * x", "x * factor"),
+        ("lib/transitive.py", "2", "3"),
+        ("lib/stages/near.py", "base\n\none = base", "base\n\none = base + 1"),
+        ("lib/stages/beside.py", "2", "3"),
+        ("lib/above.py", "1", "2"),
+        ("lib/lazy.py", "return x", "return -x"),
+        ("lib/dotted/deep.py", "1", "2"),
+        ("lib/dotted/__init__.py", "1", "2"),
+    ],
+    ids=lambda text: text if text.endswith(".py") else "",
+)
+def test_code_reached_directly_transitively_relatively_or_inside_a_function_changes_it(changed, file, old, new):
+    assert changed(file, old, new)
+
+
+def test_string_that_is_no_docstring_counts(changed):
+    assert changed("lib/transitive.py", "factor = 2\n", "factor = 2\n'not a docstring'\n")
+
+
+def test_unreached_module_changes_nothing(changed):
+    assert not changed("lib/unreached.py", "1", "2")
+
+
+def test_place_of_the_package_changes_nothing(tmp_path):
+    here, there = written(PACKAGE, tmp_path / "here"), written(PACKAGE, tmp_path / "else" / "where")
+    assert fingerprint(*here) == fingerprint(*there)
+
+
+def test_reachable_is_every_imported_module_and_the_packages_around_it(tmp_path):
+    modules = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in REACHED}
+    assert reachable(*written(PACKAGE, tmp_path)) == modules
+
+
+def test_missing_script_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        fingerprint(tmp_path / "none.py")
+
+
+# ---------------------------------------------------------------- the real library
+
+
+def reached_by(script: str) -> set[str]:
+    return reachable(ROOT / "scripts" / script)
+
+
+def test_students_do_not_depend_on_sampling_nor_inversion_on_protocols():
+    students, inversion = reached_by("train_students.py"), reached_by("invert_latents.py")
+    assert "retort.protocols.student" in students
+    assert "retort.methods.ddim" not in students
+    assert "retort.methods.ddim" in inversion
+    assert not {name for name in inversion if name.startswith("retort.protocols")}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_no_job_reruns_for_an_edit_of_the_config_schema_or_the_plan(script):
+    found = reachable(script)
+    assert "retort.stages.job" in found
+    assert not found & {"retort.config.schema", "retort.config.load", "retort.config.plan", "retort.config.runs"}

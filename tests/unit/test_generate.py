@@ -1,0 +1,351 @@
+"""From inverted statistics to sampled images: what an image is must not depend on the shard or the batch."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+from retort.data.images import resized
+from retort.data.tensors import open_tensors, write_tensors
+from retort.errors import RetortError
+from retort.methods.ddim import invert
+from retort.methods.guidance import guided
+from retort.models.load import CodecFiles, ModelFiles, load_diffusion
+from retort.stages import generate
+from retort.stages.choose_starts import choose_starts
+from retort.stages.generate import Sampling, generate_shard
+from retort.stages.invert import invert_shard
+
+SIDE, SHAPE, IPC = 16, (4, 8, 8), 3
+CLASSES = ["ant", "bee", "cat", "dog"]
+
+
+def write_classes(path: Path, ids: list[str]) -> None:
+    path.write_text("index,id,name\n" + "".join(f"{i},{c},{c}\n" for i, c in enumerate(ids)))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """dit/ and vae/ with random weights, classes.csv."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    transformer = DiTTransformer2DModel(
+        num_layers=2,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        sample_size=8,
+        num_embeds_ada_norm=len(CLASSES),
+    )
+    for parameter in transformer.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.1)
+    transformer.save_pretrained(folder / "dit" / "transformer")
+    DDIMScheduler().save_pretrained(folder / "dit" / "scheduler")
+    AutoencoderKL(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=4,
+        latent_channels=4,
+        mid_block_add_attention=False,
+        sample_size=SIDE,
+        scaling_factor=0.5,
+    ).save_pretrained(folder / "vae")
+    write_classes(folder / "classes.csv", CLASSES)
+    return folder
+
+
+def files(home: Path) -> dict:
+    codec = CodecFiles(str(home / "vae"), "float32", SIDE)
+    return {"model": ModelFiles(str(home / "dit"), "float32"), "codec": codec}
+
+
+def make(home: Path, classes: list[int], batch: int, starts: Path | None = None, **changes) -> dict[str, np.ndarray]:
+    """The content of one generated shard."""
+    settings = {"sampling": Sampling(5, 4, 2.0), "ipc": IPC, "side": SIDE, "dataset": "toy", "seed": 0}
+    table, output = changes.pop("table", home / "classes.csv"), home / "generated.safetensors"
+    start = str(starts) if starts else None
+    generate_shard(str(table), start, str(output), **files(home), classes=classes, batch=batch, **settings | changes)
+    return {name: np.array(array) for name, array in open_tensors(output).items()}
+
+
+def noise_of(home: Path, monkeypatch, classes: list[int], **changes) -> torch.Tensor:
+    """The latents that the sampler of `make` starts from, one per image."""
+    seen = []
+
+    def watch(latents, *_):
+        seen.append(latents.clone())
+        return latents
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generate, "sample", watch)
+        make(home, classes, batch=1, **changes)
+    return torch.cat(seen)
+
+
+# ---------------------------------------------------------------- generate
+
+
+@pytest.mark.parametrize("batch", [1, 4, 5, 8, 64])
+def test_an_image_is_the_same_to_the_last_bit_whatever_the_shard(home, batch):
+    whole = make(home, [0, 1, 2, 3], batch)
+    for shards in ([[0, 1], [2, 3]], [[0], [1, 2, 3]], [[0], [1], [2], [3]]):
+        parts = [make(home, shard, batch) for shard in shards]
+        for name in ("pixels", "class_index", "index"):
+            np.testing.assert_array_equal(np.concatenate([p[name] for p in parts]), whole[name])
+    assert len(np.unique(whole["pixels"].reshape(12, -1), axis=0)) == 12  # and no two images are alike
+
+
+def test_a_shard_lists_its_classes_and_images_in_label_order(home):
+    shard = make(home, [1, 2], 4)
+    assert shard["pixels"].shape == (6, SIDE, SIDE, 3)
+    assert shard["class_index"].tolist() == [1, 1, 1, 2, 2, 2]
+    assert shard["index"].tolist() == [0, 1, 2, 0, 1, 2]
+    assert "group" not in shard
+
+
+def test_batches_of_one_and_eight_differ_by_rounding_only(home):
+    one, eight = (make(home, [0, 1, 2, 3], batch)["pixels"].astype(int) for batch in (1, 8))
+    difference = np.abs(one - eight)
+    assert difference.max() <= 1
+    assert np.mean(difference > 0) <= 0.001
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2, 3], [1], [2, 3]])
+def test_an_image_comes_from_its_own_place_on_the_grid_and_never_from_padding(home, monkeypatch, classes):
+    class Places:
+        """A model whose images show nothing but their place in the batch."""
+
+        latent_shape, device, alphas_cumprod = SHAPE, torch.device("cpu"), torch.linspace(0.99, 0.1, 1000)
+        check_classes = condition = null = lambda self, _: {"class_labels": torch.zeros(1)}
+
+        def eps(self, latents, timesteps, condition):
+            return torch.zeros_like(latents)
+
+        def decode(self, latents):
+            places = torch.arange(len(latents)) * 10 / 127.5 - 1
+            return places.view(-1, 1, 1, 1).expand(-1, 3, SIDE, SIDE)
+
+    monkeypatch.setattr(generate, "load_diffusion", lambda *_: Places())
+    pixels = make(home, classes, batch=5)["pixels"]
+    numbers = [c * IPC + i for c in classes for i in range(IPC)]
+    assert pixels[:, 0, 0, 0].tolist() == [number % 5 * 10 for number in numbers]
+
+
+def test_noise_depends_on_class_id_and_index_not_on_position_or_shard(home, monkeypatch, tmp_path):
+    usual = noise_of(home, monkeypatch, [0, 1, 2, 3]).reshape(4, IPC, *SHAPE)
+    write_classes(tmp_path / "classes.csv", ["dog", "ant", "cat", "bee"])
+    moved = noise_of(home, monkeypatch, [0, 1, 2, 3], table=tmp_path / "classes.csv").reshape(4, IPC, *SHAPE)
+    assert torch.equal(moved, usual[[3, 0, 2, 1]])
+    assert torch.equal(noise_of(home, monkeypatch, [2]), usual[2])
+    more = noise_of(home, monkeypatch, [1], ipc=IPC + 2)
+    assert torch.equal(more[:IPC], usual[1])  # a larger set begins with the noise of a smaller one
+    assert len(torch.unique(usual.reshape(12, -1), dim=0)) == 12
+
+
+def test_noise_is_standard_normal_and_changes_with_seed_and_dataset(home, monkeypatch):
+    usual = noise_of(home, monkeypatch, [0, 1, 2, 3])
+    assert abs(usual.mean().item()) < 0.08
+    assert usual.std().item() == pytest.approx(1, abs=0.06)
+    for other in ({"seed": 1}, {"dataset": "other"}):
+        assert not torch.isclose(noise_of(home, monkeypatch, [0], **other), usual[:IPC]).any(dim=0).all()
+
+
+def write_starts(path: Path, latents: np.ndarray) -> Path:
+    arrays = {"latents": latents, "group": np.array([7, 8, 9, 10]), "score": np.array([0.5, 0.25, 0.125, 2.0])}
+    write_tensors(path, arrays)
+    return path
+
+
+def test_starts_are_what_sampling_begins_with(home, monkeypatch, tmp_path):
+    latents = np.random.default_rng(0).standard_normal((4, IPC, *SHAPE)).astype(np.float32)
+    starts = write_starts(tmp_path / "starts.safetensors", latents)
+    begun = noise_of(home, monkeypatch, [1, 2], starts=starts)
+    np.testing.assert_array_equal(begun, latents[1:3].reshape(-1, *SHAPE))
+
+
+def test_starting_from_the_same_noise_makes_the_same_images_and_names_their_group(home, monkeypatch, tmp_path):
+    noise = noise_of(home, monkeypatch, [0, 1, 2, 3]).numpy().reshape(4, IPC, *SHAPE)
+    shard = make(home, [1, 2], 4, write_starts(tmp_path / "starts.safetensors", noise))
+    np.testing.assert_array_equal(shard["pixels"], make(home, [1, 2], 4)["pixels"])
+    assert shard["group"].tolist() == [8, 8, 8, 9, 9, 9]
+    assert shard["score"].tolist() == [0.25, 0.25, 0.25, 0.125, 0.125, 0.125]
+
+
+def test_guidance_steps_and_first_step_all_reach_the_sampler(home):
+    usual = make(home, [0], 4)["pixels"]
+    for other in (Sampling(5, 4, 3.0), Sampling(10, 9, 2.0), Sampling(5, 3, 2.0)):
+        assert not np.array_equal(make(home, [0], 4, sampling=other)["pixels"], usual)
+
+
+def test_images_are_resized_to_the_side_asked_for(home):
+    large = make(home, [0], 4, side=24)["pixels"]
+    assert large.shape == (IPC, 24, 24, 3)
+    small = make(home, [0], 4)["pixels"]
+    np.testing.assert_array_equal(large, [resized(pixels, 24) for pixels in small])
+
+
+def test_latents_that_are_lost_name_their_class(home, tmp_path):
+    latents = np.zeros((4, IPC, *SHAPE), dtype=np.float32)
+    latents[2, 1, 0, 0, 0] = np.inf
+    starts = write_starts(tmp_path / "starts.safetensors", latents)
+    with pytest.raises(RetortError, match="class cat: sampled latents are not finite"):
+        make(home, [0, 1, 2, 3], 8, starts)
+
+
+def test_a_class_table_of_another_length_is_refused(home, tmp_path):
+    write_classes(tmp_path / "classes.csv", CLASSES[:3])
+    with pytest.raises(RetortError, match="knows 4 classes but the data set has 3"):
+        make(home, [0], 4, table=tmp_path / "classes.csv")
+
+
+# ---------------------------------------------------------------- invert
+
+
+@pytest.fixture(scope="module")
+def clean(home) -> dict[str, np.ndarray]:
+    """Latents of nine and of six images, also in home/latents.safetensors, where "dog" has one and "cat" is lost."""
+    rng = np.random.default_rng(1)
+    arrays = {c: rng.standard_normal((n, *SHAPE)).astype(np.float32) for c, n in (("ant", 9), ("bee", 6), ("dog", 1))}
+    lost = arrays["bee"].copy()
+    lost[4, 0, 0, 0] = np.nan
+    write_tensors(home / "latents.safetensors", {f"latents/{c}": a for c, a in (arrays | {"cat": lost}).items()})
+    return arrays
+
+
+def statistics(home: Path, classes: list[str], batch: int, **changes) -> dict[str, np.ndarray]:
+    settings = {"steps": 10, "stop": 6, "guidance": 2.0} | changes
+    output = home / "inverted.safetensors"
+    latents, table = str(home / "latents.safetensors"), str(home / "classes.csv")
+    invert_shard(latents, table, str(output), **files(home), classes=classes, batch=batch, **settings)
+    return {name: np.array(array) for name, array in open_tensors(output).items()}
+
+
+def test_inverted_statistics_do_not_depend_on_the_batch(home, clean):
+    one, eight = (statistics(home, ["ant", "bee"], batch) for batch in (1, 8))
+    for name in ("mean", "variance"):
+        error = np.linalg.norm(one[name] - eight[name]) / np.linalg.norm(one[name])
+        assert error < 1e-4
+    assert one["count"].tolist() == eight["count"].tolist() == [9, 6]
+
+
+def test_mean_and_unbiased_variance_are_those_of_directly_inverted_latents(home, clean):
+    found = statistics(home, ["bee", "ant"], batch=4)
+    diffusion = load_diffusion(*files(home).values())
+    for k, class_id in enumerate(("bee", "ant")):
+        entry = SimpleNamespace(index=CLASSES.index(class_id))
+        latents = torch.from_numpy(clean[class_id])
+        denoise = guided(diffusion, diffusion.condition([entry] * len(latents)), 2.0)
+        with torch.inference_mode():
+            inverted = invert(latents, denoise, diffusion.alphas_cumprod, 10, 6).double().numpy()
+        np.testing.assert_allclose(found["mean"][k], inverted.mean(axis=0), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found["variance"][k], inverted.var(axis=0, ddof=1), rtol=1e-3, atol=1e-5)
+        assert np.abs(inverted - clean[class_id]).max() > 0.1
+    assert (found["mean"].dtype, found["variance"].dtype) == (np.float64, np.float64)
+
+
+def test_inverted_statistics_do_not_depend_on_the_shard(home, clean):
+    together, alone = statistics(home, ["ant", "bee"], 4), statistics(home, ["bee"], 4)
+    for name in ("mean", "variance", "count"):
+        np.testing.assert_array_equal(alone[name][0], together[name][1])
+
+
+def test_a_class_of_one_image_has_no_variance(home, clean):
+    with pytest.raises(RetortError, match="class dog has 1 training image; a variance needs two"):
+        statistics(home, ["ant", "dog"], 4)
+
+
+def test_inverted_latents_that_are_lost_name_their_class(home, clean):
+    with pytest.raises(RetortError, match=r"class cat: inverted latents at step 6.*not finite"):
+        statistics(home, ["ant", "cat"], 4)
+
+
+# ---------------------------------------------------------------- choose_starts
+
+CHOICE = {"ipc": IPC, "search": "groups", "groups": 150, "skew_weight": 0.1, "dataset": "toy", "seed": 0}
+
+
+def write_inversions(folder: Path, *sizes: int) -> list[str]:
+    """Statistics of six classes, in shards of `sizes` classes."""
+    rng = np.random.default_rng(2)
+    mean, variance = rng.standard_normal((6, *SHAPE)), rng.uniform(0.01, 4, (6, *SHAPE))
+    paths, first = [], 0
+    for size in sizes:
+        part = slice(first, first + size)
+        paths.append(str(folder / f"{size}-{first}.safetensors"))
+        arrays = {"mean": mean[part], "variance": variance[part], "count": np.full(size, 9)}
+        write_tensors(paths[-1], arrays)
+        first += size
+    return paths
+
+
+def chosen(folder: Path, sizes: tuple[int, ...] = (6,), **changes) -> dict[str, np.ndarray]:
+    output = folder / "starts.safetensors"
+    choose_starts(write_inversions(folder, *sizes), str(output), **CHOICE | changes)
+    return {name: np.array(array) for name, array in open_tensors(output).items()}
+
+
+def moments(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, standard deviation) of the six classes."""
+    tensors = open_tensors(write_inversions(folder, 6)[0])
+    return np.array(tensors["mean"]), np.sqrt(tensors["variance"])
+
+
+@pytest.mark.parametrize("search", ["groups", "closed-form"])
+def test_starts_do_not_depend_on_the_shards(tmp_path, search):
+    one = chosen(tmp_path, search=search)
+    for sizes in ((1, 3, 2), (2, 2, 2)):
+        three = chosen(tmp_path, sizes, search=search)
+        np.testing.assert_array_equal(three["group"], one["group"])
+        np.testing.assert_array_equal(three["latents"], one["latents"])
+        np.testing.assert_allclose(three["score"], one["score"], rtol=1e-12)
+
+
+def test_chosen_groups_have_the_score_that_is_recorded(tmp_path):
+    found = chosen(tmp_path)
+    mean, std = moments(tmp_path)
+    dims = np.prod(SHAPE)
+    for k in range(6):
+        group = found["latents"][k].astype(np.float64)
+        centre, spread = group.mean(axis=0), group.std(axis=0, ddof=1)
+        skew = (((group - centre) / spread) ** 3).sum(axis=(1, 2, 3)) * dims / ((dims - 1) * (dims - 2))
+        score = np.linalg.norm(centre - mean[k]) + np.linalg.norm(spread - std[k]) + 0.1 * np.linalg.norm(skew)
+        assert found["score"][k] == pytest.approx(score, rel=1e-4)
+    assert found["latents"].dtype == np.float32
+    assert all(0 <= g < 150 for g in found["group"])
+
+
+def test_more_groups_never_score_worse_and_change_no_draw(tmp_path):
+    few, many = chosen(tmp_path, groups=10), chosen(tmp_path, groups=150)
+    assert (many["score"] <= few["score"]).all()
+    assert (many["score"] < few["score"]).any()
+    kept = many["group"] < 10
+    np.testing.assert_array_equal(many["group"][kept], few["group"][kept])
+    assert (many["group"] >= 64).any()  # beyond the first block of draws
+
+
+def test_closed_form_starts_have_the_mean_and_deviation_of_their_class(tmp_path):
+    found = chosen(tmp_path, search="closed-form")
+    mean, std = moments(tmp_path)
+    latents = found["latents"].astype(np.float64)
+    np.testing.assert_allclose(latents.mean(axis=1), mean, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(latents.std(axis=1, ddof=1), std, rtol=1e-4, atol=1e-5)
+    assert found["group"].tolist() == [-1] * 6
+    assert (found["score"] < chosen(tmp_path)["score"] / 100).all()
+
+
+def test_one_closed_form_start_is_the_mean_of_its_class(tmp_path):
+    latents = chosen(tmp_path, search="closed-form", ipc=1)["latents"]
+    np.testing.assert_array_equal(latents[:, 0], moments(tmp_path)[0].astype(np.float32))
+
+
+def test_starts_change_with_the_seed_and_the_dataset(tmp_path):
+    usual = chosen(tmp_path)["latents"]
+    for other in ({"seed": 1}, {"dataset": "other"}):
+        assert not np.isclose(chosen(tmp_path, **other)["latents"], usual).all(axis=(1, 2, 3, 4)).any()

@@ -1,0 +1,68 @@
+"""The run table: every student that the runs ask for, each once."""
+
+import itertools
+
+import pytest
+from retort.config.load import load_config
+from retort.config.runs import COLUMNS, run_table
+
+PROTOCOL = {
+    "labels": "hard",
+    "views": {"steps": 1},
+    "optimizer": {"kind": "sgd", "lr": 0.1, "schedule": "constant"},
+}
+
+
+def table(*runs: dict):
+    config = {
+        "dataset": {"kind": "digits"},
+        "methods": {"random": {"select": "random"}, "again": {"select": "random"}, "full": {"select": "all"}},
+        "protocols": {"hard": PROTOCOL, "long": PROTOCOL | {"views": {"steps": 2}}},
+        "runs": [run(**r) for r in runs],
+    }
+    return run_table(load_config(config))
+
+
+def run(methods=("random",), ipc=(1,), protocols=("hard",), students=("resnet8",), seeds=1) -> dict:
+    return {
+        "methods": list(methods),
+        "ipc": list(ipc),
+        "protocols": list(protocols),
+        "students": list(students),
+        "seeds": seeds,
+    }
+
+
+def rows(frame) -> list[tuple]:
+    return list(frame.itertuples(index=False, name=None))
+
+
+def test_run_is_the_product_of_what_it_lists():
+    lists = [["random", "again"], ["1", "10"], ["hard", "long"], ["resnet8", "convnet3"]]
+    methods, ipc, protocols, students = lists
+    found = table({"methods": methods, "ipc": map(int, ipc), "protocols": protocols, "students": students, "seeds": 3})
+    assert list(found.columns) == COLUMNS
+    assert rows(found) == list(itertools.product(*lists, range(3)))
+
+
+def test_combination_asked_for_twice_is_there_once():
+    once = table({"ipc": [1, 5]})
+    assert rows(table({"ipc": [1, 5]}, {"ipc": [5, 1]})) == rows(once)
+    assert rows(table({"methods": ["random", "random"], "ipc": [1, 5, 5]})) == rows(once)
+    assert list(once.index) == [0, 1]
+
+
+@pytest.mark.parametrize("order", [(2, 3), (3, 2)])
+def test_larger_number_of_seeds_holds_where_runs_overlap(order):
+    found = table(*({"seeds": n} for n in order))
+    assert sorted(found["seed"]) == [0, 1, 2]
+
+
+def test_overlap_gives_seeds_only_to_what_both_name():
+    found = table({"ipc": [1, 5], "seeds": 1}, {"ipc": [5], "seeds": 2})
+    assert found.groupby("ipc").size().to_dict() == {"1": 1, "5": 2}
+
+
+def test_method_that_selects_everything_has_one_size_called_all():
+    found = table({"methods": ["full", "random"], "ipc": [1, 5]})
+    assert rows(found[["method", "ipc"]]) == [("full", "all"), ("random", "1"), ("random", "5")]

@@ -1,0 +1,140 @@
+"""Teachers: believed only when measured, and only for the classes that they were trained on."""
+
+import numpy as np
+import pytest
+import torch
+from retort.data.files import read_json
+from retort.errors import RetortError
+from retort.models.classifiers import build_classifier
+from retort.models.fit import Checkpoint
+from retort.models.teacher import (
+    accuracy,
+    affine_maps,
+    check_teacher,
+    load_teacher,
+    logits_of,
+    save_teacher,
+    train_teacher,
+)
+
+CLASSES = ["wren", "robin", "finch"]
+
+
+def squares(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Noise with a bright colour channel per class: three classes that are easy to learn."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    pixels = rng.integers(0, 100, (n, 8, 8, 3), dtype=np.uint8)
+    pixels[np.arange(n), ..., labels] += 120
+    return pixels, labels
+
+
+def untrained(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return build_classifier("resnet8", 3, 8).eval()
+
+
+# ---------------------------------------------------------------- check_teacher
+
+
+@pytest.mark.parametrize("top1", [0.0, 0.1, 0.14])  # a guesser among ten: 0.1, up to 0.145 on 400 images
+def test_a_teacher_at_chance_is_refused_by_name(top1):
+    with pytest.raises(RetortError, match=r"'judge'.*0\.\d+ on the 400 validation images.*guess.*teachers\.judge"):
+        check_teacher(top1, 10, 400, None, "judge")
+
+
+def test_chance_plus_three_deviations_is_the_limit():
+    limit = 0.1 + 3 * (0.1 * 0.9 / 400) ** 0.5
+    with pytest.raises(RetortError):
+        check_teacher(limit - 1e-6, 10, 400, None, "judge")
+    check_teacher(limit + 1e-6, 10, 400, None, "judge")
+
+
+def test_more_validation_images_make_the_limit_of_chance_stricter():
+    check_teacher(0.13, 10, 10_000, None, "judge")
+    with pytest.raises(RetortError):
+        check_teacher(0.13, 10, 100, None, "judge")
+
+
+def test_a_teacher_more_than_five_points_below_what_is_expected_is_refused():
+    with pytest.raises(RetortError, match=r"'judge'.*0\.970 is expected"):
+        check_teacher(0.919, 10, 400, 0.97, "judge")
+    check_teacher(0.921, 10, 400, 0.97, "judge")
+    check_teacher(1.0, 10, 400, 0.97, "judge")
+
+
+def test_a_teacher_at_chance_is_refused_even_where_little_is_expected():
+    with pytest.raises(RetortError, match="guess"):
+        check_teacher(0.1, 10, 400, 0.0, "judge")
+
+
+# ---------------------------------------------------------------- saving and loading
+
+
+def test_a_loaded_teacher_gives_equal_logits(tmp_path):
+    pixels, _ = squares(6)
+    module = untrained()
+    save_teacher(module, tmp_path, "resnet8", CLASSES, 8)
+    loaded = load_teacher(tmp_path, CLASSES)
+    assert torch.equal(logits_of(loaded, pixels), logits_of(module, pixels))
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert not torch.equal(logits_of(untrained(1), pixels), logits_of(module, pixels))
+
+
+@pytest.mark.parametrize("other", [["robin", "wren", "finch"], ["wren", "robin"], [*CLASSES, "tit"], ["0", "1", "2"]])
+def test_a_teacher_of_other_classes_or_another_order_is_refused(tmp_path, other):
+    save_teacher(untrained(), tmp_path, "resnet8", CLASSES, 8)
+    with pytest.raises(RetortError, match=r"wren.*data set has"):
+        load_teacher(tmp_path, other)
+
+
+def test_only_safetensors_and_json_are_saved(tmp_path):
+    save_teacher(untrained(), tmp_path, "resnet8", CLASSES, 8)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.safetensors", "teacher.json"]
+    assert read_json(tmp_path / "teacher.json") == {"arch": "resnet8", "resolution": 8, "classes": CLASSES}
+
+
+# ---------------------------------------------------------------- measuring and training
+
+
+def test_logits_do_not_depend_on_the_batch():
+    pixels, _ = squares(7)
+    module = untrained()
+    torch.testing.assert_close(logits_of(module, pixels, batch=2), logits_of(module, pixels), rtol=1e-4, atol=1e-5)
+
+
+def test_accuracy_is_the_share_of_highest_logits_that_are_right():
+    logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0], [0.0, 3.0, 2.0], [1.0, 0.0, 0.0]])
+    assert accuracy(logits, np.array([0, 2, 1, 1])) == 0.75
+
+
+def test_training_learns_and_repeats_itself(tmp_path):
+    pixels, labels = squares(60)
+    easy = {"steps": 25, "batch": 16, "lr": 0.01, "weight_decay": 0.01}
+    maps = {"rotate": 5.0, "scale": 0.1, "shift": 0.1, "flip": True}
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "test")
+
+    def trained(seed: int) -> torch.Tensor:
+        return logits_of(train_teacher(pixels, labels, "resnet8", (seed, "teacher"), **easy, **maps), held_out)
+
+    held_out, truth = squares(60, seed=1)
+    module = train_teacher(pixels, labels, "resnet8", (0, "teacher"), checkpoint, **easy, **maps)
+    logits = logits_of(module, held_out)
+    assert accuracy(logits, truth) > 0.9
+    assert torch.equal(trained(0), logits)
+    assert not torch.equal(trained(1), logits)
+
+
+def test_affine_maps_are_the_identity_without_augmentation_and_stay_in_their_ranges():
+    still = affine_maps(np.random.default_rng(0), 5, 0, 0, 0, flip=False)
+    assert torch.equal(still, torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(5, 2, 3))
+    maps = affine_maps(np.random.default_rng(0), 2000, 10, 0.2, 0.1, flip=False).double()
+    size = maps[:, :, 0].norm(dim=1)
+    angle = torch.rad2deg(torch.atan2(maps[:, 1, 0], maps[:, 0, 0]))
+    assert 0.8 <= size.min() < 0.81 < 1.19 < size.max() <= 1.2 + 1e-6
+    assert 9.8 < angle.abs().max() <= 10 + 1e-4
+    assert 0.19 < maps[:, :, 2].abs().max() <= 0.2 + 1e-6  # affine_grid measures the side as 2
+    mirrored = affine_maps(np.random.default_rng(0), 2000, 0, 0, 0, flip=True)[:, 0, 0]
+    assert set(mirrored.tolist()) == {-1.0, 1.0}
+    assert abs(mirrored.mean()) < 0.1
