@@ -52,7 +52,7 @@ lint: env
 	python -m retort.config.export_schema --check workflow/schemas/config.schema.json
 
 parity: env
-	pytest tests/parity --fixtures "$(FIXTURES)"
+	pytest tests/parity --parity-fixtures "$(FIXTURES)"
 
 bench: env
 	python bench/group_selection.py
@@ -64,6 +64,8 @@ schema: env
 lock: env
 	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 		envs/requirements.in -o envs/requirements.txt
+	sed -i '/^      - /d' envs/retort.yaml
+	sed 's/^/      - /' envs/requirements.txt >> envs/retort.yaml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

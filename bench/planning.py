@@ -1,6 +1,6 @@
 """How long `snakemake -n` takes when there is nothing to do: run it after `make demo`.
 
-    python bench/planning.py [--runs 5]
+python bench/planning.py [--runs 5]
 """
 
 import argparse

@@ -35,4 +35,6 @@ table = costs.groupby("stage", sort=False)["seconds"].agg(["size", "sum"]).set_a
 table["startup"] = [startup(ROOT / "workflow" / "scripts" / f"{stage}.py") * n for stage, n in table["jobs"].items()]
 table["share of all"] = table["seconds"] / table["seconds"].sum()
 print(table.to_markdown(floatfmt=".2f"))
-print(f"\nall jobs: {table['seconds'].sum():.0f} s, start-up {table['startup'].sum() / table['seconds'].sum():.0%} of it")
+print(
+    f"\nall jobs: {table['seconds'].sum():.0f} s, start-up {table['startup'].sum() / table['seconds'].sum():.0%} of it"
+)

@@ -21,8 +21,11 @@ from retort.config.plan import Plan
 from retort.data.classes import class_list
 from retort.errors import RetortError
 
+# A method is a target by its name, so it may not be called like a rule.
+RULE_NAMES = sorted(["all", "tables", "figures", "tabulate_method", *(p.stem for p in LIBRARY.glob("scripts/*.py"))])
+
 try:
-    checked_config = load_config(config)
+    checked_config = load_config(config, RULE_NAMES)
     plan = Plan(checked_config, class_list(checked_config.dataset))
 except RetortError as error:
     raise WorkflowError(str(error))
@@ -34,6 +37,10 @@ LOGS = DATA / "logs"
 BENCHMARKS = DATA / "benchmarks"
 CHECKPOINTS = DATA / "checkpoints"
 CAPTIONS = Path(workflow.basedir, "workflow", "report")
+
+# From the images to the samples, each job waits for the one before, and most students wait for the last: where there
+# is a choice, this chain goes first and everything else fills the gaps.
+LONG_CHAIN = 10
 
 TRAIN = DATA / "pixels" / "train.safetensors"
 VAL = DATA / "pixels" / "val.safetensors"

@@ -9,6 +9,7 @@ if plan.dataset.kind == "digits":
             LOGS / "export_digits.log",
         benchmark:
             BENCHMARKS / "export_digits" / "images.tsv"
+        priority: LONG_CHAIN
         conda:
             "../envs/retort.yaml"
         params:
@@ -30,6 +31,7 @@ rule build_manifest:
         LOGS / "build_manifest.log",
     benchmark:
         BENCHMARKS / "build_manifest" / "manifest.tsv"
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     threads: 2
@@ -54,6 +56,7 @@ rule decode_split:
         LOGS / "decode_split" / "{split}.log",
     benchmark:
         BENCHMARKS / "decode_split" / "{split}.tsv"
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     threads: 2

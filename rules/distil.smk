@@ -13,6 +13,7 @@ rule generate_images:
         LOGS / "generate_images" / "{method}" / "ipc{ipc}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "generate_images" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     resources:

@@ -13,6 +13,7 @@ rule invert_latents:
         LOGS / "invert_latents" / "{inversion}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "invert_latents" / "{inversion}" / "{shard}.tsv"
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     resources:
@@ -36,6 +37,7 @@ rule choose_starts:
         LOGS / "choose_starts" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "choose_starts" / "{method}" / "ipc{ipc}.tsv"
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     params:

@@ -11,6 +11,7 @@ rule encode_latents:
         LOGS / "encode_latents" / "{encoder}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "encode_latents" / "{encoder}" / "{shard}.tsv"
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     resources:

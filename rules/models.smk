@@ -31,6 +31,7 @@ rule train_vae:
         BENCHMARKS / "train_vae" / "{model}.tsv"
     wildcard_constraints:
         model=one_of(plan.model_names("vae", trained=True)),
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     params:
@@ -55,8 +56,7 @@ rule train_dit:
         BENCHMARKS / "train_dit" / "{model}.tsv"
     wildcard_constraints:
         model=one_of(plan.model_names("dit", trained=True)),
-    # Everything waits for the diffusion model, so it goes first where there is a choice.
-    priority: 10
+    priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     params:

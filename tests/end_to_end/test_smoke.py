@@ -46,8 +46,9 @@ def test_distilled_sets_are_image_folders_with_manifest_and_provenance(finished)
             image = Image.open(folder / file)
             assert (image.size, image.mode) == ((32, 32), "RGB")
         provenance = json.loads((folder / "provenance.json").read_text())
-        assert provenance["settings"].items() >= smoke_config()["methods"][method].items() or method == "d3hr"
-        assert provenance["seed"] == 0 and "torch" in provenance["versions"]
+        assert provenance["settings"].keys() == smoke_config()["methods"][method].keys()
+        assert provenance["seed"] == 0
+        assert "torch" in provenance["versions"]
     assert (finished.results("smoke", "distilled", "d3hr", "ipc2", "card.md")).read_text().startswith("# d3hr")
 
 
@@ -107,5 +108,6 @@ def test_a_bad_config_stops_before_anything_runs(twin):
     config["methods"]["d3hr"]["generate"]["guidence"] = 3
     twin.configure(config)
     output = twin.run("--cores", "2", succeeds=False)
-    assert "methods.d3hr.generate" in output and "guidence" in output and "did you mean 'guidance'" in output
+    for words in ("methods.d3hr.generate", "guidence", "did you mean 'guidance'"):
+        assert words in output
     assert "Traceback" not in output

@@ -25,7 +25,7 @@ PACKAGE = {
         'def twice(x):\n    """Twice x."""\n    return factor * x  # as it says\n'
     ),
     "lib/transitive.py": "factor = 2\n",
-    "lib/lazy.py": "def later(x):\n    return x\n",
+    "lib/lazy.py": "def later(x):\n    print(x)\n    return x\n",
     "lib/dotted/__init__.py": "flag = 1\n",
     "lib/dotted/deep.py": "deep = 1\n",
     "lib/unreached.py": "alone = 1\n",
@@ -81,6 +81,7 @@ def test_comments_docstrings_and_layout_change_nothing(changed, file, old, new):
         ("lib/stages/beside.py", "2", "3"),
         ("lib/above.py", "1", "2"),
         ("lib/lazy.py", "return x", "return -x"),
+        ("lib/lazy.py", "print(x)", "print(-x)"),
         ("lib/dotted/deep.py", "1", "2"),
         ("lib/dotted/__init__.py", "1", "2"),
     ],

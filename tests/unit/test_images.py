@@ -57,9 +57,9 @@ def test_palette_keeps_its_colours_and_its_transparent_one_is_white(tmp_path, su
 
 
 def test_sixteen_bits_are_scaled_to_eight(tmp_path):
-    wide = np.array([[0, 257, 128 * 257, 65535]], dtype=np.uint16)
+    wide = np.array([[0, 257, 200 * 257, 65535]], dtype=np.uint16)
     Image.fromarray(wide).save(tmp_path / "x.png")
-    assert pixels(tmp_path / "x.png")[..., 0].tolist() == [[0, 1, 128, 255]]
+    assert pixels(tmp_path / "x.png")[..., 0].tolist() == [[0, 1, 200, 255]]
 
 
 def test_grey_has_three_equal_channels(tmp_path):
@@ -209,7 +209,8 @@ def test_any_damage_gives_an_image_or_a_bad_image_and_nothing_else(tmp_path, kin
             damaged[draw.randrange(min(300, len(damaged)))] = draw.randrange(256)
         path.write_bytes(damaged)
         outcomes.add(outcome(path))
-    assert outcomes == {"image", "bad"}
+    assert outcomes <= {"image", "bad"}
+    assert "bad" in outcomes
 
 
 # ---------------------------------------------------------------- streaming

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from retort.methods.moments import RunningMoments
 
@@ -23,15 +23,18 @@ def assert_numpy_agrees(moments, items):
     np.testing.assert_allclose(moments.variance, items.var(axis=0, ddof=1), rtol=1e-12, atol=1e-12)
 
 
-@given(
-    sizes=st.lists(st.integers(1, 20), min_size=1, max_size=12).filter(lambda s: sum(s) > 1), seed=st.integers(0, 99)
-)
+CHUNKINGS = st.lists(st.integers(1, 20), min_size=1, max_size=12).filter(lambda sizes: sum(sizes) > 1)
+
+
+@given(sizes=CHUNKINGS, seed=st.integers(0, 99))
+@settings(deadline=None)
 def test_any_chunking_gives_what_numpy_gives_for_all_at_once(sizes, seed):
     items = np.random.default_rng(seed).normal(3, 2, (sum(sizes), 2, 3))
     assert_numpy_agrees(running(items, sizes), items)
 
 
 @given(st.permutations(range(12)))
+@settings(deadline=None)
 def test_the_order_of_the_items_does_not_matter(order):
     items = np.random.default_rng(0).standard_normal((12, 4))
     assert_numpy_agrees(running(items[list(order)], [5, 1, 6]), items)

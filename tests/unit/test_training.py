@@ -84,7 +84,7 @@ def test_a_trained_vae_reconstructs_unseen_images_better_than_their_mean(vae):
     unseen = pictures(48, seed=1)[0]
     images = unseen / 127.5 - 1
     predicting_the_mean = 10 * np.log10(4 / np.square(images - images.mean(axis=0)).mean())
-    assert psnr(vae, unseen) > predicting_the_mean + 1
+    assert psnr(vae, unseen) > predicting_the_mean + 0.5
     untrained = train_vae(pictures(96)[0], (0, "vae", "tiny"), steps=1, **VAE)
     assert psnr(vae, unseen) > psnr(untrained, unseen) + 3
 

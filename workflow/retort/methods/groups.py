@@ -63,11 +63,11 @@ def best_groups(
 
 
 def matched_group(z: np.ndarray) -> np.ndarray:
-    """One group (ipc, D) made from draws z (ipc, D) so that every class scores 0 with it, to rounding; ours.
+    """One group (ipc, D) made from draws z (ipc, D) so that every class scores next to nothing with it; ours.
 
-    Each coordinate is centred and scaled over the group, which zeroes the first two terms exactly for any class.
-    Flipping a coordinate's sign for the whole group keeps that, and the signs are chosen, largest coordinates
-    first, to cancel the sums behind the skew term. With one member the group is the class mean itself (z = 0).
+    Each coordinate is centred and scaled over the group, which zeroes the first two terms to rounding for any class.
+    Flipping a coordinate's sign for the whole group keeps that, and the signs are chosen greedily, largest coordinates
+    first, to all but cancel the sums behind the skew term. With one member the group is the class mean itself (z = 0).
     """
     if len(z) == 1:
         return np.zeros_like(z)

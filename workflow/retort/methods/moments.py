@@ -14,6 +14,8 @@ class RunningMoments:
     def add(self, items: np.ndarray) -> None:
         """Add items of shape (N, *shape). Raises ValueError when any of them is NaN or infinite."""
         items = np.asarray(items, dtype=np.float64)
+        if len(items) == 0:
+            return
         if not np.isfinite(items).all():
             raise ValueError("values are not finite")
         count, mean = len(items), items.mean(axis=0)

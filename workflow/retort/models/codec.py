@@ -20,7 +20,9 @@ class Codec:
     @classmethod
     def load(cls, directory: str | Path, resolution: int, dtype: torch.dtype, device: torch.device) -> "Codec":
         """From an AutoencoderKL directory; only safetensors weights are read."""
-        vae = AutoencoderKL.from_pretrained(directory, torch_dtype=dtype, use_safetensors=True, local_files_only=True)
+        vae = AutoencoderKL.from_pretrained(
+            directory, torch_dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+        )
         return cls(vae.to(device), resolution)
 
     def encode(self, images: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:

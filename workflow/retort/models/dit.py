@@ -40,7 +40,11 @@ class DiT:
         DiT code and CaO2 run); the weights are the same, the predictions are not.
         """
         transformer = DiTTransformer2DModel.from_pretrained(
-            Path(directory, "transformer"), torch_dtype=dtype, use_safetensors=True, local_files_only=True
+            Path(directory, "transformer"),
+            torch_dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
         )
         scheduler = DDIMScheduler.from_pretrained(Path(directory, "scheduler"), local_files_only=True)
         set_timestep_embedding(transformer, timestep_embedding)

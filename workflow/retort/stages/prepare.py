@@ -46,11 +46,8 @@ def build_manifest(
         )
     bad = [{"path": r["path"], "reason": s} for r, s in zip(rows, sizes, strict=True) if isinstance(s, str)]
     if bad and on_bad_image == "stop":
-        listed = "\n  - ".join(f"{b['reason']}" for b in bad[:20]) + (
-            f"\n  ... {len(bad) - 20} more" if len(bad) > 20 else ""
-        )
         raise RetortError(
-            f"{len(bad)} of {len(rows)} images cannot be read:\n  - {listed}\n"
+            f"{len(bad)} of {len(rows)} images cannot be read:\n  - {_listed(bad)}\n"
             "Repair or remove them, or set dataset.on_bad_image: skip to leave them out and list them."
         )
     entries = [ClassEntry(i, c, class_names.get(c, c)) for i, c in enumerate(classes)]
@@ -70,7 +67,7 @@ def build_manifest(
     counts = images.groupby(["split", "class_id"]).size() if len(images) else {}
     empty = [f"{s}/{c}" for s in ("train", "val") for c in classes if (s, c) not in counts]
     if empty:
-        raise RetortError(f"no readable image is left in {', '.join(empty)}; see {bad_images} for what was skipped")
+        raise RetortError(f"no readable image is left in {', '.join(empty)}; skipped were:\n  - {_listed(bad)}")
     write_rows(bad_images, ["path", "reason"], bad)
     write_manifest(images, entries, Path(manifest), Path(class_table))
     print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
@@ -81,3 +78,8 @@ def _size_or_reason(path: str) -> tuple[int, int] | str:
         return image_size(path)
     except BadImage as error:
         return str(error)
+
+
+def _listed(bad: list[dict], most: int = 20) -> str:
+    more = f"\n  ... {len(bad) - most} more" if len(bad) > most else ""
+    return "\n  - ".join(b["reason"] for b in bad[:most]) + more

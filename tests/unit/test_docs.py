@@ -1,0 +1,64 @@
+"""What the README and the config's comments say must be true."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+@pytest.mark.parametrize("document", ["README.md", "results/README.md", "bench/RESULTS.md", "config.yaml"])
+def test_make_commands_that_are_named_exist(document):
+    named = set(re.findall(r"`?make ([a-z-]+)\b", (ROOT / document).read_text()))
+    assert named <= make_targets(), named - make_targets()
+
+
+def test_files_that_the_readme_names_are_there():
+    paths = re.findall(r"\]\(([^)]+)\)", README) + re.findall(
+        r"`((?:workflow|configs|results|tests|bench|envs)/[\w./-]+)`", README
+    )
+    made_later = {"results/accuracy.md", "results/report.html"}
+    missing = [p for p in paths if p not in made_later and not (ROOT / p).exists()]
+    assert len(paths) > 5
+    assert missing == []
+
+
+def test_the_readme_lists_exactly_the_methods_of_the_default_config():
+    table = README.split("## What it runs now")[1].split("##")[0]
+    listed = re.findall(r"^\| `([\w-]+)` \|", table, re.M)
+    assert listed == list(yaml.safe_load((ROOT / "config.yaml").read_text())["methods"])
+
+
+def test_the_tables_columns_are_those_that_the_code_writes():
+    table = README.split("<!-- demo table -->")[1].split("<!-- end of demo table -->")[0].strip().splitlines()
+    heads = [cell.strip() for cell in table[0].strip("|").split("|")]
+    assert heads[:6] == ["dataset", "method", "ipc", "protocol", "student", "seeds"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:] if line.startswith("|")]
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    wanted = {
+        (method, "all" if config["methods"][method] == {"select": "all"} else str(ipc), protocol)
+        for run in config["runs"]
+        for method in run["methods"]
+        for ipc in run["ipc"]
+        for protocol in run["protocols"]
+    }
+    assert {(row[1], row[2], row[3]) for row in rows} == wanted
+
+
+def test_the_conda_environment_has_the_pinned_versions():
+    environment = yaml.safe_load((ROOT / "envs" / "retort.yaml").read_text())
+    assert "python=3.11" in environment["dependencies"]
+    pins = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pins == (ROOT / "envs" / "requirements.txt").read_text().split()
+
+
+def test_install_files_name_versions_and_no_addresses():
+    lines = (ROOT / "envs" / "requirements.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[\w.+!-]+", line) for line in lines)

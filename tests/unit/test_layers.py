@@ -1,0 +1,121 @@
+"""The floors of the library: each stands only on those below it, and some things are not done on any."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from retort.config import fingerprint
+
+LIBRARY = Path(fingerprint.__file__).parents[1]
+SOURCES = {
+    ".".join(["retort", *path.relative_to(LIBRARY).with_suffix("").parts]).removesuffix(".__init__"): path
+    for path in sorted(LIBRARY.rglob("*.py"))
+}
+FLOORS = {"config": 0, "data": 1, "models": 2, "methods": 3, "protocols": 3, "stages": 4}
+# The plan asks which classes there are before anything is read, so that module is kept as light as the config.
+EXCEPTIONS = {("retort.config.plan", "retort.data.classes")}
+
+
+def imports(source: str, package: str) -> set[str]:
+    """Dotted names that a module's text imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else None
+            base = ".".join(filter(None, [above, node.module]))
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def imports_of(name: str) -> set[str]:
+    path = SOURCES[name]
+    return imports(path.read_text(), name if path.name == "__init__.py" else name.rpartition(".")[0])
+
+
+def floor_of(name: str) -> str | None:
+    """The floor that a dotted name belongs to; None outside the library and for what stands beside the floors."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "retort" and len(parts) > 1 and parts[1] in FLOORS else None
+
+
+def breaks_the_order(importer: str, imported: str) -> bool:
+    own, other = floor_of(importer), floor_of(imported)
+    if other is None or own == other:
+        return False
+    if own is None:  # errors, for example, which every floor uses
+        return True
+    allowed = any(importer == a and f"{imported}.".startswith(f"{b}.") for a, b in EXCEPTIONS)
+    return FLOORS[other] >= FLOORS[own] and not allowed
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_module_imports_only_from_its_own_floor_and_those_below(name):
+    assert {imported for imported in imports_of(name) if breaks_the_order(name, imported)} == set()
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if floor_of(n) in ("methods", "protocols")])
+def test_methods_and_protocols_touch_no_file_no_path_and_no_snakemake(name):
+    roots = {imported.split(".")[0] for imported in imports_of(name)}
+    assert roots & {"snakemake", "pathlib", "os", "shutil", "tempfile", "glob", "io"} == set()
+    calls = [node.func for node in ast.walk(ast.parse(SOURCES[name].read_text())) if isinstance(node, ast.Call)]
+    assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
+
+
+def test_config_is_read_and_planned_without_loading_torch():
+    names = [name for name in SOURCES if floor_of(name) == "config"]
+    program = f"import sys, {', '.join(names)}; print({{'torch', 'diffusers', 'sklearn', 'PIL'}} & set(sys.modules))"
+    environment = os.environ | {"PYTHONPATH": str(LIBRARY.parent)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_nothing_is_pickled_or_unpickled(name):
+    assert {imported.split(".")[0] for imported in imports_of(name)} & PICKLES == set()
+    tree = ast.parse(SOURCES[name].read_text())
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert called & {"torch.load", "torch.save", "pd.read_pickle", "np.load", "numpy.load"} == set()
+    named = {imported for imported in imports_of(name) if imported in ("torch.load", "torch.save", "numpy.load")}
+    assert named == set()
+
+
+# ---------------------------------------------------------------- these tests themselves
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "broken"),
+    [
+        ("retort.data.images", "retort.config.seeds.derive_seed", False),
+        ("retort.config.plan", "retort.data.classes.folder_stamp", False),
+        ("retort.config.load", "retort.data.classes.folder_stamp", True),
+        ("retort.config.plan", "retort.data.images.read_rgb", True),
+        ("retort.methods.ddim", "retort.protocols.losses", True),
+        ("retort.models.dit", "retort.stages.job", True),
+        ("retort.stages.job", "retort.methods.ddim", False),
+        ("retort.errors", "retort.config.seeds", True),
+        ("retort.data.images", "retort.errors.RetortError", False),
+        ("retort.data.images", "numpy", False),
+    ],
+)
+def test_order_of_the_floors_is_what_these_tests_take_it_for(importer, imported, broken):
+    assert breaks_the_order(importer, imported) == broken
+
+
+def test_imports_are_found_in_every_form():
+    source = (
+        "import a.b\nfrom c import d\nfrom . import e\nfrom .f import g\nfrom ..h import i\ndef x():\n    import j\n"
+    )
+    assert imports(source, "p.q") == {"a.b", "c.d", "p.q.e", "p.q.f.g", "p.h.i", "j"}
+
+
+def test_every_module_stands_on_a_floor_or_beside_them():
+    assert {name for name in SOURCES if floor_of(name) is None} == {"retort", "retort.errors"}
+    assert {floor_of(name) for name in SOURCES} - {None} == set(FLOORS)

@@ -1,0 +1,259 @@
+"""Where images come from: the digits as they were scanned, and folders split the same way by everybody."""
+
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from retort.config.load import load_config
+from retort.data.classes import class_list, digit_classes, folder_stamp, list_folder_classes
+from retort.data.sources import list_images, write_digits
+from retort.errors import RetortError
+from sklearn.datasets import load_digits
+
+TEN = [str(d) for d in range(10)]
+
+# ---------------------------------------------------------------- digits
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
+    write_digits(folder, TEN, 8)
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*.png"))
+
+
+def test_digits_are_1397_for_training_and_400_held_out(digits):
+    rows = list_images(digits, TEN, 0.5, 0, "digits")
+    assert Counter(row["split"] for row in rows) == {"train": 1397, "val": 400}
+
+
+def test_digits_are_held_out_in_proportion_to_their_class(digits):
+    held_out = Counter(Path(name).parent.name for name in files(digits / "val"))
+    for digit, size in Counter(load_digits(return_X_y=True)[1].astype(str)).items():
+        assert abs(held_out[digit] - size * 400 / 1797) < 1
+
+
+def test_split_of_the_digits_never_changes(digits):
+    assert [Path(name).stem for name in files(digits) if name.startswith("val/7/")][:6] == [
+        "0081",
+        "0173",
+        "0211",
+        "0236",
+        "0240",
+        "0283",
+    ]
+
+
+def test_digits_are_the_real_scans_each_under_its_own_label(digits):
+    scans, labels = load_digits(return_X_y=True)
+    names = files(digits)
+    assert len(names) == len({Path(name).stem for name in names}) == 1797
+    for name in names:
+        row, label = int(Path(name).stem), int(Path(name).parent.name)
+        assert label == labels[row]
+        expected = np.round(scans[row].reshape(8, 8, 1) * 255 / 16).repeat(3, axis=2)
+        assert np.array_equal(np.asarray(Image.open(digits / name)), expected)
+
+
+def test_some_of_the_digits_are_the_same_files_in_the_same_split(digits, tmp_path):
+    write_digits(tmp_path, ["7", "3"], 8)
+    assert files(tmp_path) == [name for name in files(digits) if name.split("/")[1] in "73"]
+
+
+def test_digits_are_enlarged_to_the_side_asked_for(tmp_path):
+    write_digits(tmp_path, ["0"], 24)
+    image = Image.open(tmp_path / files(tmp_path)[0])
+    assert (image.size, image.mode) == ((24, 24), "RGB")
+
+
+def test_digit_classes_keep_the_order_asked_for_and_refuse_what_is_no_digit():
+    assert digit_classes(None) == TEN
+    assert digit_classes(["7", "0"]) == ["7", "0"]
+    with pytest.raises(RetortError, match=r"dataset.classes: the digits have no class 10, x; they are '0' to '9'"):
+        digit_classes(["1", "10", "x"])
+
+
+# ---------------------------------------------------------------- folders
+
+
+def filled(root: Path, counts: dict[str, int]) -> Path:
+    """`root` with folders of so many (empty) image files each."""
+    for folder, count in counts.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            (root / folder / f"{i:03d}.png").touch()
+    return root
+
+
+def listed(root: Path, classes=("cat", "dog"), val_fraction=0.2, seed=0, dataset="mine") -> list[tuple[str, str]]:
+    """(split, image id) of every image."""
+    return [(r["split"], r["image_id"]) for r in list_images(root, list(classes), val_fraction, seed, dataset)]
+
+
+SPLIT_FOLDERS = {"train/cat": 2, "train/dog": 1, "val/cat": 1, "val/dog": 1}
+
+
+def test_train_and_val_folders_are_the_splits_ordered_by_class_and_name(tmp_path):
+    rows = list_images(filled(tmp_path, SPLIT_FOLDERS), ["dog", "cat"], 0.5, 0, "mine")
+    found = [(r["split"], r["class_id"], r["image_id"], r["path"]) for r in rows]
+    assert found == [
+        ("train", "dog", "dog/000.png", str(tmp_path / "train/dog/000.png")),
+        ("train", "cat", "cat/000.png", str(tmp_path / "train/cat/000.png")),
+        ("train", "cat", "cat/001.png", str(tmp_path / "train/cat/001.png")),
+        ("val", "dog", "dog/000.png", str(tmp_path / "val/dog/000.png")),
+        ("val", "cat", "cat/000.png", str(tmp_path / "val/cat/000.png")),
+    ]
+
+
+@pytest.mark.parametrize("counts", [SPLIT_FOLDERS, {"cat": 30, "dog": 30}], ids=["train and val", "one folder"])
+def test_order_in_which_the_file_system_lists_files_does_not_matter(tmp_path, counts, monkeypatch):
+    filled(tmp_path, counts)
+    found, listing = [], Path.iterdir
+    for order in (
+        sorted,
+        lambda paths: sorted(paths)[::-1],
+        lambda paths: random.Random(0).sample(sorted(paths), len(paths)),
+    ):
+        monkeypatch.setattr(Path, "iterdir", lambda folder, order=order: iter(order(list(listing(folder)))))
+        found.append((list_folder_classes(tmp_path, None), listed(tmp_path)))
+    assert found[0] == found[1] == found[2]
+
+
+def test_only_image_files_count_and_hidden_folders_do_not(tmp_path):
+    filled(tmp_path, SPLIT_FOLDERS | {"train/.cache": 1, "val/.other": 1})
+    for name in ("notes.txt", "LARGE.JPEG", "old.Gif"):
+        (tmp_path / "train/cat" / name).touch()
+    ids = [image_id for _, image_id in listed(tmp_path)]
+    assert {"cat/LARGE.JPEG", "cat/old.Gif"} <= set(ids)
+    assert "cat/notes.txt" not in ids
+    assert list_folder_classes(tmp_path, None) == ["cat", "dog"]
+
+
+# ---------------------------------------------------------------- folders without train and val
+
+
+def test_split_follows_the_seed_and_nothing_else(tmp_path):
+    here, there = filled(tmp_path / "a", {"cat": 40, "dog": 40}), filled(tmp_path / "b", {"cat": 40, "dog": 40})
+    assert listed(here) == listed(there)
+    assert listed(here, ["cat"]) == [(split, i) for split, i in listed(here) if i.startswith("cat")]
+    assert listed(here) != listed(here, seed=1)
+    assert listed(here) != listed(here, dataset="other")
+
+
+def test_training_images_come_first_and_every_image_is_in_one_split(tmp_path):
+    found = listed(filled(tmp_path, {"cat": 40, "dog": 40}))
+    splits = [split for split, _ in found]
+    assert splits == sorted(splits)
+    assert sorted(i for _, i in found) == [f"{c}/{i:03d}.png" for c in ("cat", "dog") for i in range(40)]
+
+
+def test_about_the_share_asked_for_is_held_out(tmp_path):
+    splits = Counter(split for split, _ in listed(filled(tmp_path, {"cat": 1000}), ["cat"], val_fraction=0.3))
+    assert abs(splits["val"] - 300) < 60  # four standard deviations
+
+
+def test_adding_images_moves_none_of_the_others(tmp_path):
+    before = listed(filled(tmp_path, {"cat": 40, "dog": 40}))
+    for i in range(20):
+        (tmp_path / "cat" / f"new {i}.png").touch()
+        after = listed(tmp_path)
+        assert [row for row in after if "new" not in row[1]] == before
+    assert {split for split, image_id in after if "new" in image_id} == {"train", "val"}
+
+
+@pytest.mark.parametrize("val_fraction", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_each_class_has_at_least_one_image_in_either_split(tmp_path, val_fraction, count):
+    filled(tmp_path, {"cat": count, "dog": count})
+    for seed in range(20):
+        found = listed(tmp_path, val_fraction=val_fraction, seed=seed)
+        assert {(s, i.split("/")[0]) for s, i in found} == {(s, c) for s in ("train", "val") for c in ("cat", "dog")}
+
+
+# ---------------------------------------------------------------- classes
+
+
+def test_classes_are_the_folder_names_sorted_or_in_the_order_asked_for(tmp_path):
+    names = ["zebra", "Äpfel & Birnen", "甲虫", "10", "9"]
+    filled(tmp_path, dict.fromkeys(names, 2))
+    (tmp_path / "readme.txt").touch()
+    assert list_folder_classes(tmp_path, None) == sorted(names)
+    assert list_folder_classes(tmp_path, ["zebra", "9", "甲虫"]) == ["zebra", "9", "甲虫"]
+    assert {i.split("/")[0] for _, i in listed(tmp_path, sorted(names))} == set(names)
+
+
+def test_class_list_asks_the_source_that_the_config_names(tmp_path):
+    filled(tmp_path, {"cat": 2, "dog": 2})
+    rest = {
+        "methods": {"random": {"select": "random"}},
+        "protocols": {
+            "hard": {
+                "labels": "hard",
+                "views": {"steps": 1},
+                "optimizer": {"kind": "sgd", "lr": 1, "schedule": "constant"},
+            }
+        },
+        "runs": [{"methods": ["random"], "ipc": [1], "protocols": ["hard"], "students": ["resnet8"]}],
+    }
+    folder = {"kind": "folder", "path": str(tmp_path), "name": "mine", "resolution": 8}
+    assert class_list(load_config(rest | {"dataset": folder}).dataset) == ["cat", "dog"]
+    assert class_list(load_config(rest | {"dataset": {"kind": "digits"}}).dataset) == TEN
+
+
+def test_folder_stamp_changes_when_a_class_gains_or_loses_an_image(tmp_path):
+    for folder in filled(tmp_path, SPLIT_FOLDERS).glob("*/*"):
+        os.utime(folder, (0, 0))  # clocks of file systems are coarse
+    stamp = folder_stamp(tmp_path, ["cat", "dog"])
+    assert folder_stamp(tmp_path, ["cat", "dog"]) == stamp
+    (tmp_path / "val/dog/000.png").unlink()
+    changed = folder_stamp(tmp_path, ["cat", "dog"])
+    assert [a != b for a, b in zip(stamp, changed, strict=True)] == [False, False, False, True]
+
+
+# ---------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        (
+            {"train/cat": 2, "train/dog": 2},
+            r"has train/ but no val/; add val/, or put the class folders directly under",
+        ),
+        (SPLIT_FOLDERS | {"val/cow": 1}, r"disagree about classes: only one of them has cow"),
+        (SPLIT_FOLDERS | {"train/cow": 1}, r"disagree about classes: only one of them has cow"),
+        (SPLIT_FOLDERS | {"train/dog": 0}, r"train/dog has no images \(looked for .*\.jpeg"),
+        (SPLIT_FOLDERS | {"val/dog": 0}, r"val/dog has no images"),
+        ({"cat": 2, "dog": 0}, r"dog has 0 images; at least two are needed to hold one out"),
+        ({"cat": 2, "dog": 1}, r"dog has 1 images; at least two are needed to hold one out"),
+    ],
+)
+def test_folder_that_cannot_be_used_is_named_with_what_to_change(tmp_path, counts, message):
+    with pytest.raises(RetortError, match=message):
+        listed(filled(tmp_path, counts))
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted", "message"),
+    [
+        (None, None, r"dataset.path: there is no folder .*nowhere; give the folder that holds one folder per class"),
+        ({}, None, r"dataset.path: .* has 0 class folders; at least two are needed"),
+        ({"cat": 1}, None, r"dataset.path: .* has 1 class folders; at least two are needed"),
+        ({"cat": 1, "dog": 1}, ["cow", "dog", "ape"], r"dataset.classes: .* has no folder cow, ape; it has cat, dog"),
+        ({}, ["cow", "dog"], r"dataset.classes: .* has no folder cow, dog; it has none"),
+        ({f"{i:02d}": 1 for i in range(12)}, ["cow", "00"], r"it has 00, .*, 07 and 4 more"),
+        (SPLIT_FOLDERS, ["cow", "dog"], r"dataset.classes: .*train has no folder cow; it has cat, dog"),
+    ],
+)
+def test_missing_folder_or_class_is_named_with_what_there_is(tmp_path, counts, wanted, message):
+    root = tmp_path / "nowhere" if counts is None else filled(tmp_path, counts)
+    with pytest.raises(RetortError, match=message):
+        list_folder_classes(root, wanted)

@@ -1,0 +1,136 @@
+"""Mistakes of type, range and spelling, told in words that a user of the config would use."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from retort.config.hints import did_you_mean, nearest
+from retort.config.schema import TABLE_TAG, Config
+
+
+def filled(raw: Any) -> Any:
+    """`raw` with an empty table where yaml reads nothing after `teachers:`, or after a `train:` without settings."""
+    if not isinstance(raw, dict):
+        return raw
+    for part in ("models", "teachers", "inversions"):
+        if part in raw and raw[part] is None:
+            raw[part] = {}
+        things = raw.get(part, {})
+        for thing in things.values() if isinstance(things, dict) else ():
+            if isinstance(thing, dict) and "train" in thing and thing["train"] is None and "source" not in thing:
+                thing["train"] = {}
+    return raw
+
+
+def typed(raw: Any) -> tuple[Config | None, list[str]]:
+    """The config, if one can be read from `raw`, and the mistakes. Mends `raw` so that one mistake hides no other."""
+    problems: list[str] = []
+    while True:
+        try:
+            return Config.model_validate(raw), problems
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        mendable = [e for e in errors if e["type"] in ("unknown_key", "union_tag_not_found")]
+        problems += [_described(e) for e in (mendable or errors) if e["type"] != "union_tag_not_found"]
+        if not mendable:
+            return None, problems
+        for e in mendable:
+            _mend(e["type"], e["input"], e.get("ctx", {}))
+
+
+def _mend(mistake: str, table: dict, context: dict) -> None:
+    """Read a misspelt key as the one it was meant to be, drop any other unknown one, ask for a missing kind."""
+    if mistake == "union_tag_not_found":
+        table["kind"] = None
+        return
+    for key in [key for key in table if str(key) in context["keys"]]:
+        value, meant = table.pop(key), nearest(key, context["allowed"])
+        if meant:
+            table.setdefault(meant, value)
+
+
+_MUST_BE = {
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "finite_number": "a finite number",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "{expected_tags}",
+    "string_pattern_mismatch": "made of letters, digits, - and _, and start with a letter or digit",
+    "string_too_long": "at most {max_length} characters long",
+} | {
+    f"{kind}_{how}": wanted
+    for kind, wanted in {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "string": "text",
+        "list": "a list",
+        "tuple": "a list",
+        "dict": "a table",
+        "model": "a table",
+        "model_attributes": "a table",
+    }.items()
+    for how in ("type", "parsing", "from_float")
+}
+
+
+def _described(error: dict) -> str:
+    """One line: the place as the user wrote it, what must be there, and what was found."""
+    what, found, context = error["type"], error["input"], error.get("ctx", {})
+    path = _path(error["loc"])
+    if what == "union_tag_invalid":
+        path, found = [*path, "kind"], found["kind"]
+        context = {"expected_tags": context["expected_tags"].replace(", ", " or ")}
+    if what == "missing":
+        return f"{_place(path)}: required, but missing"
+    if what == "too_short":
+        return f"{_place(path)}: must not be empty"
+    if what not in _MUST_BE:
+        empty = [key for key, value in found.items() if value is None] if isinstance(found, dict) else []
+        note = f" ({', '.join(empty)}: nothing follows)" if empty else ""
+        shown = "" if isinstance(found, dict) else f"; found {_shown(found)}"
+        return f"{_place(path)}: {error['msg']}{note}{shown}"
+    must = "must be " + _MUST_BE[what].format_map(context)
+    hint = did_you_mean(found, re.findall("'([^']*)'", must)) if isinstance(found, str) else ""
+    if what == "string_type" and isinstance(found, int | float):
+        hint = " (put it in quotes)"
+    if path and path[-1] == _KEY:
+        return f"{_place(path[:-2])}: the name {found!r} {must}{hint}"
+    return f"{_place(path)}: {must}; found {_shown(found)}{hint}"
+
+
+def _shown(found: Any) -> str:
+    if found is None:
+        return "nothing"
+    text = "a table" if isinstance(found, dict) else repr(found)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+_KEY = "[key]"  # pydantic's last word on the place of a bad key
+
+
+def _path(location: tuple) -> list[str | int]:
+    """The location without what pydantic adds to it: the kind that a dataset, a model or a table was taken for."""
+    after_name = {"dataset": 1, "models": 2}.get(location[0] if location else None)
+    return [p for i, p in enumerate(location) if p != TABLE_TAG and (i != after_name or p == _KEY)]
+
+
+def _place(path: list[str | int] | tuple[str | int, ...]) -> str:
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or "(top level)"
+
+
+def yaml_booleans(raw: Any, typed: Any, path: tuple = ()) -> Iterator[str]:
+    """Yaml reads `yes` and `on` as true, which would count as 1 where a number is wanted."""
+    if isinstance(raw, bool) and not isinstance(typed, bool):
+        yield f"{_place(path)}: must be a number; found {raw}"
+    elif isinstance(raw, dict):
+        for key, value in raw.items():
+            inner = getattr(typed, key) if isinstance(typed, BaseModel) else typed[key]
+            yield from yaml_booleans(value, inner, (*path, key))
+    elif isinstance(raw, list):
+        for i, value in enumerate(raw):
+            yield from yaml_booleans(value, typed[i], (*path, i))
