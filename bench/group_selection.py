@@ -10,8 +10,9 @@ import argparse
 import time
 
 import numpy as np
-from retort.methods.groups import BLOCK, best_groups
 from threadpoolctl import threadpool_limits
+
+from retort.methods.groups import BLOCK, best_groups
 
 SKEW_WEIGHT = 0.1
 

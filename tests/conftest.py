@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from retort.models.codec import Codec
-from retort.models.dit import DiT
 from safetensors.torch import load_file
 from torch import Tensor
+
+from retort.models.codec import Codec
+from retort.models.dit import DiT
 
 
 def pytest_addoption(parser):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from retort.methods.groups import BLOCK, best_groups, score_groups
 from safetensors.torch import load_file
+
+from retort.methods.groups import BLOCK, best_groups, score_groups
 
 
 @pytest.fixture(scope="module")

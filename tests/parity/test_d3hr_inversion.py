@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+
 from retort.data.manifest import ClassEntry
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided

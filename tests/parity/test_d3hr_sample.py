@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+
 from retort.data.manifest import ClassEntry
 from retort.methods.ddim import invert, sample
 from retort.methods.guidance import guided

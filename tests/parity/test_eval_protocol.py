@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from retort.protocols.losses import correct_at, hard_loss, soft_loss, soft_target_loss
 from retort.protocols.optimisers import build_optimizer, decay_groups, lr_factor
 from retort.protocols.views import Views, cutmix_box, mix
-from torch import nn
 
 
 @pytest.fixture(scope="module")

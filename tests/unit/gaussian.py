@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
+
 from retort.data.manifest import ClassEntry
 from retort.models.interface import Condition
-from torch import Tensor
 
 
 def linear_schedule(timesteps: int = 1000) -> Tensor:

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from retort.stages.batches import in_batches, on_grid
 
 firsts, counts, sizes = st.integers(0, 200), st.integers(1, 100), st.integers(1, 40)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from retort.config.load import load_config
 from retort.errors import RetortError
 

@@ -8,11 +8,11 @@ import math
 
 import pytest
 import torch
+from tests.unit.gaussian import GaussianDiffusion, entries
+
 from retort.methods.ddim import grid_stride, invert, sample
 from retort.methods.guidance import guided
 from retort.methods.moments import RunningMoments
-
-from tests.unit.gaussian import GaussianDiffusion, entries
 
 NULL = -1
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from retort.data.files import read_json, read_rows, whole_directory, whole_file, write_json, write_rows
 
 

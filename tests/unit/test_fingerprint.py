@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from retort.config.fingerprint import fingerprint, reachable
 
 ROOT = Path(__file__).parents[2] / "workflow"

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from retort.errors import RetortError
 from retort.models.fit import Checkpoint, fit, warmup_cosine
-from torch import Tensor, nn
 
 STEPS = 40  # saved after every second step
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+
 from retort.data.images import resized
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError

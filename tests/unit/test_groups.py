@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from retort.methods.groups import BLOCK, best_groups, matched_group, score_groups
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from retort.methods.guidance import guided
-
 from tests.unit.gaussian import GaussianDiffusion, entries
+
+from retort.methods.guidance import guided
 
 ROWS = (0, 2, 1)
 T = 400

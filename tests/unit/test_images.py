@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+
 from retort.data import images
 from retort.data.images import BadImage, image_size, read_rgb, resized, square, stream_squares
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from retort.config import fingerprint
 
 LIBRARY = Path(fingerprint.__file__).parents[1]

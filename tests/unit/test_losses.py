@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from retort.protocols.losses import (
     correct_at,
     hard_loss,

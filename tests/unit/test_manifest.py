@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
 from retort.data.files import read_rows
 from retort.data.manifest import COLUMNS, ClassEntry, read_classes, read_split, write_manifest
 from retort.errors import RetortError

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from torch import nn
+
 from retort.config.architectures import ARCHITECTURES
 from retort.models.classifiers import build_classifier
 from retort.protocols.optimisers import build_optimizer, decay_groups, lr_factor
-from torch import nn
 
 
 def test_half_cosine_starts_at_one_and_ends_near_one_half():

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from retort.config.load import load_config
 from retort.config.plan import DEFAULT_STEPS, Plan
 

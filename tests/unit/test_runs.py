@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+
 from retort.config.load import load_config
 from retort.config.runs import COLUMNS, run_table
 

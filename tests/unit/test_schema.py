@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+
 from retort.config.export_schema import main
 
 ROOT = Path(__file__).parents[2]

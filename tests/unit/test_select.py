@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from retort.data.manifest import COLUMNS, ClassEntry, write_manifest
 from retort.errors import RetortError
 from retort.methods.selection import random_order

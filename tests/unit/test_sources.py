@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
+
 from retort.config.load import load_config
 from retort.data.classes import class_list, digit_classes, folder_stamp, list_folder_classes
 from retort.data.sources import list_images, write_digits
 from retort.errors import RetortError
-from sklearn.datasets import load_digits
 
 TEN = [str(d) for d in range(10)]
 

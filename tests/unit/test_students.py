@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+
 from retort.data.files import read_json, write_json, write_rows
 from retort.data.tensors import open_tensors, read_metadata, write_tensors
 from retort.errors import RetortError

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from retort.data.files import write_json
 from retort.stages.tabulate import (
     accuracy_markdown,

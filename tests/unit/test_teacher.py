@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from retort.data.files import read_json
 from retort.errors import RetortError
 from retort.models.classifiers import build_classifier

@@ -5,9 +5,10 @@ import struct
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
+
 from retort.data.tensors import create_tensors, open_tensors, read_metadata, write_tensors
 from retort.errors import RetortError
-from safetensors.numpy import load_file, save_file
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "uint8", "bool"]
 

@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKL, DiTPipeline
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from PIL import Image
+
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from retort.protocols.views import Views, ViewSettings, apply_views, crop_boxes, cutmix_box, plan_views
 from torchvision.transforms.v2 import functional as TF
+
+from retort.protocols.views import Views, ViewSettings, apply_views, crop_boxes, cutmix_box, plan_views
 
 WORDS = (0, "views", "toy", "shared")
 FULL = (1.0, 1.0)

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import ImageFolder
+
 from retort.data.files import read_json, read_rows, write_json, write_rows
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
 from retort.stages.distilled import read_set
 from retort.stages.write_set import write_set
-from torchvision.datasets import ImageFolder
 
 SIDE, PER_CLASS = 8, 4
 CLASSES = ["n03", "n01", "n02"]  # not in alphabetical order
