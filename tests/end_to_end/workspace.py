@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import yaml
@@ -35,7 +36,7 @@ class Workspace:
     def twin(self, folder: Path) -> "Workspace":
         """The same workspace elsewhere, results, times and Snakemake's own records included."""
         shutil.copytree(self.folder, folder, symlinks=True, copy_function=shutil.copy2)
-        return Workspace(folder, self.config)
+        return Workspace(folder, deepcopy(self.config))
 
     def configure(self, config: dict) -> None:
         self.config = config
