@@ -57,6 +57,7 @@ parity: env
 bench: env
 	python bench/group_selection.py
 	python bench/planning.py
+	python bench/stages.py
 
 schema: env
 	python -m retort.config.export_schema workflow/schemas/config.schema.json

@@ -111,3 +111,22 @@ def test_a_bad_config_stops_before_anything_runs(twin):
     for words in ("methods.d3hr.generate", "guidence", "did you mean 'guidance'"):
         assert words in output
     assert "Traceback" not in output
+
+
+def test_a_model_with_a_source_is_fetched_instead_of_trained(twin):
+    config = smoke_config()
+    config["models"]["dit"] = {"kind": "dit", "encoder": "vae", "source": "some/diffusers/directory"}
+    twin.configure(config)
+    planned = twin.planned()
+    assert planned["fetch_model"] == 1
+    assert "train_dit" not in planned
+
+
+def test_a_missing_source_is_one_clear_error_and_keeps_what_was_there(twin):
+    config = smoke_config()
+    config["models"]["other"] = {"kind": "dit", "encoder": "vae", "source": str(twin.folder / "nowhere")}
+    twin.configure(config)
+    before = twin.hashes("smoke", "distilled")
+    output = twin.run("--cores", "1", "--", "results/smoke/models/other", succeeds=False)
+    assert "neither a directory nor a model" in output
+    assert twin.hashes("smoke", "distilled") == before
