@@ -71,9 +71,15 @@ class DiT:
         return {"class_labels": torch.full((n,), self.null_class, device=self.device)}
 
     def eps(self, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
-        """Predicted noise; the variance channels of a learned-sigma model are dropped."""
-        output = self.transformer(latents.to(self.dtype), timestep=timesteps, **condition).sample
-        return output[:, : self.latent_shape[0]].to(latents.dtype)
+        return self.eps_and_variance(latents, timesteps, condition)[0]
+
+    def eps_and_variance(
+        self, latents: Tensor, timesteps: Tensor, condition: Condition
+    ) -> tuple[Tensor, Tensor | None]:
+        """A DiT with twice as many output channels as input channels has learned its variance too."""
+        output = self.transformer(latents.to(self.dtype), timestep=timesteps, **condition).sample.to(latents.dtype)
+        channels = self.latent_shape[0]
+        return output[:, :channels], output[:, channels:] if output.shape[1] == 2 * channels else None
 
     def check_classes(self, classes: Sequence[ClassEntry]) -> None:
         """Raises RetortError unless the model knows exactly as many classes as the data set has."""

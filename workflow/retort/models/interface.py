@@ -42,6 +42,17 @@ class LatentDiffusion(Protocol):
     def eps(self, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
         """Predicted noise (N, C, H, W) for latents (N, C, H, W) at timesteps (N,) int64."""
 
+    def eps_and_variance(
+        self, latents: Tensor, timesteps: Tensor, condition: Condition
+    ) -> tuple[Tensor, Tensor | None]:
+        """The same, with what a model that learned its variance says of it: (N, C, H, W), nominally in [-1, 1].
+
+        -1 is the smallest variance that the schedule allows, 1 the largest, in between in logarithms; None from others.
+        """
+
+    def check_classes(self, classes: Sequence[ClassEntry]) -> None:
+        """Raises RetortError when the model cannot be conditioned on these classes, all of the data set."""
+
 
 def join(*conditions: Condition) -> Condition:
     """Conditions stacked along the batch."""

@@ -1,0 +1,74 @@
+"""Ancestral DDPM sampling on a respaced schedule, with the learned variance where a model has one (CaO2's sampler).
+
+Ho et al. 2020 for the step, Nichol and Dhariwal 2021 for the respacing and for the variance, which a network gives as
+a place v in [-1, 1] between the schedule's smallest and largest variance, in logarithms.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Respaced:
+    """A sub-schedule of S of the T training timesteps: index i = 0..S-1 stands for timesteps[i], ascending."""
+
+    timesteps: list[int]
+    alphas_cumprod: np.ndarray
+    """(S,) float64, abar at those timesteps."""
+
+    @property
+    def betas(self) -> np.ndarray:
+        """(S,) float64: the noise that one step of the sub-schedule adds."""
+        return 1 - self.alphas_cumprod / self._previous
+
+    @property
+    def posterior_variance(self) -> np.ndarray:
+        """(S,) float64: of q(x_{i-1} | x_i, x_0); 0 at i = 0."""
+        return self.betas * (1 - self._previous) / (1 - self.alphas_cumprod)
+
+    @property
+    def _previous(self) -> np.ndarray:
+        return np.concatenate([[1.0], self.alphas_cumprod[:-1]])
+
+
+def respace(alphas_cumprod: Tensor, steps: int) -> Respaced:
+    """`steps` timesteps spread evenly from 0 to T - 1, both included. Raises ValueError for steps outside 2..T."""
+    total = len(alphas_cumprod)
+    if not 2 <= steps <= total:
+        raise ValueError(f"steps must lie in 2..{total}, found {steps}")
+    stride = (total - 1) / (steps - 1)
+    timesteps = [round(stride * i) for i in range(steps)]
+    return Respaced(timesteps, alphas_cumprod[timesteps].double().numpy())
+
+
+def sample(
+    latents: Tensor,
+    denoise: Callable[[Tensor, int], tuple[Tensor, Tensor | None]],
+    alphas_cumprod: Tensor,
+    steps: int,
+    noise: Callable[[], Tensor],
+) -> Tensor:
+    """Ancestral sampling from pure noise (N, C, H, W).
+
+    denoise gives the predicted noise and v, or None for a fixed variance (the schedule's smallest, the posterior's).
+    noise() gives fresh standard normal latents (N, C, H, W); it is asked steps - 1 times, for the last step adds none.
+    """
+    schedule = respace(alphas_cumprod, steps)
+    betas, smallest = schedule.betas, schedule.posterior_variance
+    # The posterior's variance is 0 at the clean end, where no noise is added: its neighbour stands in there.
+    log_smallest, log_largest = np.log(np.append(smallest[1], smallest[1:])), np.log(betas)
+    for index in reversed(range(steps)):
+        now, beta = schedule.alphas_cumprod[index], betas[index]
+        before = now / (1 - beta)
+        eps, place = denoise(latents, schedule.timesteps[index])
+        clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5
+        mean = (before**0.5 * beta * clean + (1 - beta) ** 0.5 * (1 - before) * latents) / (1 - now)
+        if index == 0:
+            return mean
+        share = torch.zeros_like(latents) if place is None else (place + 1) / 2
+        deviation = torch.exp((share * log_largest[index] + (1 - share) * log_smallest[index]) / 2)
+        latents = mean + deviation * noise()
