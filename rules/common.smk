@@ -60,9 +60,12 @@ wildcard_constraints:
     encoder=one_of(plan.model_names("vae")),
     teacher=one_of(plan.config.teachers),
     inversion=one_of(plan.config.inversions),
+    discovery=one_of(plan.config.discoveries),
+    typicality=one_of(plan.config.typicalities),
     method=one_of(plan.config.methods),
     protocol=one_of(plan.config.protocols),
     ipc=r"\d+|all",
+    number=r"\d+",
     student=r"\w+",
 
 
@@ -83,11 +86,13 @@ def shard_class_ids(wildcards):
 
 
 def model_of(wildcards):
-    """The diffusion model that a job runs: named itself, or by its inversion or its method."""
+    """The diffusion model that a job runs: named itself, or by its inversion, its typicality or its method."""
     if "model" in wildcards.keys():
         return wildcards.model
     if "inversion" in wildcards.keys():
         return plan.config.inversions[wildcards.inversion].model
+    if "typicality" in wildcards.keys():
+        return plan.config.typicalities[wildcards.typicality].model
     return plan.generate_of(wildcards.method).model
 
 
@@ -106,3 +111,7 @@ def model_settings(wildcards):
 
 def codec_settings(wildcards):
     return plan.codec_settings(plan.encoder_of(model_of(wildcards)))
+
+
+def teacher_directory(teacher):
+    return DATA / "teachers" / teacher

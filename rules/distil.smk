@@ -1,18 +1,19 @@
-"""Distilled sets: images sampled or selected, written so that others can load them."""
+"""Distilled sets: images generated, chosen, refined or selected, written so that others can load them."""
 
 
 rule generate_images:
     input:
         unpack(chosen_starts),
+        unpack(guiding_representatives),
         model=model_directory,
         encoder=encoder_directory,
         classes=CLASSES,
     output:
-        images=DATA / "generated" / "{method}" / "ipc{ipc}" / "{shard}.safetensors",
+        images=DATA / "generated" / "{method}" / "n{number}" / "{shard}.safetensors",
     log:
-        LOGS / "generate_images" / "{method}" / "ipc{ipc}" / "{shard}.log",
+        LOGS / "generate_images" / "{method}" / "n{number}" / "{shard}.log",
     benchmark:
-        BENCHMARKS / "generate_images" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
+        BENCHMARKS / "generate_images" / "{method}" / "n{number}" / "{shard}.tsv"
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
@@ -31,6 +32,64 @@ rule generate_images:
         "../workflow/scripts/generate_images.py"
 
 
+rule choose_from_pool:
+    input:
+        unpack(selecting_teacher),
+        pools=all_generated,
+        classes=CLASSES,
+    output:
+        selection=DATA / "selected" / "{method}" / "ipc{ipc}.csv",
+    log:
+        LOGS / "choose_from_pool" / "{method}" / "ipc{ipc}.log",
+    benchmark:
+        BENCHMARKS / "choose_from_pool" / "{method}" / "ipc{ipc}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("choose_from_pool")),
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("choose_from_pool"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        select=selection_settings,
+    script:
+        "../workflow/scripts/choose_from_pool.py"
+
+
+rule refine_latents:
+    input:
+        unpack(chosen_members),
+        images=shared_generated,
+        model=model_directory,
+        encoder=encoder_directory,
+        classes=CLASSES,
+    output:
+        images=DATA / "refined" / "{method}" / "ipc{ipc}" / "{shard}.safetensors",
+    log:
+        LOGS / "refine_latents" / "{method}" / "ipc{ipc}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "refine_latents" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("refine_latents")),
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    resources:
+        batch=16,
+    params:
+        code=code_of("refine_latents"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        side=plan.dataset.resolution,
+        classes=shard_class_indices,
+        model=model_settings,
+        codec=codec_settings,
+        refinement=refinement_settings,
+    script:
+        "../workflow/scripts/refine_latents.py"
+
+
 rule select_images:
     input:
         manifest=rules.build_manifest.output.manifest,
@@ -41,15 +100,42 @@ rule select_images:
         LOGS / "select_images" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "select_images" / "{method}" / "ipc{ipc}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("select_images")),
     conda:
         "../envs/retort.yaml"
     params:
         code=code_of("select_images"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        select=selection_kind,
+        select=selection_settings,
     script:
         "../workflow/scripts/select_images.py"
+
+
+rule select_by_features:
+    input:
+        features=selecting_features,
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
+    output:
+        selection=DATA / "selected" / "{method}" / "ipc{ipc}.csv",
+    log:
+        LOGS / "select_by_features" / "{method}" / "ipc{ipc}.log",
+    benchmark:
+        BENCHMARKS / "select_by_features" / "{method}" / "ipc{ipc}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("select_by_features")),
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("select_by_features"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        select=selection_settings,
+        shards=selecting_shards,
+    script:
+        "../workflow/scripts/select_by_features.py"
 
 
 rule write_set:

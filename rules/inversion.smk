@@ -32,11 +32,11 @@ rule choose_starts:
     input:
         inversions=start_inversions,
     output:
-        starts=DATA / "starts" / "{method}" / "ipc{ipc}.safetensors",
+        starts=DATA / "starts" / "{method}" / "n{number}.safetensors",
     log:
-        LOGS / "choose_starts" / "{method}" / "ipc{ipc}.log",
+        LOGS / "choose_starts" / "{method}" / "n{number}.log",
     benchmark:
-        BENCHMARKS / "choose_starts" / "{method}" / "ipc{ipc}.tsv"
+        BENCHMARKS / "choose_starts" / "{method}" / "n{number}.tsv"
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"

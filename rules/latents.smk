@@ -1,4 +1,4 @@
-"""Latents of all training images, a shard of classes at a time."""
+"""What encoders and teachers make of all training images, a shard of classes at a time."""
 
 
 rule encode_latents:
@@ -25,3 +25,23 @@ rule encode_latents:
         posterior=encoder_posterior,
     script:
         "../workflow/scripts/encode_latents.py"
+
+
+rule describe_images:
+    input:
+        train=TRAIN,
+        classes=CLASSES,
+        teacher=DATA / "teachers" / "{teacher}",
+    output:
+        features=DATA / "features" / "{teacher}" / "{shard}.safetensors",
+    log:
+        LOGS / "describe_images" / "{teacher}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "describe_images" / "{teacher}" / "{shard}.tsv"
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("describe_images"),
+        classes=shard_class_indices,
+    script:
+        "../workflow/scripts/describe_images.py"

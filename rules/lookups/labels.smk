@@ -2,7 +2,7 @@
 
 
 def protocol_teacher(wildcards):
-    return DATA / "teachers" / plan.teacher_of(wildcards.protocol)
+    return teacher_directory(plan.teacher_of(wildcards.protocol))
 
 
 def label_kind(wildcards):

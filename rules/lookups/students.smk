@@ -8,7 +8,7 @@ def student_labels(wildcards):
         of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
         return {"labels": path_of(rules.relabel_set.output.labels, protocol=owner, **of_set)}
     teacher = plan.teacher_of(wildcards.protocol)
-    return {"teacher": DATA / "teachers" / teacher} if teacher else {}
+    return {"teacher": teacher_directory(teacher)} if teacher else {}
 
 
 def student_about(wildcards):

@@ -16,35 +16,35 @@ def method_students(wildcards):
 def wanted_benchmarks():
     """Stage -> what Snakemake measured of each of its jobs behind the accuracy table."""
     sets = plan.wanted("method", "ipc")
-    sampled = [row for row in sets if plan.generate_of(row["method"])]
-    started = [row | {"method": plan.start_owner(row["method"])} for row in sampled if plan.start_of(row["method"])]
-    inversions = {plan.start_of(row["method"]).inversion for row in started}
     labelled = [
         row | {"protocol": plan.label_owner(row["protocol"])}
         for row in plan.wanted("method", "ipc", "protocol")
         if plan.stores_labels(row["protocol"])
     ]
-    trained = plan.used_models(trained=True)
     jobs = {
-        "build_manifest": ["manifest"],
-        "decode_split": ["train", "val"],
-        "train_vae": plan.used_encoders(trained=True),
-        "train_dit": trained,
-        "fetch_model": plan.used_models(trained=False) + plan.used_encoders(trained=False),
-        "train_teacher": plan.used_teachers(),
-        "encode_latents": collect("{encoder}/{shard}", encoder=plan.used_encoders(), shard=plan.shards),
-        "invert_latents": collect("{inversion}/{shard}", inversion=inversions, shard=plan.shards),
-        "choose_starts": ["{method}/ipc{ipc}".format(**row) for row in started],
-        "generate_images": [f"{{method}}/ipc{{ipc}}/{shard}".format(**row) for row in sampled for shard in plan.shards],
-        "write_set": ["{method}/ipc{ipc}".format(**row) for row in sets],
-        "relabel_set": ["{method}/ipc{ipc}/{protocol}".format(**row) for row in labelled],
-        "train_students": [
-            "{method}/ipc{ipc}/{protocol}/{student}".format(**row)
-            for row in plan.wanted("method", "ipc", "protocol", "student")
-        ],
+        "build_manifest": [{}],
+        "decode_split": [{"split": "train"}, {"split": "val"}],
+        "fetch_model": named("model", plan.used_models(trained=False) + plan.used_encoders(trained=False)),
+        "train_vae": named("model", plan.used_encoders(trained=True)),
+        "train_dit": named("model", plan.used_models(trained=True)),
+        "train_teacher": named("teacher", plan.used_teachers()),
+        "encode_latents": named("encoder", plan.used_encoders()),
+        **{
+            stage: [wildcards for row in sets for wildcards in plan.jobs_of(stage, **row)]
+            for stage in plan.METHOD_STAGES
+        },
+        "write_set": sets,
+        "relabel_set": labelled,
+        "train_students": plan.wanted("method", "ipc", "protocol", "student"),
     }
-    return {
-        stage: sorted({str(BENCHMARKS / stage / f"{item}.tsv") for item in items})
-        for stage, items in jobs.items()
-        if items
-    }
+    return {stage: benchmarks_of(stage, items) for stage, items in jobs.items() if items}
+
+
+def named(wildcard, names):
+    return [{wildcard: name} for name in names]
+
+
+def benchmarks_of(stage, items):
+    """The benchmark files of a rule for these wildcards, of every shard where it works by shards."""
+    pattern = str(getattr(rules, stage).benchmark)
+    return sorted({path for item in items for path in collect(pattern, shard=plan.shards, **item)})

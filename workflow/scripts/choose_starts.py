@@ -7,7 +7,7 @@ with job(snakemake):
     choose_starts(
         snakemake.input.inversions,
         snakemake.output.starts,
-        ipc=int(snakemake.wildcards.ipc),
+        ipc=int(snakemake.wildcards.number),
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
         **snakemake.params.start,

@@ -1,19 +1,22 @@
 """Rule generate_images."""
 
+from retort.methods.sampling import Sampling
 from retort.models.load import CodecFiles, ModelFiles
-from retort.stages.generate import Sampling, generate_shard
+from retort.stages.generate import generate_shard
 from retort.stages.job import job
 
 with job(snakemake):
     generate_shard(
         snakemake.input.classes,
         snakemake.input.get("starts"),
+        snakemake.input.get("representatives"),
+        snakemake.input.get("latents"),
         snakemake.output.images,
         model=ModelFiles(snakemake.input.model, **snakemake.params.model),
         codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
         sampling=Sampling(**snakemake.params.sampling),
         classes=snakemake.params.classes,
-        ipc=int(snakemake.wildcards.ipc),
+        count=int(snakemake.wildcards.number),
         side=snakemake.params.side,
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,

@@ -7,14 +7,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from retort.config.hints import did_you_mean, nearest
-from retort.config.schema import TABLE_TAG, Config
+from retort.config.schema import Config
 
 
 def filled(raw: Any) -> Any:
     """`raw` with an empty table where yaml reads nothing after `teachers:`, or after a `train:` without settings."""
     if not isinstance(raw, dict):
         return raw
-    for part in ("models", "teachers", "inversions"):
+    for part in ("models", "teachers", "inversions", "discoveries", "typicalities"):
         if part in raw and raw[part] is None:
             raw[part] = {}
         things = raw.get(part, {})
@@ -116,7 +116,12 @@ _KEY = "[key]"  # pydantic's last word on the place of a bad key
 def _path(location: tuple) -> list[str | int]:
     """The location without what pydantic adds to it: the kind that a dataset, a model or a table was taken for."""
     after_name = {"dataset": 1, "models": 2}.get(location[0] if location else None)
-    return [p for i, p in enumerate(location) if p != TABLE_TAG and (i != after_name or p == _KEY)]
+    return [p for i, p in enumerate(location) if not _is_tag(p) and (i != after_name or p == _KEY)]
+
+
+def _is_tag(part: str | int) -> bool:
+    """Whether it names the kind that a table was taken for, which no key does."""
+    return isinstance(part, str) and part.startswith("<")
 
 
 def _place(path: list[str | int] | tuple[str | int, ...]) -> str:

@@ -4,38 +4,30 @@ from collections.abc import Iterator, Sequence
 
 from retort.config.architectures import ARCHITECTURES
 from retort.config.hints import did_you_mean
-from retort.config.schema import Config, Generate
+from retort.config.schema import Config
+from retort.config.schema.methods import CoverageSelect, DiscoverySelect, Generate, Method, TeacherScore, TeacherSelect
 
 
 def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
     """One line for each name that points nowhere, at the wrong kind of thing, or at things that do not go together."""
-
-    def check(place: str, name: str, allowed, what: str) -> Iterator[str]:
-        if name not in allowed:
-            known = ", ".join(allowed) or "none is defined"
-            yield f"{place}: no {what} is called {name!r}{did_you_mean(name, allowed)} (allowed: {known})"
-
-    vaes = {n for n, m in config.models.items() if m.kind == "vae"}
-    backbones = {n for n, m in config.models.items() if m.kind != "vae"}
     for name, model in config.models.items():
         if model.kind != "vae":
-            yield from check(f"models.{name}.encoder", model.encoder, sorted(vaes), "vae model")
+            yield from _check(f"models.{name}.encoder", model.encoder, _vaes(config), "vae model")
     for name, teacher in config.teachers.items():
-        yield from check(f"teachers.{name}.arch", teacher.arch, ARCHITECTURES, "architecture")
-    for name, inversion in config.inversions.items():
-        yield from check(f"inversions.{name}.model", inversion.model, sorted(backbones), "diffusion model")
+        yield from _check(f"teachers.{name}.arch", teacher.arch, ARCHITECTURES, "architecture")
+    for part, shared in (("inversions", config.inversions), ("typicalities", config.typicalities)):
+        for name, stage in shared.items():
+            yield from _check(f"{part}.{name}.model", stage.model, _backbones(config), "diffusion model")
+    for name, discovery in config.discoveries.items():
+        yield from _check(f"discoveries.{name}.encoder", discovery.encoder, _vaes(config), "vae model")
     for name, method in config.methods.items():
         if name in reserved:
             yield f"methods.{name}: this name is taken by a target; reserved are {', '.join(reserved)}"
-        if method.generate:
-            yield from check(
-                f"methods.{name}.generate.model", method.generate.model, sorted(backbones), "diffusion model"
-            )
-            yield from _bad_start(name, method.generate, config, backbones, check)
+        yield from _of_method(f"methods.{name}", method, config)
     for name, protocol in config.protocols.items():
         if protocol.labels != "hard":
             place = f"protocols.{name}.labels.teacher"
-            yield from check(place, protocol.labels.teacher, list(config.teachers), "teacher")
+            yield from _check(place, protocol.labels.teacher, config.teachers, "teacher")
     for i, run in enumerate(config.runs):
         for names, key, allowed, what in (
             (run.methods, "methods", config.methods, "method"),
@@ -43,18 +35,68 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
             (run.students, "students", ARCHITECTURES, "architecture"),
         ):
             for name in names:
-                yield from check(f"runs[{i}].{key}", name, allowed, what)
+                yield from _check(f"runs[{i}].{key}", name, allowed, what)
 
 
-def _bad_start(name: str, generate: Generate, config: Config, backbones: set[str], check) -> Iterator[str]:
+def _check(place: str, name: str, allowed, what: str) -> Iterator[str]:
+    if name not in allowed:
+        known = ", ".join(allowed) or "none is defined"
+        yield f"{place}: no {what} is called {name!r}{did_you_mean(name, allowed)} (allowed: {known})"
+
+
+def _vaes(config: Config) -> list[str]:
+    return sorted(n for n, m in config.models.items() if m.kind == "vae")
+
+
+def _backbones(config: Config) -> list[str]:
+    return sorted(n for n, m in config.models.items() if m.kind != "vae")
+
+
+def _of_method(place: str, method: Method, config: Config) -> Iterator[str]:
+    if method.generate:
+        yield from _check(f"{place}.generate.model", method.generate.model, _backbones(config), "diffusion model")
+        yield from _of_start(f"{place}.generate", method.generate, config)
+        yield from _of_guide(f"{place}.generate", method.generate, config)
+    if isinstance(method.select, TeacherSelect):
+        yield from _check(f"{place}.select.teacher", method.select.teacher, config.teachers, "teacher")
+    if isinstance(method.select, DiscoverySelect):
+        yield from _check(f"{place}.select.discovery", method.select.discovery, config.discoveries, "discovery")
+    if isinstance(method.select, CoverageSelect):
+        yield from _of_space(f"{place}.select", method.select, config)
+        generate, encoder = method.generate, method.select.encoder
+        if generate and encoder in _vaes(config) and generate.model in _backbones(config):
+            own = config.models[generate.model].encoder
+            if encoder != own:
+                yield (
+                    f"{place}.select.encoder: found {encoder!r}, but the pool's latents are those of {own!r}, the "
+                    f"encoder of {generate.model!r}; name that one, or a teacher"
+                )
+    if method.compose:
+        score = method.compose.score
+        if isinstance(score, TeacherScore):
+            yield from _check(f"{place}.compose.score.teacher", score.teacher, config.teachers, "teacher")
+        else:
+            where = f"{place}.compose.score.typicality"
+            yield from _check(where, score.typicality, config.typicalities, "typicality")
+        if method.compose.rank != "score":
+            yield from _of_space(f"{place}.compose.rank", method.compose.rank, config)
+
+
+def _of_space(place: str, space, config: Config) -> Iterator[str]:
+    if space.encoder:
+        yield from _check(f"{place}.encoder", space.encoder, _vaes(config), "vae model")
+    else:
+        yield from _check(f"{place}.teacher", space.teacher, config.teachers, "teacher")
+
+
+def _of_start(place: str, generate: Generate, config: Config) -> Iterator[str]:
     if generate.start == "noise":
         return
-    place = f"methods.{name}.generate"
-    yield from check(f"{place}.start.inversion", generate.start.inversion, list(config.inversions), "inversion")
+    yield from _check(f"{place}.start.inversion", generate.start.inversion, config.inversions, "inversion")
     inversion = config.inversions.get(generate.start.inversion)
     if inversion is None:
         return
-    if inversion.model != generate.model and backbones >= {inversion.model, generate.model}:
+    if inversion.model != generate.model and {inversion.model, generate.model} <= set(_backbones(config)):
         yield (
             f"{place}: starts from {generate.start.inversion!r}, an inversion by model {inversion.model!r}, but "
             f"samples with {generate.model!r}; latents of one model mean nothing to another, so name the same model"
@@ -69,4 +111,19 @@ def _bad_start(name: str, generate: Generate, config: Config, backbones: set[str
             f"{place}.start.first_step: 'reference' begins one step after stop, but the inversion "
             f"{generate.start.inversion!r} stops at {inversion.stop}, the last of {inversion.steps}; lower its stop, "
             "or give first_step: matched"
+        )
+
+
+def _of_guide(place: str, generate: Generate, config: Config) -> Iterator[str]:
+    if generate.guide is None:
+        return
+    name = generate.guide.discovery
+    yield from _check(f"{place}.guide.discovery", name, config.discoveries, "discovery")
+    if name not in config.discoveries or generate.model not in _backbones(config):
+        return
+    found, wanted = config.discoveries[name].encoder, config.models[generate.model].encoder
+    if found != wanted:
+        yield (
+            f"{place}.guide.discovery: {name!r} finds representatives among the latents of {found!r}, but "
+            f"{generate.model!r} works on those of {wanted!r}; name a discovery with that encoder"
         )

@@ -1,7 +1,7 @@
 """Reading images: one way from a file to square RGB pixels, and an ordered, prefetching stream of them."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -73,14 +73,19 @@ def resized(pixels: np.ndarray, side: int) -> np.ndarray:
 
 def stream_squares(paths: Iterable[str], side: int, threads: int = 1, ahead: int = 64) -> Iterator[np.ndarray]:
     """(side, side, 3) uint8 for each path, in order, decoded by `threads` threads at most `ahead` images early."""
+    return _stream(paths, lambda path: square(read_rgb(path), side), threads, ahead)
+
+
+def stream_images(paths: Iterable[str], threads: int = 1, ahead: int = 16) -> Iterator[np.ndarray]:
+    """(height, width, 3) uint8 for each path at its own size, in order, decoded ahead in the same way."""
+    return _stream(paths, lambda path: np.asarray(read_rgb(path)), threads, ahead)
+
+
+def _stream(paths: Iterable[str], read: Callable[[str], np.ndarray], threads: int, ahead: int) -> Iterator[np.ndarray]:
     with ThreadPoolExecutor(max(1, threads)) as pool:
         todo = iter(paths)
-        waiting = deque(pool.submit(_read_square, p, side) for p in islice(todo, max(1, ahead)))
+        waiting = deque(pool.submit(read, p) for p in islice(todo, max(1, ahead)))
         while waiting:
             pixels = waiting.popleft().result()
-            waiting.extend(pool.submit(_read_square, p, side) for p in islice(todo, 1))
+            waiting.extend(pool.submit(read, p) for p in islice(todo, 1))
             yield pixels
-
-
-def _read_square(path: str, side: int) -> np.ndarray:
-    return square(read_rgb(path), side)

@@ -16,6 +16,12 @@ def grid_stride(alphas_cumprod: Tensor, steps: int) -> int:
     return len(alphas_cumprod) // steps
 
 
+def grid(alphas_cumprod: Tensor, steps: int, first: int) -> list[int]:
+    """The timesteps at which `sample` asks the model, descending."""
+    stride = grid_stride(alphas_cumprod, steps)
+    return [stride * step for step in range(first, -1, -1)]
+
+
 def invert(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: int, stop: int) -> Tensor:
     """Latents (N, C, H, W) at t = 0 carried to their noisy counterparts at t = s * stop (D3HR, section 3.2).
 
@@ -38,8 +44,7 @@ def sample(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: in
     first = stop + 1, one step noisier than they are; first = stop is the matched choice.
     """
     stride = grid_stride(alphas_cumprod, steps)
-    for step in range(first, -1, -1):
-        t = stride * step
+    for t in grid(alphas_cumprod, steps, first):
         now, then = float(alphas_cumprod[t]), float(alphas_cumprod[max(1, t - stride)])
         eps = denoise(latents, t)
         clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5

@@ -41,5 +41,6 @@ def _scheduler(alphas_cumprod: Tensor, steps: int) -> DPMSolverMultistepSchedule
         algorithm_type="dpmsolver++",
         use_karras_sigmas=True,
     )
+    scheduler.alphas_cumprod = alphas_cumprod.float()  # its own, multiplied up from betas in float32, are less exact
     scheduler.set_timesteps(steps)
     return scheduler

@@ -33,9 +33,12 @@ class ResNet(nn.Module):
         )
         self.head = nn.Linear(widths[-1], classes)
 
+    def features(self, x: Tensor) -> Tensor:
+        """(N, widths[-1]): what the last layer sees."""
+        return self.blocks(F.relu(self.stem_norm(self.stem(x)))).mean(dim=(2, 3))
+
     def forward(self, x: Tensor) -> Tensor:
-        x = self.blocks(F.relu(self.stem_norm(self.stem(x))))
-        return self.head(x.mean(dim=(2, 3)))
+        return self.head(self.features(x))
 
 
 class _Block(nn.Module):
@@ -66,8 +69,12 @@ class ConvNet(nn.Module):
                 nn.ReLU(),
                 nn.AvgPool2d(2),
             ]
-        self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(width * (resolution // 2**depth) ** 2, classes)
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(width * (resolution // 2**depth) ** 2, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, D): what the last layer sees."""
+        return self.layers(x).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).flatten(1))
+        return self.head(self.features(x))

@@ -67,11 +67,27 @@ def affine_maps(rng: np.random.Generator, n: int, rotate: float, scale: float, s
 
 
 @torch.no_grad()
-def logits_of(module: nn.Module, pixels: np.ndarray, batch: int = 256) -> Tensor:
-    """(N, K) float32 logits on the CPU for pixels (N, h, h, 3) uint8."""
+def logits_of(module: nn.Module, pixels: np.ndarray, batch: int = 256, normalise: bool = True) -> Tensor:
+    """(N, K) float32 logits on the CPU for pixels (N, h, h, 3) uint8.
+
+    normalise False feeds images in [-1, 1] as they are, which no teacher was trained on but CaO2's code does.
+    """
     device = next(module.parameters()).device
-    chunks = (pixels[i : i + batch] for i in range(0, len(pixels), batch))
-    return torch.cat([module(normalised(to_images(c).to(device))).float().cpu() for c in chunks])
+    chunks = (to_images(pixels[i : i + batch]).to(device) for i in range(0, len(pixels), batch))
+    return torch.cat([module(normalised(c) if normalise else c).float().cpu() for c in chunks])
+
+
+@torch.no_grad()
+def features_and_logits(module: nn.Module, pixels: np.ndarray, batch: int = 256) -> tuple[Tensor, Tensor]:
+    """(N, D) and (N, K) float32 on the CPU, in one pass: what the last layer sees, and what it makes of it."""
+    device = next(module.parameters()).device
+    features = torch.cat(
+        [
+            module.features(normalised(to_images(pixels[i : i + batch]).to(device))).float().cpu()
+            for i in range(0, len(pixels), batch)
+        ]
+    )
+    return features, module.head(features.to(device)).float().cpu()
 
 
 def accuracy(logits: Tensor, labels: np.ndarray) -> float:

@@ -19,3 +19,8 @@ def on_grid(first: int, count: int, size: int) -> Iterator[list[int]]:
     """
     for start in range(first - first % size, first + count, size):
         yield [min(max(n, first), first + count - 1) for n in range(start, start + size)]
+
+
+def kept_places(numbers: list[int], size: int) -> list[int]:
+    """Places of a batch of `on_grid` that hold their own number; another place may round a number differently."""
+    return [place for place, number in enumerate(numbers) if number % size == place]

@@ -10,7 +10,13 @@ from retort.errors import RetortError
 from retort.stages.decode import open_split
 
 MANIFEST = "manifest.csv"
-COLUMNS = ["file", "class_id", "class_name", "class_index", "index", "source", "row", "group", "score"]
+COLUMNS = [
+    *("file", "class_id", "class_name", "class_index", "index", "source", "row"),
+    *("group", "score"),  # of D3HR's search, or of patches
+    *("origin", "cluster_size"),  # of a discovery's representative
+    *("member", "correct", "confidence"),  # of the pool, and what the selecting teacher says
+    *("loss_before", "loss_after"),  # of the refinement
+]
 
 
 def read_set(directory: str | Path, train: str | Path) -> tuple[np.ndarray, np.ndarray]:

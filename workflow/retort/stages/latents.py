@@ -35,6 +35,18 @@ def class_latents(path: str | Path, class_id: str) -> np.ndarray:
     return open_tensors(path)[_latent_key(class_id)]
 
 
+def latents_of_rows(path: str | Path, class_id: str, rows: Sequence[int]) -> np.ndarray:
+    """(n, C, H, W) float32 latents of the images of one class at these rows of the manifest's train split.
+
+    Raises RetortError when the file was made before an image among them was there.
+    """
+    tensors = open_tensors(path)
+    place = {int(row): i for i, row in enumerate(tensors[f"rows/{class_id}"])}
+    if missing := [row for row in rows if int(row) not in place]:
+        raise RetortError(f"{path} has no latent for row {missing[0]} of class {class_id}; delete it and run again")
+    return np.stack([tensors[_latent_key(class_id)][place[int(row)]] for row in rows]).astype(np.float32)
+
+
 def latent_layout(class_id: str, images: int, shape: tuple[int, int, int]) -> dict:
     """The tensors that one class takes in a shard: its latents, and each one's row in the manifest's train split."""
     return {_latent_key(class_id): ((images, *shape), "float32"), f"rows/{class_id}": ((images,), "int64")}

@@ -15,27 +15,36 @@ from retort.data.tensors import open_tensors
 from retort.stages.decode import open_split
 from retort.stages.distilled import COLUMNS, MANIFEST
 
-RECORDED_PACKAGES = ("torch", "diffusers", "transformers", "timm", "numpy", "pillow", "snakemake")
+# Columns of the manifest that come from a discovery, from a selection by a teacher, and from what made the images.
+FOUND = ("origin", "cluster_size")
+JUDGED = ("member", "correct", "confidence")
+MEASURED = ("group", "score", "member", "loss_before", "loss_after")
+RECORDED_PACKAGES = ("torch", "diffusers", "transformers", "timm", "faiss-cpu", "umap-learn", "hdbscan")
+RECORDED_PACKAGES += ("numpy", "pillow", "snakemake")
 
 
 def write_set(
     class_table: str,
     train: str,
     selection: str | None,
-    generated: Sequence[str],
+    shards: Sequence[str],
+    chosen: str | None,
     model_directories: Sequence[str],
     output: str,
     *,
     copy: bool,
     about: dict,
 ) -> None:
-    """PNGs under class folders, manifest.csv, card.md and provenance.json, from a selection or generated shards.
+    """PNGs under class folders, manifest.csv, card.md and provenance.json.
+
+    The images are a `selection` of real ones, or those of `shards` (generated, refined or composed), of which `chosen`
+    names the members to take where they are a pool, and what its teacher says of them.
 
     With copy False (the full training set) the manifest points at rows of the decoded split and no image is
     written twice. `about` is the method's own part of the config, and what it was run for.
     """
     classes = read_classes(class_table)
-    found = _selected(selection, train, classes) if selection else _generated(generated, classes)
+    found = _selected(selection, train, classes) if selection else _made(shards, chosen, classes)
     with whole_directory(output) as scratch:
         rows = []
         for row, pixels in found:
@@ -54,18 +63,29 @@ def write_set(
 def _selected(selection: str, train: str, classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
     pixels, _ = open_split(train)
     for row in read_rows(selection):
-        where = {"row": row["row"], "source": row["image_id"]}
+        where = {"row": row["row"], "source": row["image_id"]} | {key: row[key] for key in FOUND if key in row}
         yield _row(classes[int(row["class_index"])], int(row["index"])) | where, pixels[int(row["row"])]
 
 
-def _generated(shards: Sequence[str], classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
-    for shard in shards:
-        tensors = open_tensors(shard)
-        for i, pixels in enumerate(tensors["pixels"]):
-            row = _row(classes[int(tensors["class_index"][i])], int(tensors["index"][i])) | {"source": "generated"}
-            if "group" in tensors:
-                row |= {"group": int(tensors["group"][i]), "score": float(tensors["score"][i])}
-            yield row, pixels
+def _made(shards: Sequence[str], chosen: str | None, classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
+    judged = {(int(r["class_index"]), int(r["index"])): r for r in read_rows(chosen)} if chosen else {}
+    for tensors in map(open_tensors, shards):
+        refined = "member" in tensors
+        place = {(int(c), int(i)): n for n, (c, i) in enumerate(_numbers(tensors))}
+        wanted = [key for key in judged if key[0] in tensors["class_index"]] if judged and not refined else list(place)
+        for label, index in wanted:
+            about = judged.get((label, index), {})
+            n = place[(label, int(about["member"]) if about and not refined else index)]
+            row = _row(classes[label], index) | {"source": "generated"}
+            row |= {key: about[key] for key in JUDGED if key in about}
+            row |= {key: tensors[key][n].item() for key in MEASURED if key in tensors}
+            if "rows" in tensors:
+                row |= {"source": "patches", "row": " ".join(map(str, tensors["rows"][n].tolist()))}
+            yield row, tensors["pixels"][n]
+
+
+def _numbers(tensors: dict[str, np.ndarray]) -> Iterator[tuple[int, int]]:
+    return zip(tensors["class_index"], tensors["index"], strict=True)
 
 
 def _row(entry: ClassEntry, index: int) -> dict:

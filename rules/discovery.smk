@@ -1,0 +1,65 @@
+"""Representative real images of each class by density: embedded, clustered, completed to every set size (CoDA)."""
+
+
+rule embed_classes:
+    input:
+        latents=discovery_latents,
+    output:
+        embedding=DATA / "embeddings" / "{discovery}" / "{shard}.safetensors",
+    log:
+        LOGS / "embed_classes" / "{discovery}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "embed_classes" / "{discovery}" / "{shard}.tsv"
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("embed_classes"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        classes=shard_class_ids,
+        umap=umap_settings,
+    script:
+        "../workflow/scripts/embed_classes.py"
+
+
+rule cluster_classes:
+    input:
+        embedding=shared_embedding,
+    output:
+        clusters=DATA / "discovery" / "{discovery}" / "{shard}.safetensors",
+        listing=DATA / "discovery" / "{discovery}" / "{shard}.csv",
+    log:
+        LOGS / "cluster_classes" / "{discovery}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "cluster_classes" / "{discovery}" / "{shard}.tsv"
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("cluster_classes"),
+        classes=shard_class_ids,
+        hdbscan=hdbscan_settings,
+    script:
+        "../workflow/scripts/cluster_classes.py"
+
+
+rule choose_representatives:
+    input:
+        clusters=discovered_clusters,
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
+    output:
+        representatives=DATA / "representatives" / "{discovery}" / "n{number}.csv",
+    log:
+        LOGS / "choose_representatives" / "{discovery}" / "n{number}.log",
+    benchmark:
+        BENCHMARKS / "choose_representatives" / "{discovery}" / "n{number}.tsv"
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("choose_representatives"),
+        hdbscan=hdbscan_settings,
+    script:
+        "../workflow/scripts/choose_representatives.py"

@@ -1,0 +1,66 @@
+"""Look-ups of patches.smk: what patches are scored by, clustered in and composed from."""
+
+
+def typicality_latents(wildcards):
+    encoder = plan.encoder_of(model_of(wildcards))
+    return path_of(rules.encode_latents.output.latents, encoder=encoder, shard=wildcards.shard)
+
+
+def typicality_settings(wildcards):
+    return plan.config.typicalities[wildcards.typicality].model_dump(include={"draws", "low", "high"})
+
+
+def typicality_maps(wildcards):
+    """The maps of the typicality that a method scores by."""
+    typicality = plan.typicality_of(wildcards.method)
+    return path_of(rules.score_typicality.output.maps, typicality=typicality, shard=wildcards.shard)
+
+
+def scoring_teacher(wildcards):
+    return teacher_directory(plan.compose_of(wildcards.method).score.teacher)
+
+
+def crop_settings(wildcards):
+    compose = plan.compose_of(wildcards.method)
+    return compose.score.model_dump(include={"images", "crops", "area"}) | {"grid": compose.grid}
+
+
+def window_settings(wildcards):
+    """How windows are cut, and the side in pixels of the squares that the maps are of."""
+    model = plan.config.typicalities[plan.typicality_of(wildcards.method)].model
+    score = plan.compose_of(wildcards.method).score.model_dump(include={"window", "per_image", "keep"})
+    return score | {"resolution": plan.codec_settings(plan.encoder_of(model))["resolution"]}
+
+
+def shared_scores(wildcards):
+    """The scored patches, shared with every method that scores alike."""
+    return path_of(DATA / "patches" / "{method}" / "{shard}.csv", **scored_by(wildcards.method), shard=wildcards.shard)
+
+
+def scored_by(method):
+    return {"method": plan.score_owner(method)}
+
+
+def clustering_space(wildcards):
+    return space_input(plan.feature_space(wildcards.method))
+
+
+def clustering_settings(wildcards):
+    space = plan.feature_space(wildcards.method)
+    return plan.codec_settings(space["encoder"]) if "encoder" in space else {"side": plan.dataset.resolution}
+
+
+def cluster_count(wildcards):
+    return plan.compose_of(wildcards.method).rank.clusters
+
+
+def ranked_patches(wildcards):
+    """The patches in the order in which they fill images: as scored, or ranked for diversity."""
+    if plan.compose_of(wildcards.method).rank == "score":
+        return shared_scores(wildcards)
+    owner = plan.rank_owner(wildcards.method)
+    return path_of(rules.rank_patches.output.patches, method=owner, shard=wildcards.shard)
+
+
+def composition_settings(wildcards):
+    return plan.compose_of(wildcards.method).model_dump(include={"grid", "fill", "rounding"})

@@ -1,0 +1,135 @@
+"""Patches of real images: scored, ranked, and composed to images (RDED, DDPS)."""
+
+
+rule score_typicality:
+    input:
+        latents=typicality_latents,
+        model=model_directory,
+        encoder=encoder_directory,
+        classes=CLASSES,
+    output:
+        maps=DATA / "typicality" / "{typicality}" / "{shard}.safetensors",
+    log:
+        LOGS / "score_typicality" / "{typicality}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "score_typicality" / "{typicality}" / "{shard}.tsv"
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    resources:
+        batch=64,
+    params:
+        code=code_of("score_typicality"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        classes=shard_class_ids,
+        model=model_settings,
+        codec=codec_settings,
+        typicality=typicality_settings,
+    script:
+        "../workflow/scripts/score_typicality.py"
+
+
+rule score_crops:
+    input:
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
+        teacher=scoring_teacher,
+    output:
+        patches=DATA / "patches" / "{method}" / "{shard}.csv",
+    log:
+        LOGS / "score_crops" / "{method}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "score_crops" / "{method}" / "{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("score_crops")),
+    conda:
+        "../envs/retort.yaml"
+    threads: 2
+    params:
+        code=code_of("score_crops"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        side=plan.dataset.resolution,
+        classes=shard_class_ids,
+        score=crop_settings,
+    script:
+        "../workflow/scripts/score_crops.py"
+
+
+rule score_windows:
+    input:
+        maps=typicality_maps,
+        manifest=rules.build_manifest.output.manifest,
+    output:
+        patches=DATA / "patches" / "{method}" / "{shard}.csv",
+    log:
+        LOGS / "score_windows" / "{method}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "score_windows" / "{method}" / "{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("score_windows")),
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("score_windows"),
+        classes=shard_class_ids,
+        score=window_settings,
+    script:
+        "../workflow/scripts/score_windows.py"
+
+
+rule rank_patches:
+    input:
+        unpack(clustering_space),
+        scored=shared_scores,
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
+    output:
+        patches=DATA / "ranked" / "{method}" / "{shard}.csv",
+    log:
+        LOGS / "rank_patches" / "{method}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "rank_patches" / "{method}" / "{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("rank_patches")),
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    threads: 2
+    params:
+        code=code_of("rank_patches"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        classes=shard_class_ids,
+        space=clustering_settings,
+        clusters=cluster_count,
+    script:
+        "../workflow/scripts/rank_patches.py"
+
+
+rule compose_mosaics:
+    input:
+        patches=ranked_patches,
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
+    output:
+        images=DATA / "composed" / "{method}" / "ipc{ipc}" / "{shard}.safetensors",
+    log:
+        LOGS / "compose_mosaics" / "{method}" / "ipc{ipc}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "compose_mosaics" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("compose_mosaics")),
+    priority: LONG_CHAIN
+    conda:
+        "../envs/retort.yaml"
+    threads: 2
+    params:
+        code=code_of("compose_mosaics"),
+        side=plan.dataset.resolution,
+        classes=shard_class_indices,
+        composition=composition_settings,
+    script:
+        "../workflow/scripts/compose_mosaics.py"

@@ -1,0 +1,94 @@
+"""Tiny text-to-image pipelines of diffusers with random weights, and a vocabulary of single letters."""
+
+import string
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTokenizer
+
+SIDE = 16  # pixels; latents are half as large
+LENGTH = 12  # tokens in a prompt
+
+
+def seeded(build, seed: int):
+    """build() with weights drawn from `seed`, for inference."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build().eval()
+
+
+def tokenizer(pad: str = "<|endoftext|>") -> CLIPTokenizer:
+    letters = ["!", *string.ascii_lowercase]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {token: place for place, token in enumerate(tokens)}
+    return CLIPTokenizer(vocab=vocabulary, merges=[], pad_token=pad, model_max_length=LENGTH)
+
+
+def text_config(width: int, activation: str) -> CLIPTextConfig:
+    words = tokenizer()
+    return CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=width,
+        intermediate_size=24,
+        projection_dim=12,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        max_position_embeddings=LENGTH,
+        hidden_act=activation,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
+
+
+def unet(width: int, **more) -> UNet2DConditionModel:
+    """Latents of 4 channels, told of prompts by `width` numbers a token."""
+    build = {
+        "sample_size": SIDE // 2,
+        "in_channels": 4,
+        "out_channels": 4,
+        "block_out_channels": (8, 16),
+        "layers_per_block": 1,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "cross_attention_dim": width,
+        "norm_num_groups": 4,
+    }
+    return seeded(lambda: UNet2DConditionModel(**build | more), seed=1)
+
+
+def vae(latent_channels: int = 4) -> AutoencoderKL:
+    return seeded(
+        lambda: AutoencoderKL(
+            block_out_channels=(8, 8),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            latent_channels=latent_channels,
+            norm_num_groups=4,
+        ),
+        seed=2,
+    )
+
+
+def ddim_latents(pipeline, prompt: str, latents: torch.Tensor, steps: int, guidance: float) -> torch.Tensor:
+    """Latents (steps, C, H, W) after each step of the pipeline's own loop, on DDIM's plain grid 0, s, 2s, ..."""
+    settings = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 0, "timestep_spacing": "leading"}
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, **settings)
+    pipeline.set_progress_bar_config(disable=True)
+    seen = []
+
+    def keep(_pipeline, _step, _timestep, tensors):
+        seen.append(tensors["latents"])
+        return tensors
+
+    pipeline(
+        prompt,
+        height=SIDE,
+        width=SIDE,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        latents=latents,
+        output_type="latent",
+        callback_on_step_end=keep,
+    )
+    return torch.cat(seen)

@@ -1,0 +1,29 @@
+"""The typed config: what each key means, what it may be, and what it is when left out.
+
+The field descriptions here are the reference; `config.yaml` teaches by example, and the JSON schema that
+editors use is generated from these classes (`make schema`).
+"""
+
+from pydantic import Field
+
+from retort.config.schema.data import AnyDataset
+from retort.config.schema.evaluation import Protocol, Run
+from retort.config.schema.grammar import Name, Strict
+from retort.config.schema.methods import Method
+from retort.config.schema.models import AnyModel, Teacher
+from retort.config.schema.shared import Discovery, Inversion, Typicality
+
+
+class Config(Strict):
+    """The whole experiment."""
+
+    seed: int = Field(0, ge=0, description="The global seed; every random draw derives from it.")
+    dataset: AnyDataset
+    models: dict[Name, AnyModel] = Field({})
+    teachers: dict[Name, Teacher] = Field({})
+    inversions: dict[Name, Inversion] = Field({})
+    discoveries: dict[Name, Discovery] = Field({})
+    typicalities: dict[Name, Typicality] = Field({})
+    methods: dict[Name, Method] = Field(min_length=1)
+    protocols: dict[Name, Protocol] = Field(min_length=1)
+    runs: list[Run] = Field(min_length=1)

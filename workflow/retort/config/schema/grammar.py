@@ -1,0 +1,51 @@
+"""What the tables of the config have in common: strictness, names, and values that are a word or a table."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from retort.config.hints import did_you_mean
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """A table of the config: unknown keys are refused with the nearest known one named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, data: Any) -> Any:
+        unknown = sorted(set(map(str, data)) - set(cls.model_fields)) if isinstance(data, dict) else []
+        if unknown:
+            allowed = list(cls.model_fields)
+            hints = "; ".join(f"unknown key {key!r}{did_you_mean(key, allowed)}" for key in unknown)
+            message = f"{hints} (allowed: {', '.join(allowed)})"
+            raise PydanticCustomError("unknown_key", "{hints}", {"hints": message, "keys": unknown, "allowed": allowed})
+        return data
+
+
+TABLE_TAG = "<table>"  # in the place of an error, which is not shown to users
+
+
+def word_or_table(word: str, description: str) -> Discriminator:
+    """Tells the one word that stands for a default from a table that says more; `description` names both."""
+    return Discriminator(
+        lambda found: word if found == word else TABLE_TAG if isinstance(found, dict | BaseModel) else None,
+        custom_error_type="word_or_table",
+        custom_error_message=f"must be {description}",
+    )
+
+
+def exactly_one(table: BaseModel, one: str, other: str, described: str) -> None:
+    """Raises unless exactly one of two optional keys is given."""
+    given = [key for key in (one, other) if getattr(table, key) is not None]
+    if len(given) != 1:
+        found = "both" if given else "neither"
+        raise PydanticCustomError(
+            "exactly_one", "give exactly one of {described}; found {found}", {"described": described, "found": found}
+        )

@@ -1,0 +1,33 @@
+"""The noise schedule in a diffusers directory, and what a model trained on it predicts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+from retort.errors import RetortError
+
+PREDICTIONS = ("epsilon", "v_prediction")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """alphas_cumprod: (T,) float64 on the CPU. prediction: one of PREDICTIONS."""
+
+    alphas_cumprod: Tensor
+    prediction: str
+
+
+def read_schedule(directory: str | Path) -> Schedule:
+    """From a scheduler directory of diffusers, whichever sampler it names: they share the training schedule.
+
+    Raises RetortError for a model that predicts neither the noise nor v.
+    """
+    scheduler = DDIMScheduler.from_pretrained(directory, local_files_only=True)
+    if (prediction := scheduler.config.prediction_type) not in PREDICTIONS:
+        raise RetortError(
+            f"{Path(directory, 'scheduler_config.json')}: prediction_type is {prediction!r}; "
+            f"models that predict {' or '.join(PREDICTIONS)} can be used"
+        )
+    return Schedule(scheduler.alphas_cumprod.double(), prediction)

@@ -1,0 +1,185 @@
+"""Text-to-image UNets of diffusers behind the model interface: what they share, and Stable Diffusion 1.x and 2.x."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from retort.data.manifest import ClassEntry
+from retort.errors import RetortError
+from retort.models.codec import Codec
+from retort.models.interface import Condition, join
+from retort.models.schedules import Schedule, read_schedule
+
+PLACE_OF_NAME = "{name}"
+
+
+class TextToImage(ABC):
+    """A UNet that is told its class by a prompt, and the codec of its latents.
+
+    A class is called by its first name, the part before the first comma; `prompt` says what stands around it. Every
+    prompt is encoded once, alone: an embedding then depends neither on its neighbours nor on their number.
+    """
+
+    learned_variance = False
+
+    def __init__(self, unet: UNet2DConditionModel, schedule: Schedule, codec: Codec, prompt: str = PLACE_OF_NAME):
+        if PLACE_OF_NAME not in prompt:
+            raise RetortError(f"the prompt {prompt!r} is the same for every class; write {PLACE_OF_NAME} into it")
+        self.unet = unet.eval().requires_grad_(False)
+        self.alphas_cumprod = schedule.alphas_cumprod
+        self.prediction = schedule.prediction
+        self.codec = codec
+        self.prompt = prompt
+        self.latent_shape = codec.latent_shape
+        rates = torch.stack([self.alphas_cumprod.sqrt(), (1 - self.alphas_cumprod).sqrt()])
+        self._rates = rates.to(self.device, torch.promote_types(self.dtype, torch.float32))
+        self._encoded: dict[str, Condition] = {}
+
+    @abstractmethod
+    def encode_prompt(self, text: str) -> Condition:
+        """The condition of one image with the prompt `text`."""
+
+    @abstractmethod
+    def unet_arguments(self, condition: Condition) -> dict:
+        """The UNet's names for what is in `condition`."""
+
+    def encode_null(self) -> Condition:
+        """The condition of one image without a prompt."""
+        return self.encode_prompt("")
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    def encode(self, images: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
+        return self.codec.encode(images, generators)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.codec.decode(latents)
+
+    def condition(self, classes: Sequence[ClassEntry]) -> Condition:
+        return join(*[self._once(self.prompt.replace(PLACE_OF_NAME, first_name(entry))) for entry in classes])
+
+    def null(self, n: int) -> Condition:
+        return join(*[self._once(None)] * n)
+
+    def eps(self, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
+        """Predicted noise; a prediction v is turned into sqrt(abar) v + sqrt(1 - abar) x (Salimans and Ho 2022)."""
+        arguments = self.unet_arguments(condition)
+        output = self.unet(latents.to(self.dtype), timesteps, **arguments).sample
+        if self.prediction == "v_prediction":
+            signal, noise = self._rates[:, timesteps.to(self.device)][..., None, None, None]
+            output = signal * output + noise * latents
+        return output.to(latents.dtype)
+
+    def eps_and_variance(self, latents: Tensor, timesteps: Tensor, condition: Condition) -> tuple[Tensor, None]:
+        """Predicted noise, and None: these models learn no variance."""
+        return self.eps(latents, timesteps, condition), None
+
+    def check_classes(self, classes: Sequence[ClassEntry]) -> None:
+        """Raises RetortError for a class that has no name to be called by; any other can be asked for."""
+        if nameless := [entry.id for entry in classes if not first_name(entry)]:
+            raise RetortError(
+                f"class {nameless[0]!r} has no name to put into the prompt {self.prompt!r}; give every class a name"
+            )
+
+    def _once(self, text: str | None) -> Condition:
+        """The condition of one image, from the first time that it was asked for; None is the null branch."""
+        if text not in self._encoded:
+            # Made under inference_mode, it could not be used later where gradients are wanted.
+            with torch.inference_mode(False), torch.no_grad():
+                self._encoded[text] = self.encode_null() if text is None else self.encode_prompt(text)
+        return self._encoded[text]
+
+
+class StableDiffusion(TextToImage):
+    """Stable Diffusion 1.x or 2.x; null is the empty prompt."""
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        tokenizer: CLIPTokenizer,
+        text_encoder: CLIPTextModel,
+        schedule: Schedule,
+        codec: Codec,
+        prompt: str = PLACE_OF_NAME,
+    ):
+        super().__init__(unet, schedule, codec, prompt)
+        self.tokenizer = tokenizer
+        self.text_encoder = text_encoder.eval().requires_grad_(False)
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | Path,
+        codec: Codec,
+        dtype: torch.dtype,
+        device: torch.device,
+        prompt: str = PLACE_OF_NAME,
+    ) -> "StableDiffusion":
+        """From a StableDiffusionPipeline directory; only safetensors weights are read.
+
+        Raises RetortError for another kind of UNet, for weights with holes, and for a prompt without a place for
+        the name.
+        """
+        unet = load_weights(UNet2DConditionModel, Path(directory, "unet"), dtype)
+        if unet.config.addition_embed_type is not None:
+            raise RetortError(f"{directory} is no Stable Diffusion 1.x or 2.x; is its kind sdxl?")
+        return cls(
+            unet.to(device),
+            CLIPTokenizer.from_pretrained(Path(directory, "tokenizer"), local_files_only=True),
+            load_weights(CLIPTextModel, Path(directory, "text_encoder"), dtype).to(device),
+            read_schedule(Path(directory, "scheduler")),
+            codec,
+            prompt,
+        )
+
+    def encode_prompt(self, text: str) -> Condition:
+        """{"prompt_embeds": (1, L, D)}, the text encoder's last layer."""
+        tokens = tokenize(text, self.tokenizer, self.text_encoder)
+        return {"prompt_embeds": self.text_encoder(tokens).last_hidden_state}
+
+    def unet_arguments(self, condition: Condition) -> dict:
+        return {"encoder_hidden_states": condition["prompt_embeds"]}
+
+
+def first_name(entry: ClassEntry) -> str:
+    """The first of a class's names: "tench" of "tench, Tinca tinca"."""
+    return entry.name.split(",")[0].strip()
+
+
+def tokenize(text: str, tokenizer: CLIPTokenizer, text_encoder: torch.nn.Module) -> Tensor:
+    """Token ids (1, L) int64 where `text_encoder` is, padded or cut to the length that it was trained on."""
+    # A tokenizer saved without its length says 1e30.
+    length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
+    tokens = tokenizer([text], padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    return tokens.input_ids.to(text_encoder.device)
+
+
+def load_weights(kind: type, directory: Path, dtype: torch.dtype) -> torch.nn.Module:
+    """A network of diffusers or transformers from its directory; only safetensors weights are read.
+
+    Raises RetortError when weights are missing: the libraries would fill them with random numbers and only warn.
+    """
+    network, told = kind.from_pretrained(
+        directory,
+        torch_dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        low_cpu_mem_usage=False,
+        output_loading_info=True,
+    )
+    if missing := sorted(told["missing_keys"]):
+        raise RetortError(
+            f"{directory} lacks {len(missing)} weights of a {kind.__name__}, {missing[0]} for one; fetch it whole"
+        )
+    return network

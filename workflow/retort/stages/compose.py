@@ -1,0 +1,59 @@
+"""Put ranked patches together to the images of a distilled set."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from retort.data.manifest import read_classes
+from retort.data.tensors import write_tensors
+from retort.errors import RetortError
+from retort.methods.mosaics import mosaic_ranks, stitch, to_uint8_truncated
+from retort.models.pixels import to_pixels
+from retort.stages.patch_table import cut_patches, read_patches
+
+
+def compose_mosaics(
+    ranked: str,
+    manifest: str,
+    class_table: str,
+    output: str,
+    *,
+    classes: Sequence[int],
+    ipc: int,
+    grid: int,
+    fill: str,
+    rounding: str,
+    side: int,
+    threads: int,
+) -> None:
+    """pixels (n, side, side, 3) uint8, class_index and index (n,), rows (n, grid^2) of the train split, score (n,).
+
+    rounding: "truncate" cuts off fractions of a grey level, as RDED does; "nearest" rounds. Raises RetortError naming
+    the class that has fewer patches than its mosaics need.
+    """
+    table, patches = read_classes(class_table), read_patches(ranked)
+    order = mosaic_ranks(ipc, grid, fill)
+    pixels, rows, scores = [], [], []
+    for label in tqdm(classes, desc="composing", unit="class"):
+        members = patches[patches["class_id"] == table[label].id].iloc[: ipc * grid**2]
+        cut = torch.from_numpy(cut_patches(members, manifest, side // grid, threads, as_unit=True))
+        try:
+            mosaics = stitch(cut, ipc, grid, side, fill)
+        except ValueError as error:
+            raise RetortError(f"class {table[label].id}: {error}") from None
+        pixels.append(to_uint8_truncated(mosaics) if rounding == "truncate" else to_pixels(2 * mosaics - 1))
+        rows.append(members["row"].to_numpy()[order])
+        scores.append(members["score"].to_numpy()[order].mean(1))
+    numbers = np.arange(classes[0] * ipc, (classes[-1] + 1) * ipc)
+    write_tensors(
+        output,
+        {
+            "pixels": np.concatenate(pixels),
+            "class_index": numbers // ipc,
+            "index": numbers % ipc,
+            "rows": np.concatenate(rows),
+            "score": np.concatenate(scores).astype(np.float64),
+        },
+    )

@@ -1,0 +1,41 @@
+"""Embed the latents of each class where density can be seen (CoDA's UMAP), once for all clusterings and set sizes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from retort.config.seeds import derive_seed
+from retort.data.tensors import open_tensors, write_tensors
+from retort.errors import RetortError
+from retort.methods.discovery import embed
+from retort.stages.latents import class_latents
+
+
+def embed_shard(
+    latents: str,
+    output: str,
+    *,
+    classes: Sequence[str],
+    neighbors: int,
+    components: int,
+    min_dist: float,
+    dataset: str,
+    seed: int,
+) -> None:
+    """embedding/ID (n, d) float32 and rows/ID (n,) of the train split, for each class ID."""
+    tensors = {}
+    for class_id in tqdm(classes, desc="embedding", unit="class"):
+        features = np.asarray(class_latents(latents, class_id))
+        try:
+            tensors[f"embedding/{class_id}"] = embed(
+                features.reshape(len(features), -1),
+                neighbors=neighbors,
+                components=components,
+                min_dist=min_dist,
+                seed=derive_seed(seed, "umap", dataset, class_id) % 2**32,
+            )
+        except ValueError as error:
+            raise RetortError(f"class {class_id}: {error}") from None
+        tensors[f"rows/{class_id}"] = np.asarray(open_tensors(latents)[f"rows/{class_id}"])
+    write_tensors(output, tensors)

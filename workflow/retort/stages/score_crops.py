@@ -1,0 +1,71 @@
+"""Score random crops by a teacher (RDED)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from retort.config.seeds import torch_rng
+from retort.data.images import stream_images
+from retort.data.manifest import read_classes, read_split
+from retort.methods.mosaics import (
+    best_crop_per_image,
+    crop_losses,
+    cut_crops,
+    padded,
+    random_crop_boxes,
+    ranked_by_loss,
+)
+from retort.methods.selection import random_order
+from retort.models.classifiers import normalised
+from retort.models.teacher import load_teacher
+from retort.stages.patch_table import ranked_rows, to_unit, write_patches
+
+
+def score_crops(
+    manifest: str,
+    class_table: str,
+    teacher: str,
+    output: str,
+    *,
+    classes: Sequence[str],
+    images: int,
+    crops: int,
+    area: Sequence[float],
+    grid: int,
+    side: int,
+    dataset: str,
+    seed: int,
+    threads: int,
+) -> None:
+    """CSV of the best of `crops` random square crops of `images` random images a class, lowest teacher loss first.
+
+    Boxes are in pixels of the image file; score is minus the teacher's cross-entropy on the crop, resized to side //
+    grid and padded to `side` with the mean colour. Crops are seeded by image.
+    """
+    table = read_classes(class_table)
+    judge, labels = load_teacher(teacher, [c.id for c in table]), {c.id: c.index for c in table}
+    device = next(judge.parameters()).device
+    rows = []
+    for class_id in classes:
+        members = read_split(manifest, "train", [class_id])
+        members = members.iloc[random_order(members["image_id"].tolist(), seed, dataset)[:images]]
+        boxes, losses = [], []
+        stream = stream_images(members["path"], threads)
+        for name, pixels in tqdm(
+            zip(members["image_id"], stream, strict=True), total=len(members), desc=f"cropping {class_id}", unit="image"
+        ):
+            image = to_unit(pixels)
+            drawn = random_crop_boxes(*image.shape[1:], crops, tuple(area), torch_rng(seed, "crops", dataset, name))
+            seen = padded(normalised(2 * cut_crops(image, drawn, side // grid) - 1), side).to(device)
+            with torch.inference_mode():
+                logits = judge(seen).float().cpu()
+            losses.append(crop_losses(logits, torch.full((crops,), labels[class_id])).numpy())
+            boxes.append(drawn)
+        losses, boxes = np.stack(losses, 1), np.stack(boxes)
+        best = best_crop_per_image(losses)
+        loss = losses[best, np.arange(len(best))]
+        order = ranked_by_loss(loss)
+        rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], -loss[order], -1))
+    write_patches(rows, output)

@@ -1,0 +1,16 @@
+"""Rule choose_from_pool."""
+
+from retort.stages.choose_from_pool import choose_from_pool
+from retort.stages.job import job
+
+with job(snakemake):
+    choose_from_pool(
+        snakemake.input.pools,
+        snakemake.input.get("teacher"),
+        snakemake.input.classes,
+        snakemake.output.selection,
+        select=snakemake.params.select,
+        ipc=int(snakemake.wildcards.ipc),
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,14 @@
+"""Rule choose_representatives."""
+
+from retort.stages.discover import choose_representatives
+from retort.stages.job import job
+
+with job(snakemake):
+    choose_representatives(
+        snakemake.input.clusters,
+        snakemake.input.manifest,
+        snakemake.input.classes,
+        snakemake.output.representatives,
+        count=int(snakemake.wildcards.number),
+        **snakemake.params.hdbscan,
+    )

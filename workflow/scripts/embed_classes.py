@@ -1,0 +1,14 @@
+"""Rule embed_classes."""
+
+from retort.stages.embed import embed_shard
+from retort.stages.job import job
+
+with job(snakemake):
+    embed_shard(
+        snakemake.input.latents,
+        snakemake.output.embedding,
+        classes=snakemake.params.classes,
+        **snakemake.params.umap,
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+    )

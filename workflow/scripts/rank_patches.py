@@ -1,0 +1,24 @@
+"""Rule rank_patches."""
+
+from retort.data.manifest import read_classes
+from retort.models.load import CodecFiles
+from retort.stages.job import job
+from retort.stages.rank_patches import Embedder, rank_patches
+
+with job(snakemake):
+    if snakemake.input.get("teacher"):
+        ids = [c.id for c in read_classes(snakemake.input.classes)]
+        embedder = Embedder.of_teacher(snakemake.input.teacher, ids, snakemake.params.space["side"])
+    else:
+        embedder = Embedder.of_encoder(CodecFiles(snakemake.input.encoder, **snakemake.params.space))
+    rank_patches(
+        snakemake.input.scored,
+        snakemake.input.manifest,
+        embedder,
+        snakemake.output.patches,
+        classes=snakemake.params.classes,
+        clusters=snakemake.params.clusters,
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,16 @@
+"""Rule select_by_features."""
+
+from retort.stages.job import job
+from retort.stages.select_by_features import select_by_features
+
+with job(snakemake):
+    select_by_features(
+        snakemake.input.manifest,
+        snakemake.input.classes,
+        snakemake.params.shards,
+        snakemake.output.selection,
+        select=snakemake.params.select,
+        ipc=int(snakemake.wildcards.ipc),
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
+    )
