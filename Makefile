@@ -56,8 +56,11 @@ parity: env
 
 bench: env
 	python bench/group_selection.py
+	python bench/refinement.py
+	python bench/discovery.py
 	python bench/planning.py
 	python bench/stages.py
+	python bench/sharing.py
 
 schema: env
 	python -m retort.config.export_schema workflow/schemas/config.schema.json

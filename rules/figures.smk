@@ -50,6 +50,111 @@ rule draw_gallery:
         "../workflow/scripts/draw_gallery.py"
 
 
+rule draw_classes:
+    input:
+        sets=sets_of(plan.largest_sets()),
+        train=TRAIN,
+        classes=CLASSES,
+    output:
+        figures=report(
+            directory(FIGURES / "classes"),
+            patterns=["class-{label}.png"],
+            caption=CAPTIONS / "classes.rst",
+            category="Classes across methods",
+            labels={"class": "{label}"},
+        ),
+    log:
+        LOGS / "draw_classes" / "all.log",
+    benchmark:
+        BENCHMARKS / "draw_classes" / "all.tsv"
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("draw_classes"),
+        names=[row["method"] for row in plan.largest_sets()],
+    script:
+        "../workflow/scripts/draw_classes.py"
+
+
+rule draw_discovery:
+    input:
+        clusters=discovered_clusters,
+        representatives=rules.choose_representatives.output.representatives,
+        classes=CLASSES,
+    output:
+        figure=report(
+            FIGURES / "discovery" / "{discovery}-n{number}.png",
+            caption=CAPTIONS / "discovery.rst",
+            category="How methods work",
+            labels={"what": "discovery {discovery}", "images per class": "{number}"},
+        ),
+    log:
+        LOGS / "draw_discovery" / "{discovery}" / "n{number}.log",
+    benchmark:
+        BENCHMARKS / "draw_discovery" / "{discovery}" / "n{number}.tsv"
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("draw_discovery"),
+    script:
+        "../workflow/scripts/draw_discovery.py"
+
+
+rule draw_typicality:
+    input:
+        maps=all_typicality_maps,
+        patches=all_ranked_patches,
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
+    output:
+        figure=report(
+            FIGURES / "typicality" / "{method}.png",
+            caption=CAPTIONS / "typicality.rst",
+            category="How methods work",
+            labels={"what": "typicality, {method}", "images per class": "any"},
+        ),
+    log:
+        LOGS / "draw_typicality" / "{method}.log",
+    benchmark:
+        BENCHMARKS / "draw_typicality" / "{method}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("score_windows")),
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("draw_typicality"),
+        first=patches_per_image,
+    script:
+        "../workflow/scripts/draw_typicality.py"
+
+
+rule draw_refinement:
+    input:
+        unpack(chosen_members),
+        generated=all_generated,
+        refined=all_refined,
+        classes=CLASSES,
+    output:
+        figure=report(
+            FIGURES / "refinement" / "{method}-ipc{ipc}.png",
+            caption=CAPTIONS / "refinement.rst",
+            category="How methods work",
+            labels={"what": "refinement, {method}", "images per class": "{ipc}"},
+        ),
+    log:
+        LOGS / "draw_refinement" / "{method}" / "ipc{ipc}.log",
+    benchmark:
+        BENCHMARKS / "draw_refinement" / "{method}" / "ipc{ipc}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("refine_latents")),
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("draw_refinement"),
+    script:
+        "../workflow/scripts/draw_refinement.py"
+
+
 rule draw_accuracy:
     input:
         table=RESULTS / "accuracy.csv",
@@ -76,5 +181,6 @@ rule draw_accuracy:
 rule figures:
     input:
         rules.draw_gallery.output,
+        rules.draw_classes.output,
         rules.draw_accuracy.output,
         figures_of(),

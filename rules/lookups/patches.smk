@@ -32,13 +32,13 @@ def window_settings(wildcards):
     return score | {"resolution": plan.codec_settings(plan.encoder_of(model))["resolution"]}
 
 
-def shared_scores(wildcards):
+def scored_path(method, shard):
     """The scored patches, shared with every method that scores alike."""
-    return path_of(DATA / "patches" / "{method}" / "{shard}.csv", **scored_by(wildcards.method), shard=wildcards.shard)
+    return path_of(DATA / "patches" / "{method}" / "{shard}.csv", method=plan.score_owner(method), shard=shard)
 
 
-def scored_by(method):
-    return {"method": plan.score_owner(method)}
+def shared_scores(wildcards):
+    return scored_path(wildcards.method, wildcards.shard)
 
 
 def clustering_space(wildcards):
@@ -54,12 +54,15 @@ def cluster_count(wildcards):
     return plan.compose_of(wildcards.method).rank.clusters
 
 
-def ranked_patches(wildcards):
+def ranked_path(method, shard):
     """The patches in the order in which they fill images: as scored, or ranked for diversity."""
-    if plan.compose_of(wildcards.method).rank == "score":
-        return shared_scores(wildcards)
-    owner = plan.rank_owner(wildcards.method)
-    return path_of(rules.rank_patches.output.patches, method=owner, shard=wildcards.shard)
+    if plan.compose_of(method).rank == "score":
+        return scored_path(method, shard)
+    return path_of(rules.rank_patches.output.patches, method=plan.rank_owner(method), shard=shard)
+
+
+def ranked_patches(wildcards):
+    return ranked_path(wildcards.method, wildcards.shard)
 
 
 def composition_settings(wildcards):

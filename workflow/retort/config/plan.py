@@ -345,9 +345,16 @@ class Plan:
 
     def smallest_sets(self) -> list[dict[str, str]]:
         """Each wanted method's set of fewest images, but for those that take the whole training set."""
+        return self._extreme_sets(min)
+
+    def largest_sets(self) -> list[dict[str, str]]:
+        """The same of most images."""
+        return self._extreme_sets(max)
+
+    def _extreme_sets(self, extreme: Callable[[Iterable[int]], int]) -> list[dict[str, str]]:
         sets = [row for row in self.wanted("method", "ipc") if row["ipc"] != ALL]
-        least = {m: min(int(r["ipc"]) for r in sets if r["method"] == m) for m in {r["method"] for r in sets}}
-        return [row for row in sets if int(row["ipc"]) == least[row["method"]]]
+        kept = {m: extreme(int(r["ipc"]) for r in sets if r["method"] == m) for m in {r["method"] for r in sets}}
+        return [row for row in sets if int(row["ipc"]) == kept[row["method"]]]
 
     def ipcs_of(self, method: str) -> list[str]:
         """Images per class that the runs ask of any method: for a method that no run names."""

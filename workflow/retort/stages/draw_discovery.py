@@ -1,0 +1,53 @@
+"""Maps of what a discovery found: each class's embedding in two dimensions, clusters, noise, representatives."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+
+from retort.data.files import read_rows, whole_file
+from retort.data.manifest import read_classes
+from retort.data.tensors import open_tensors
+
+matplotlib.use("Agg")
+
+MOST_CLASSES, ACROSS = 20, 5
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+MARKERS = "osD^vP"
+
+
+def draw_discovery(discovered: Sequence[str], representatives: str, class_table: str, output: str) -> None:
+    """One panel per class: the first two principal axes of the embedding, in which the clusters were found."""
+    classes = read_classes(class_table)[:MOST_CLASSES]
+    tensors = {name: array for path in discovered for name, array in open_tensors(path).items()}
+    chosen = read_rows(representatives)
+    down = -(-len(classes) // ACROSS)
+    figure, axes = plt.subplots(down, ACROSS, figsize=(2.6 * ACROSS, 2.7 * down), squeeze=False)
+    for axis in axes.flat[len(classes) :]:
+        axis.set_axis_off()
+    for axis, c in zip(axes.flat, classes, strict=False):
+        points = principal_plane(np.asarray(tensors[f"embedding/{c.id}"]))
+        labels, rows = np.asarray(tensors[f"labels/{c.id}"]), np.asarray(tensors[f"rows/{c.id}"])
+        noise = labels < 0
+        axis.scatter(*points[noise].T, s=6, c="#BBBBBB", linewidths=0)
+        for k in range(labels.max() + 1):
+            style = {"color": COLOURS[k % 6], "marker": MARKERS[k // 6 % 6], "linewidths": 0}
+            axis.scatter(*points[labels == k].T, s=12, **style)
+        stars = [int(np.flatnonzero(rows == int(r["row"]))[0]) for r in chosen if int(r["class_index"]) == c.index]
+        axis.scatter(*points[stars].T, s=90, marker="*", c="black", edgecolors="white", linewidths=0.8, zorder=3)
+        axis.set_title(f"{c.name}: {labels.max() + 1} clusters, {noise.sum()} noise", fontsize=8)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.tight_layout()
+    with whole_file(output) as scratch:
+        figure.savefig(scratch, dpi=130, format="png")
+    plt.close(figure)
+
+
+def principal_plane(points: np.ndarray) -> np.ndarray:
+    """(n, 2): points (n, d) on their first two principal axes; zeros where there are fewer."""
+    centred = points - points.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    plane = (u * s)[:, :2]
+    return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))

@@ -1,0 +1,13 @@
+"""Rule draw_classes."""
+
+from retort.stages.draw_sheets import draw_classes
+from retort.stages.job import job
+
+with job(snakemake):
+    draw_classes(
+        snakemake.input.sets,
+        snakemake.params.names,
+        snakemake.input.train,
+        snakemake.input.classes,
+        snakemake.output.figures,
+    )

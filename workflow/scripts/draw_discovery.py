@@ -1,0 +1,12 @@
+"""Rule draw_discovery."""
+
+from retort.stages.draw_discovery import draw_discovery
+from retort.stages.job import job
+
+with job(snakemake):
+    draw_discovery(
+        snakemake.input.clusters,
+        snakemake.input.representatives,
+        snakemake.input.classes,
+        snakemake.output.figure,
+    )

@@ -1,0 +1,13 @@
+"""Rule draw_refinement."""
+
+from retort.stages.draw_refinement import draw_refinement
+from retort.stages.job import job
+
+with job(snakemake):
+    draw_refinement(
+        snakemake.input.generated,
+        snakemake.input.refined,
+        snakemake.input.get("chosen"),
+        snakemake.input.classes,
+        snakemake.output.figure,
+    )

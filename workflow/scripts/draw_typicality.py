@@ -1,0 +1,14 @@
+"""Rule draw_typicality."""
+
+from retort.stages.draw_typicality import draw_typicality
+from retort.stages.job import job
+
+with job(snakemake):
+    draw_typicality(
+        snakemake.input.maps,
+        snakemake.input.patches,
+        snakemake.input.manifest,
+        snakemake.input.classes,
+        snakemake.output.figure,
+        first=snakemake.params.first,
+    )
