@@ -13,11 +13,16 @@ from PIL import Image
 from .workspace import Workspace, environment
 
 SETS = [f"results/smoke/distilled/{name}" for name in ("random/ipc2", "dit/ipc2", "d3hr/ipc1", "d3hr/ipc2")]
+OTHERS = ("herding", "kmeans", "rded", "cao2", "coda", "coda-real", "ddps", "d3hr-cao2", "d3hr-coda")
+ALL_SETS = SETS + [f"results/smoke/distilled/{name}/ipc1" for name in OTHERS]
 
 
-def sets_of(workspace: Workspace) -> dict[str, str]:
+ROUNDED = ["score", "confidence", "loss_before", "loss_after"]  # columns that batches may round differently
+
+
+def sets_of(workspace: Workspace, names: list[str]) -> dict[str, str]:
     hashes = {}
-    for name in SETS:
+    for name in names:
         hashes |= {f"{name}/{k}": v for k, v in workspace.hashes(*name.split("/")[1:]).items()}
     return hashes
 
@@ -26,18 +31,21 @@ def test_shards_do_not_matter(finished, twin):
     config = twin.config
     config["dataset"]["shard_classes"] = 5
     twin.configure(config)
-    assert {"encode_latents", "train_dit", "invert_latents", "generate_images"} <= twin.planned(*SETS).keys()
-    twin.run("--cores", "2", *SETS)
-    assert sets_of(twin) == sets_of(finished)
+    stages = {"encode_latents", "train_dit", "invert_latents", "generate_images", "refine_latents", "embed_classes"}
+    assert stages | {"score_typicality", "score_crops", "rank_patches"} <= twin.planned(*ALL_SETS).keys()
+    twin.run("--cores", "2", *ALL_SETS)
+    assert sets_of(twin, ALL_SETS) == sets_of(finished, ALL_SETS)
 
 
 def test_batches_and_cores_change_rounding_at_most(finished, twin):
-    batches = [f"{rule}:batch=1" for rule in ("encode_latents", "invert_latents", "generate_images")]
-    twin.run("--cores", "1", "--set-resources", *batches, "--forcerun", "encode_latents", "--", *SETS)
+    rules = ("encode_latents", "invert_latents", "generate_images", "refine_latents", "score_typicality")
+    batches = [f"{rule}:batch=1" for rule in rules]
+    names = [*SETS, *(f"results/smoke/distilled/{name}/ipc1" for name in ("cao2", "ddps", "d3hr-coda"))]
+    twin.run("--cores", "1", "--set-resources", *batches, "--forcerun", "encode_latents", "--", *names)
     differing = places = 0
-    for name in SETS:
+    for name in names:
         ours, theirs = (w.folder / name for w in (finished, twin))
-        choices = [pd.read_csv(f / "manifest.csv").drop(columns="score") for f in (ours, theirs)]
+        choices = [pd.read_csv(f / "manifest.csv").drop(columns=ROUNDED) for f in (ours, theirs)]
         pd.testing.assert_frame_equal(*choices)
         for file in choices[0]["file"]:
             one, other = (np.asarray(Image.open(f / file)).astype(int) for f in (ours, theirs))
@@ -70,4 +78,4 @@ def test_a_killed_training_is_resumed_and_ends_the_same(finished, twin):
     twin.run("--cores", "2", *SETS)
     assert "resuming from step" in twin.results("smoke", "logs", "train_dit", "dit.log").read_text()
     assert (model / weights).read_bytes() == expected
-    assert sets_of(twin) == sets_of(finished)
+    assert sets_of(twin, SETS) == sets_of(finished, SETS)

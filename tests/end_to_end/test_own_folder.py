@@ -39,7 +39,7 @@ def test_the_ready_config_for_a_folder_plans_everything(finished, tmp_path):
     config = yaml.safe_load((REPOSITORY / "configs" / "own-folder.yaml").read_text())
     config["dataset"]["path"] = str(finished.results("smoke", "images"))
     planned = Workspace.fresh(tmp_path / "workspace", config).planned()
-    assert planned.items() >= {"train_vae": 1, "train_dit": 1, "invert_latents": 1, "write_set": 7}.items()
+    assert planned.items() >= {"train_vae": 1, "train_dit": 1, "invert_latents": 1, "write_set": 15}.items()
 
 
 def test_a_missing_folder_is_one_clear_error(tmp_path):

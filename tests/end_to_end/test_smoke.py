@@ -38,13 +38,17 @@ def test_the_accuracy_table_has_every_cell_and_its_twin_the_same_rows(finished):
 
 
 def test_distilled_sets_are_image_folders_with_manifest_and_provenance(finished):
-    for method, ipc in (("random", 2), ("dit", 2), ("d3hr", 1), ("d3hr", 2)):
+    for method, ipc, _, _ in set(wanted_cells()):
+        if method == "full":
+            continue
+        ipc = int(ipc)
         folder = finished.results("smoke", "distilled", method, f"ipc{ipc}")
         manifest = pd.read_csv(folder / "manifest.csv", dtype={"class_id": str})
         assert manifest.groupby("class_id").size().to_dict() == {"0": ipc, "1": ipc}
         for file in manifest["file"]:
             image = Image.open(folder / file)
             assert (image.size, image.mode) == ((32, 32), "RGB")
+        assert manifest["source"].notna().all()
         provenance = json.loads((folder / "provenance.json").read_text())
         assert provenance["settings"].keys() == smoke_config()["methods"][method].keys()
         assert provenance["seed"] == 0
@@ -52,9 +56,36 @@ def test_distilled_sets_are_image_folders_with_manifest_and_provenance(finished)
     assert (finished.results("smoke", "distilled", "d3hr", "ipc2", "card.md")).read_text().startswith("# d3hr")
 
 
+def test_manifests_say_how_each_image_was_chosen(finished):
+    def manifest(method, ipc):
+        return pd.read_csv(finished.results("smoke", "distilled", method, f"ipc{ipc}", "manifest.csv"))
+
+    for method in ("cao2", "d3hr-cao2"):
+        rows = manifest(method, 1)
+        assert rows["correct"].isin([0, 1]).all()
+        assert rows["confidence"].between(0.5, 1).all()
+        assert rows[["loss_before", "loss_after"]].notna().all(axis=None)
+    assert manifest("coda-real", 2)["origin"].notna().all()
+    patches = manifest("ddps", 2)["row"].str.split().map(len)
+    assert (patches == 4).all()
+
+
+def test_smaller_sets_of_ddps_are_the_beginning_of_larger_ones(finished):
+    one, two = (finished.results("smoke", "distilled", "ddps", f"ipc{n}") for n in (1, 2))
+    for digit in ("0", "1"):
+        assert (one / digit / "00000.png").read_bytes() == (two / digit / "00000.png").read_bytes()
+
+
+def test_representatives_are_the_images_that_guide(finished):
+    shown = pd.read_csv(finished.results("smoke", "distilled", "coda-real", "ipc2", "manifest.csv"))
+    guiding = pd.read_csv(finished.results("smoke", "representatives", "density", "n2.csv"))
+    assert shown["source"].tolist() == guiding["image_id"].tolist()
+
+
 def test_costs_and_model_quality_are_measured(finished):
     costs = pd.read_csv(finished.results("costs.csv"))
-    assert {"train_vae", "train_dit", "encode_latents", "invert_latents", "train_students"} <= set(costs["stage"])
+    stages = {"train_vae", "train_dit", "encode_latents", "invert_latents", "train_students", "embed_classes"}
+    assert stages | {"score_typicality", "refine_latents", "compose_mosaics"} <= set(costs["stage"])
     assert (costs["seconds"] > 0).all()
     assert len(costs[costs["stage"] == "encode_latents"]) == 2  # one per shard
     models = pd.read_csv(finished.results("models.csv")).set_index("kind")
@@ -64,7 +95,9 @@ def test_costs_and_model_quality_are_measured(finished):
 
 
 def test_pictures_show_something(finished):
-    for name in ("accuracy.png", "gallery.png", "sets/d3hr-ipc2.png", "sets/full-ipcall.png"):
+    pictures = ["accuracy.png", "gallery.png", "sets/d3hr-ipc2.png", "sets/full-ipcall.png", "classes/class-0001.png"]
+    pictures += ["discovery/density-n2.png", "typicality/ddps.png", "refinement/cao2-ipc1.png"]
+    for name in pictures:
         pixels = np.asarray(Image.open(finished.results("figures", "smoke", name)).convert("L"))
         assert pixels.std() > 10, f"{name} is blank"
 
@@ -99,7 +132,7 @@ def test_the_report_stands_alone_and_names_what_it_shows(finished, tmp_path):
     report = tmp_path / "report.html"
     finished.run("--report", str(report))
     text = report.read_text()
-    for words in ("Distilled sets", "Accuracy", "images per class", "chosen on the test set"):
+    for words in ("Distilled sets", "Accuracy", "images per class", "chosen on the test set", "Classes across methods"):
         assert words in text
 
 

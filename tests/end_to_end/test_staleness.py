@@ -2,59 +2,95 @@
 
 import pytest
 
-# Counts follow configs/smoke.yaml: two shards; sets random/dit/d3hr/full at 2 (full: all) images per class and
-# d3hr at 1; students by both protocols but for d3hr at 1, which is hard only.
+from .workspace import Workspace, smoke_config
+
+# Counts follow configs/smoke.yaml: two shards; sets random/dit/d3hr/full at 2 (full: all) images per class by both
+# protocols, by hard labels every other method at 1, d3hr at 1, and coda/coda-real/ddps at 2. d3hr-cao2 at 1 image takes
+# the two images of d3hr as its pool, and they share their starts; d3hr-coda at 1 shares its start with d3hr.
 TABLES = {"tabulate_accuracy": 1, "tabulate_costs": 1, "draw_accuracy": 1, "all": 1}
-AFTER_D3HR = {
-    "generate_images": 4,
-    "write_set": 2,
-    "relabel_set": 1,
-    "train_students": 3,
-    "draw_contact_sheet": 2,
-    "draw_gallery": 1,
-    **TABLES,
-}
 
 
-def set_steps(config):
-    config["protocols"]["hard"]["views"]["steps"] = 6
+def sets(count, **before):
+    """What follows from new images in `count` sets with hard students, after the jobs `before`."""
+    shown = {"write_set": count, "draw_contact_sheet": count, "draw_gallery": 1, "draw_classes": 1}
+    return {"train_students": count, **shown, **TABLES, **before}
 
 
-def set_soft_epochs(config):
-    config["protocols"]["soft"]["views"]["epochs"] = 3
+# d3hr itself at two sizes; d3hr-cao2, which no longer finds its pool with d3hr, or finds another.
+AFTER_D3HR = sets(
+    3, generate_images=6, choose_from_pool=1, refine_latents=2, draw_refinement=1, relabel_set=1, train_students=4
+)
+# Another start changes d3hr-coda too.
+AFTER_START = {**AFTER_D3HR, "write_set": 4, "draw_contact_sheet": 4, "train_students": 5}
+# coda at two sizes and d3hr-coda are guided by the representatives, coda-real at two sizes shows them.
+AFTER_DISCOVERY = sets(5, choose_representatives=2, generate_images=6, draw_discovery=1)
+AFTER_RANKING = sets(2, compose_mosaics=4, draw_typicality=1)
+AFTER_REFINEMENT = sets(1, refine_latents=2, draw_refinement=1)
 
 
-def set_rate(config):
-    config["protocols"]["soft"]["optimizer"]["lr"] = 0.001
+def setting(path, value):
+    """Sets one place of the config."""
 
+    def edit(config):
+        *tables, key = path.split("/")
+        for name in tables:
+            config = config[name]
+        config[key] = value
 
-def set_guidance(config):
-    config["methods"]["d3hr"]["generate"]["guidance"] = 3.0
-
-
-def set_groups(config):
-    config["methods"]["d3hr"]["generate"]["start"]["groups"] = 200
-
-
-def set_inversion(config):
-    config["inversions"]["ddim"]["stop"] = 5
-
-
-def add_unused_method(config):
-    config["methods"]["other"] = {"generate": {"model": "dit", "guidance": 1.0}}
+    return edit
 
 
 CONFIG_CHANGES = {
-    # Hard students: random, dit, full, d3hr at 2 and at 1.
-    "student steps": (set_steps, {"train_students": 5, **TABLES}),
+    # Hard students: every set.
+    "student steps": (setting("protocols/hard/views/steps", 6), {"train_students": 17, **TABLES}),
     # The stored views and labels change with the length; four sets have soft students.
-    "soft epochs": (set_soft_epochs, {"relabel_set": 4, "train_students": 4, **TABLES}),
+    "soft epochs": (setting("protocols/soft/views/epochs", 3), {"relabel_set": 4, "train_students": 4, **TABLES}),
     # Stored labels do not depend on the student's optimiser.
-    "soft learning rate": (set_rate, {"train_students": 4, **TABLES}),
-    "guidance": (set_guidance, AFTER_D3HR),
-    "number of groups": (set_groups, {"choose_starts": 2, **AFTER_D3HR}),
-    "inversion stop": (set_inversion, {"invert_latents": 2, "choose_starts": 2, **AFTER_D3HR}),
-    "a method that no run names": (add_unused_method, {}),
+    "soft learning rate": (setting("protocols/soft/optimizer/lr", 0.001), {"train_students": 4, **TABLES}),
+    "guidance": (setting("methods/d3hr/generate/guidance", 3.0), AFTER_D3HR),
+    # The others keep their groups, which now are their own.
+    "number of groups": (
+        setting("methods/d3hr/generate/start/groups", 200),
+        {**AFTER_START, "choose_starts": 4, "generate_images": 8},
+    ),
+    "inversion stop": (
+        setting("inversions/ddim/stop", 5),
+        {**AFTER_START, "invert_latents": 2, "choose_starts": 2},
+    ),
+    "neighbours of the embedding": (
+        setting("discoveries/density/umap/neighbors", 12),
+        {**AFTER_DISCOVERY, "embed_classes": 2, "cluster_classes": 2},
+    ),
+    "cluster size": (
+        setting("discoveries/density/hdbscan", {"min_cluster_size": 8}),
+        {**AFTER_DISCOVERY, "cluster_classes": 2},
+    ),
+    "strength of the guide": (setting("methods/coda/generate/guide/strength", 0.1), sets(2, generate_images=4)),
+    "draws of the typicality": (
+        setting("typicalities/default/draws", 5),
+        {**AFTER_RANKING, "score_typicality": 2, "score_windows": 2, "rank_patches": 2},
+    ),
+    "window": (
+        setting("methods/ddps/compose/score/window", 0.4),
+        {**AFTER_RANKING, "score_windows": 2, "rank_patches": 2},
+    ),
+    "clusters of patches": (setting("methods/ddps/compose/rank/clusters", 3), {**AFTER_RANKING, "rank_patches": 2}),
+    "fill of the mosaics": (setting("methods/ddps/compose/fill", "strided"), sets(2, compose_mosaics=4)),
+    "crops": (setting("methods/rded/compose/score/crops", 4), sets(1, score_crops=2, compose_mosaics=2)),
+    "what the teacher keeps": (
+        setting("methods/cao2/select/keep", "uncertain"),
+        {**AFTER_REFINEMENT, "choose_from_pool": 1},
+    ),
+    "rate of the refinement": (setting("methods/cao2/refine/lr", 0.001), AFTER_REFINEMENT),
+    "size of the pool": (
+        setting("methods/cao2/generate/pool", 3),
+        {**AFTER_REFINEMENT, "generate_images": 2, "choose_from_pool": 1},
+    ),
+    "features of k-means": (
+        setting("methods/kmeans/select", {"coverage": "kmeans", "encoder": "vae"}),
+        sets(1, select_by_features=1),
+    ),
+    "a method that no run names": (setting("methods/other", {"generate": {"model": "dit", "guidance": 1.0}}), {}),
 }
 
 
@@ -79,13 +115,31 @@ CODE_CHANGES = {
         "stages/invert.py",
         "    statistics = []\n",
         "    statistics = list()\n",
-        {"invert_latents": 2, "choose_starts": 2, **AFTER_D3HR},
+        {**AFTER_START, "invert_latents": 2, "choose_starts": 2},
     ),
     "a line of the group search": (
         "methods/groups.py",
         "    return scores + skew_weight * skew[:, None]\n",
         "    return skew_weight * skew[:, None] + scores\n",
-        {"choose_starts": 2, **AFTER_D3HR},
+        {**AFTER_START, "choose_starts": 2},
+    ),
+    "a line of the refinement": (
+        "methods/refinement.py",
+        "    losses = []\n",
+        "    losses = list()\n",
+        sets(2, refine_latents=4, draw_refinement=2),
+    ),
+    "a line of the embedding": (
+        "stages/embed.py",
+        "    tensors = {}\n",
+        "    tensors = dict()\n",
+        {**AFTER_DISCOVERY, "embed_classes": 2, "cluster_classes": 2},
+    ),
+    "a line of the mosaics": (
+        "stages/compose.py",
+        "    pixels, rows, scores = [], [], []\n",
+        "    pixels, rows, scores = list(), [], []\n",
+        sets(3, compose_mosaics=6),
     ),
     "a line of the table": (
         "stages/tabulate.py",
@@ -108,3 +162,32 @@ def test_a_fresh_checkout_reruns_nothing(twin):
         script.touch()
     (twin.folder / "Snakefile").touch()
     assert twin.planned() == {}
+
+
+def test_what_methods_and_image_counts_share_is_planned_once(tmp_path):
+    """From nothing, two jobs (one a shard) each, however many methods and image counts use them."""
+    config = smoke_config()
+    guide = {"discovery": "density", "strength": 0.2}
+    config["methods"]["coda-strong"] = {"generate": {"model": "dit", "guidance": 2.0, "guide": guide}}
+    config["methods"]["ddps-best"] = {"compose": {"score": {"typicality": "default", "window": 0.5}, "grid": 1}}
+    config["methods"]["rded-nested"] = {
+        "compose": {"score": {"teacher": "resnet", "images": 20}, "fill": "consecutive"}
+    }
+    methods = [name for name in config["methods"] if name != "full"]
+    config["runs"] = [{"methods": methods, "ipc": [1, 2, 4], "protocols": ["hard"], "students": ["resnet8"]}]
+    planned = Workspace.fresh(tmp_path / "fresh", config).planned()
+    shared = (
+        "encode_latents",
+        "invert_latents",
+        "embed_classes",
+        "cluster_classes",
+        "score_typicality",
+        "describe_images",
+    )
+    assert {stage: planned[stage] for stage in shared} == dict.fromkeys(shared, 2)
+    # One ranking and one scoring of patches by each way to score, whatever is composed of them.
+    assert (planned["score_windows"], planned["rank_patches"], planned["score_crops"]) == (2, 2, 2)
+    # Representatives for 1, 2 and 4 images; starts for 1, 2, 4 and (a pool of two) 8, by search and by formula.
+    assert planned["choose_representatives"] == 3
+    assert planned["choose_starts"] == 4 + 3
+    assert (planned["train_vae"], planned["train_dit"], planned["train_teacher"]) == (1, 1, 1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from retort.config.mistakes import filled, typed, yaml_booleans
+from retort.config.mistakes import empty_stages, filled, typed, yaml_booleans
 from retort.config.references import dangling
 from retort.config.schema import Config
 from retort.errors import RetortError
@@ -22,7 +22,7 @@ def load_config(raw: dict[str, Any], reserved: Sequence[str] = RESERVED_TARGETS)
     raw = filled(deepcopy(raw))
     config, problems = typed(raw)
     if config is not None:
-        problems += [*yaml_booleans(raw, config), *dangling(config, reserved)]
+        problems += [*yaml_booleans(raw, config), *empty_stages(raw), *dangling(config, reserved)]
     if problems:
         raise RetortError(_report(problems))
     return config

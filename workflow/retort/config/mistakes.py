@@ -90,10 +90,7 @@ def _described(error: dict) -> str:
     if what == "too_short":
         return f"{_place(path)}: must not be empty"
     if what not in _MUST_BE:
-        empty = [key for key, value in found.items() if value is None] if isinstance(found, dict) else []
-        note = f" ({', '.join(empty)}: nothing follows)" if empty else ""
-        shown = "" if isinstance(found, dict) else f"; found {_shown(found)}"
-        return f"{_place(path)}: {error['msg']}{note}{shown}"
+        return f"{_place(path)}: {error['msg']}{_shown_beside(error['msg'], what, found)}"
     must = "must be " + _MUST_BE[what].format_map(context)
     hint = did_you_mean(found, re.findall("'([^']*)'", must)) if isinstance(found, str) else ""
     if what == "string_type" and isinstance(found, int | float):
@@ -101,6 +98,18 @@ def _described(error: dict) -> str:
     if path and path[-1] == _KEY:
         return f"{_place(path[:-2])}: the name {found!r} {must}{hint}"
     return f"{_place(path)}: {must}; found {_shown(found)}{hint}"
+
+
+def _shown_beside(message: str, what: str, found: Any) -> str:
+    """What was found, after a message that says what must be there: of a table, only what may not be plain to see."""
+    if isinstance(found, dict) and what == "word_or_table":
+        return f"; found a table with {', '.join(map(str, found)) or 'nothing in it'}"
+    if isinstance(found, dict):
+        empty = [key for key, value in found.items() if value is None]
+        return f" ({', '.join(empty)}: nothing follows)" if empty else ""
+    words = re.findall(r"[\w-]+", re.sub(r"{.*?}", "", message)) if what == "word_or_table" else []
+    hint = did_you_mean(found, words) if isinstance(found, str) else ""
+    return f"; found {_shown(found)}{hint}"
 
 
 def _shown(found: Any) -> str:
@@ -116,7 +125,7 @@ _KEY = "[key]"  # pydantic's last word on the place of a bad key
 def _path(location: tuple) -> list[str | int]:
     """The location without what pydantic adds to it: the kind that a dataset, a model or a table was taken for."""
     after_name = {"dataset": 1, "models": 2}.get(location[0] if location else None)
-    return [p for i, p in enumerate(location) if not _is_tag(p) and (i != after_name or p == _KEY)]
+    return [p for i, p in enumerate(location) if p == _KEY or not (i == after_name or (i > 1 and _is_tag(p)))]
 
 
 def _is_tag(part: str | int) -> bool:
@@ -139,3 +148,16 @@ def yaml_booleans(raw: Any, typed: Any, path: tuple = ()) -> Iterator[str]:
     elif isinstance(raw, list):
         for i, value in enumerate(raw):
             yield from yaml_booleans(value, typed[i], (*path, i))
+
+
+def empty_stages(raw: dict) -> Iterator[str]:
+    """Yaml reads nothing after `refine:` as if the key were not there, which would leave a stage out unnoticed."""
+    for name, method in raw["methods"].items():
+        place = f"methods.{name}"
+        parts = [(place, method, ("generate", "select", "refine", "compose"))]
+        if method.get("generate"):
+            parts.append((f"{place}.generate", method["generate"], ("guide",)))
+        for where, table, keys in parts:
+            for key in keys:
+                if key in table and table[key] is None:
+                    yield f"{where}.{key}: nothing follows; give its settings ({{}}: defaults), or leave the key out"

@@ -44,6 +44,6 @@ def judge_model(
             logits = logits_of(judge, to_pixels(diffusion.decode(latents)))
             right += accuracy(logits, torch.tensor([c.index for c in members]).numpy()) * len(members)
         measure = f"share of {len(wanted)} samples the teacher recognises, guidance {guidance:g}"
-        rows.append({"model": name, "kind": "dit", "measure": measure, "value": right / len(wanted)})
+        rows.append({"model": name, "kind": model.kind, "measure": measure, "value": right / len(wanted)})
         print(f"{measure}: {rows[-1]['value']:.3f}")
     write_json(output, rows)

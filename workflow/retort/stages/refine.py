@@ -1,6 +1,6 @@
 """Refine the latents of generated images, all of some classes in batches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +83,7 @@ def refine_shard(
             lr=refinement.lr,
             peak_weight=refinement.peak_weight,
             timestep=refinement.timestep,
-            progress=lambda steps: (bar.update() or step for step in steps),
+            progress=lambda steps: _counted(steps, bar),
         )
         check_finite(found, [c.id for c in entries], "refined", "lower refine.lr")
         with torch.inference_mode():
@@ -107,6 +107,12 @@ def refine_shard(
     )
     before, after = losses[:, :tenth].mean(), losses[:, -tenth:].mean()
     print(f"loss: {before:.3f} in the first tenth of the iterations, {after:.3f} in the last")
+
+
+def _counted(steps: Iterable, bar: tqdm) -> Iterator:
+    for step in steps:
+        yield step
+        bar.update()
 
 
 def _indices(refinement: Refinement, *draw: str | int) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from retort.config.hints import did_you_mean
+from retort.config.hints import did_you_mean, nearest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -39,6 +39,15 @@ def word_or_table(word: str, description: str) -> Discriminator:
         custom_error_type="word_or_table",
         custom_error_message=f"must be {description}",
     )
+
+
+def kind_by_key(table: dict, kinds: dict[str, str]) -> str | None:
+    """The kind of a table that may be several: by the key that only this kind has, well or badly spelt.
+
+    kinds: key -> kind; the first one counts where a table has more.
+    """
+    meant = {nearest(key, kinds) for key in table}
+    return next((kind for key, kind in kinds.items() if key in meant), None)
 
 
 def exactly_one(table: BaseModel, one: str, other: str, described: str) -> None:

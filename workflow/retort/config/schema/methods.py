@@ -5,7 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from retort.config.schema.grammar import TABLE_TAG, Count, Fraction, Name, Strict, exactly_one, word_or_table
+from retort.config.schema.grammar import (
+    TABLE_TAG,
+    Count,
+    Fraction,
+    Name,
+    Strict,
+    exactly_one,
+    kind_by_key,
+    word_or_table,
+)
 
 # ---------------------------------------------------------------- sampling
 
@@ -105,7 +114,7 @@ def _kind_of_select(found: Any) -> str | None:
     if isinstance(found, BaseModel):
         return {CoverageSelect: "<coverage>", DiscoverySelect: "<discovery>"}.get(type(found), TABLE_TAG)
     if isinstance(found, dict):
-        return "<coverage>" if "coverage" in found else "<discovery>" if "discovery" in found else TABLE_TAG
+        return kind_by_key(found, {"coverage": "<coverage>", "discovery": "<discovery>", "teacher": TABLE_TAG})
     return found if found in ("random", "all") else None
 
 
@@ -115,7 +124,7 @@ AnySelect = Annotated[
     | Annotated[TeacherSelect, Tag(TABLE_TAG)]
     | Annotated[CoverageSelect, Tag("<coverage>")]
     | Annotated[DiscoverySelect, Tag("<discovery>")],
-    Discriminator(_kind_of_select, custom_error_type="select", custom_error_message=f"must be {_SELECT}"),
+    Discriminator(_kind_of_select, custom_error_type="word_or_table", custom_error_message=f"must be {_SELECT}"),
 ]
 
 
@@ -197,7 +206,7 @@ _RANK = "score, or {clusters: K, encoder | teacher: NAME}"
 def _kind_of_score(found: Any) -> str | None:
     if isinstance(found, BaseModel):
         return "<typicality>" if isinstance(found, TypicalityScore) else TABLE_TAG
-    return None if not isinstance(found, dict) else "<typicality>" if "typicality" in found else TABLE_TAG
+    return kind_by_key(found, {"typicality": "<typicality>", "teacher": TABLE_TAG}) if isinstance(found, dict) else None
 
 
 class Compose(Strict):
@@ -205,7 +214,7 @@ class Compose(Strict):
 
     score: Annotated[
         Annotated[TeacherScore, Tag(TABLE_TAG)] | Annotated[TypicalityScore, Tag("<typicality>")],
-        Discriminator(_kind_of_score, custom_error_type="score", custom_error_message=f"must be {_SCORE}"),
+        Discriminator(_kind_of_score, custom_error_type="word_or_table", custom_error_message=f"must be {_SCORE}"),
     ] = Field(description=_SCORE)
     rank: Annotated[
         Annotated[Literal["score"], Tag("score")] | Annotated[Clusters, Tag(TABLE_TAG)], word_or_table("score", _RANK)
@@ -238,8 +247,8 @@ class Method(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self):
-        for reason in misfits(self):
-            raise PydanticCustomError("composition", "{reason}", {"reason": reason})
+        if reasons := misfits(self):
+            raise PydanticCustomError("composition", "{reasons}", {"reasons": "; and ".join(reasons)})
         return self
 
 
@@ -266,6 +275,11 @@ def misfits(method: Method) -> list[str]:
         found.append("select has nothing to choose from: generate.pool is 1; set a pool of 2 or more")
     elif generate and generate.pool > 1 and not select:
         found.append(f"generate.pool is {generate.pool}, but nothing chooses from the pool; add select")
+    if not generate and isinstance(select, TeacherSelect) and select.teacher_input == "raw":
+        found.append(
+            "select.teacher_input: raw is for a pool; the teacher sees real images normalised, as it was trained; "
+            "leave it out, or add generate"
+        )
     return found + (_sampling_misfits(generate) if generate else [])
 
 

@@ -105,7 +105,7 @@ class TextModel(Strict):
     @classmethod
     def _names_the_class(cls, prompt: str) -> str:
         if "{name}" not in prompt:
-            raise PydanticCustomError("prompt", "must contain {{name}}, where the class's name goes", {})
+            raise PydanticCustomError("prompt", "must contain {name}, where the class's name goes", {})
         return prompt
 
 
