@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from retort.data.manifest import ClassEntry
+from retort.errors import RetortError
 from retort.models.interface import Condition
 
 
@@ -19,8 +20,11 @@ class GaussianDiffusion:
     """LatentDiffusion of data N(mean, diag(variance)), one row (K + 1, C, H, W) per class and the last for null.
 
     The noise it predicts is the exact posterior mean E[noise | x], which is linear in x. Images are latents.
-    `calls` records the timesteps and classes of every evaluation.
+    `calls` records the timesteps and classes of every evaluation. `place` is what it says of its variance, the same for
+    every coordinate: None as from a model that learned none.
     """
+
+    place: float | None = None
 
     def __init__(self, mean: Tensor, variance: Tensor, alphas_cumprod: Tensor):
         self.mean, self.variance, self.alphas_cumprod = mean, variance, alphas_cumprod
@@ -53,6 +57,16 @@ class GaussianDiffusion:
         signal = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
         total = signal * self.variance[row] + (1 - signal)
         return (1 - signal).sqrt() * (latents - signal.sqrt() * self.mean[row]) / total
+
+    def eps_and_variance(
+        self, latents: Tensor, timesteps: Tensor, condition: Condition
+    ) -> tuple[Tensor, Tensor | None]:
+        eps = self.eps(latents, timesteps, condition)
+        return eps, None if self.place is None else torch.full_like(eps, self.place)
+
+    def check_classes(self, classes: Sequence[ClassEntry]) -> None:
+        if len(classes) != len(self.mean) - 1:
+            raise RetortError(f"the model knows {len(self.mean) - 1} classes but the data set has {len(classes)}")
 
     def draw(self, row: int, n: int, seed: int) -> Tensor:
         """n data of one class."""

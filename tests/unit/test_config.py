@@ -99,7 +99,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers():
     assert load_config(raw).protocols["hard"].optimizer.lr == 0.001
 
 
-@pytest.mark.parametrize("part", ["teachers", "models", "inversions"])
+@pytest.mark.parametrize("part", ["teachers", "models", "inversions", "discoveries", "typicalities"])
 def test_empty_entry_is_an_empty_table(part):
     plain = edited(("methods", {"random": {"select": "random"}}), ("protocols.soft", GONE), ("inversions", GONE))
     plain["runs"][0] |= {"methods": ["random"], "protocols": ["hard"]}
@@ -117,6 +117,7 @@ def test_sampling_may_state_the_steps_of_its_inversion():
 
 # ---------------------------------------------------------------- what does not
 
+TEXT = {"kind": "sdxl", "source": "hub/id", "encoder": "vae"}
 FOLDER = {"kind": "folder", "path": "images", "name": "mine", "resolution": 32}
 
 BAD = [
@@ -160,9 +161,19 @@ BAD = [
     ("runs", [], "runs", ["must not be empty"]),
     ("dataset.kind", "digit", "dataset.kind", ["'digits' or 'folder'", "found 'digit', did you mean 'digits'?"]),
     ("dataset.kind", GONE, "dataset.kind", ["must be 'digits' or 'folder'", "found nothing"]),
-    ("models.vae.kind", "vea", "models.vae.kind", ["must be 'vae' or 'dit'", "found 'vea', did you mean 'vae'?"]),
+    (
+        "models.vae.kind",
+        "vea",
+        "models.vae.kind",
+        ["must be 'vae' or 'dit' or 'sd' or 'sdxl'", "found 'vea', did you mean 'vae'?"],
+    ),
     ("models.vae.dtype", "double", "models.vae.dtype", ["'float64', 'float32'", "found 'double'"]),
-    ("methods.random.select", "rnd", "methods.random.select", ["'random' or 'all'", "'rnd', did you mean 'random'?"]),
+    (
+        "methods.random.select",
+        "rnd",
+        "methods.random.select",
+        ["be random, all, {", "found 'rnd', did you mean 'random'?"],
+    ),
     ("protocols.hard.optimizer.kind", "adam", "protocols.hard.optimizer.kind", ["'adam', did you mean 'adamw'?"]),
     ("protocols.hard.labels", "soft", "protocols.hard.labels", ["must be hard", "or {teacher: NAME", "found 'soft'"]),
     ("protocols.hard.labels", 3, "protocols.hard.labels", ["must be hard", "or {teacher: NAME", "found 3"]),
@@ -174,16 +185,20 @@ BAD = [
     ),
     ("methods.noise.generate.start", None, "methods.noise.generate.start", ["{inversion: NAME", "found nothing"]),
     # things that must be there, or not be there together
+    ("models.sd", {"kind": "sd", "encoder": "vae"}, "models.sd.source", ["required, but missing"]),
     ("runs", GONE, "runs", ["required, but missing"]),
     ("dataset", {"kind": "folder", "name": "x", "resolution": 8}, "dataset.path", ["required, but missing"]),
     ("models.vae.source", "hub/id", "models.vae", ["exactly one of train", "and source", "found both"]),
     ("models.vae", {"kind": "vae"}, "models.vae", ["exactly one of train", "and source", "found neither"]),
-    ("methods.random", {}, "methods.random", ["exactly one of generate and select", "found neither"]),
-    ("methods.noise.generate", None, "methods.noise", ["found neither", "generate: nothing follows"]),
-    ("methods.noise.select", "all", "methods.noise", ["exactly one of generate and select", "found both"]),
+    ("methods.random", {}, "methods.random", ["give generate, select or compose", "found none of them"]),
+    ("methods.noise.generate", None, "methods.noise", ["found none of them", "generate: nothing follows"]),
+    ("methods.random.generate", None, "methods.random.generate", ["nothing follows", "leave the key out"]),
+    ("methods.noise.generate.guide", None, "methods.noise.generate.guide", ["nothing follows", "leave the key out"]),
+    ("methods.noise.select", "all", "methods.noise", ["select chooses from the pool", "leave generate out"]),
     ("protocols.hard.views.epochs", 3, "protocols.hard.views", ["exactly one of steps and epochs", "found both"]),
     ("protocols.hard.views.steps", GONE, "protocols.hard.views", ["exactly one of steps and epochs", "neither"]),
     # things that contradict each other
+    ("models.sd", TEXT | {"prompt": "a photo"}, "models.sd.prompt", ["must contain {name}, where", "found 'a photo'"]),
     ("inversions.ddim.stop", 50, "inversions.ddim", ["stop 50 must be less than steps 50"]),
     ("models.vae.train.norm_groups", 3, "models.vae.train", ["norm_groups 3 must divide", "[16, 32]"]),
     ("protocols.soft.views.crop", [1.0, 0.5], "protocols.soft.views.crop", ["0 < low <= high <= 1", "[1.0, 0.5]"]),
@@ -195,8 +210,10 @@ BAD = [
     ("methods.d3hr.generate.model", "other", "methods.d3hr.generate", ["by model 'dit'", "with 'other'", "same model"]),
     ("inversions.ddim.stop", 49, "methods.d3hr.generate.start.first_step", ["stops at 49", "50", "matched"]),
     # names
+    ("models.sd", TEXT | {"encoder": "vea"}, "models.sd.encoder", ["no vae model", "did you mean 'vae'?"]),
     ("dataset.name", "my data", "dataset.name", ["letters, digits, - and _", "found 'my data'"]),
     ("methods.a/b", {"select": "all"}, "methods", ["the name 'a/b' must be made of letters"]),
+    ("methods.<a>", {"select": "all"}, "methods", ["the name '<a>' must be made of letters"]),
     ("methods.all", {"select": "all"}, "methods.all", ["taken by a target", "all, tables, figures, report"]),
     ("models.dit.encoder", "vea", "models.dit.encoder", ["no vae model is called 'vea', did you mean 'vae'?"]),
     ("models.other.encoder", "dit", "models.other.encoder", ["no vae model is called 'dit'", "allowed: vae"]),
@@ -280,7 +297,8 @@ def test_all_dangling_names_are_listed_at_once():
 # ---------------------------------------------------------------- the same for every entry of the default config
 
 DEFAULT = yaml.safe_load(SHIPPED[0].read_text())
-NAMED = ("models", "teachers", "inversions", "methods", "protocols")  # tables whose keys are the user's own
+# Tables whose keys are the user's own.
+NAMED = ("models", "teachers", "inversions", "discoveries", "typicalities", "methods", "protocols")
 
 
 def entries(value, path=()):

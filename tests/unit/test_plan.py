@@ -1,5 +1,8 @@
 """The plan: shards, who owns what methods and protocols share, and only what the runs need."""
 
+import json
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -53,8 +56,13 @@ runs:
 """
 
 
-def plan_for(methods: list[str] | None = None, protocols: list[str] | None = None, classes=10, **dataset) -> Plan:
-    raw = yaml.safe_load(CONFIG)
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+def plan_for(
+    methods: list[str] | None = None, protocols: list[str] | None = None, classes=10, text=CONFIG, **dataset
+) -> Plan:
+    raw = yaml.safe_load(text)
     raw["dataset"] |= dataset
     if methods:
         raw["runs"] = [{"methods": methods, "ipc": [1], "protocols": protocols or ["hard"], "students": ["resnet8"]}]
@@ -105,14 +113,14 @@ def test_methods_without_an_inversion_have_no_start(plan, method):
 @pytest.mark.parametrize(
     ("method", "sampling"),
     [
-        ("noise", {"steps": DEFAULT_STEPS, "first": DEFAULT_STEPS - 1, "guidance": 3.0}),
-        ("short", {"steps": 10, "first": 9, "guidance": 4.0}),
+        ("noise", {"steps": DEFAULT_STEPS["ddim"], "first": None, "guidance": 3.0}),
+        ("short", {"steps": 10, "first": None, "guidance": 4.0}),
         ("weak", {"steps": 40, "first": 21, "guidance": 1.0}),  # D3HR's code: one step noisier than the latents are
         ("matched", {"steps": 40, "first": 20, "guidance": 4.0}),
     ],
 )
 def test_sampling_begins_at_pure_noise_or_at_the_inversion_by_reference_or_matched(plan, method, sampling):
-    assert plan.sampling_of(method) == sampling
+    assert plan.sampling_of(method) == {"sampler": "ddim"} | sampling
 
 
 # ---------------------------------------------------------------- labels
@@ -189,6 +197,11 @@ def test_smallest_sets_leave_out_the_full_one(plan):
     assert plan.smallest_sets() == [{"method": method, "ipc": ipc} for method, ipc in sets]
 
 
+def test_largest_sets_leave_out_the_full_one(plan):
+    sets = [("random", "10"), ("noise", "10"), ("d3hr", "10")]
+    assert plan.largest_sets() == [{"method": method, "ipc": ipc} for method, ipc in sets]
+
+
 def test_method_that_no_run_names_gets_every_size_that_others_get(plan):
     assert plan.ipcs_of("exact") == ["1", "10", "5"]
     assert plan.ipcs_of("full") == ["all"]
@@ -206,3 +219,371 @@ def test_provenance_tells_the_method_its_models_and_its_inversion_and_nothing_el
     assert told["inversions"]["ddim"]["stop"] == 20
     assert (plan.provenance_of("random")["models"], plan.provenance_of("random")["inversions"]) == ({}, {})
     assert plan_for(shard_classes=1).provenance_of("d3hr") == told  # sharding changes no result
+
+
+# ---------------------------------------------------------------- compositions
+
+COMPOSED = """
+dataset: {kind: digits, shard_classes: 5}
+models:
+  vae: {kind: vae, train: {}}
+  fine-vae: {kind: vae, source: some/vae, resolution: 64}
+  dit: {kind: dit, encoder: vae, train: {}, timestep_embedding: original}
+  sd: {kind: sd, encoder: fine-vae, source: some/sd, dtype: float16, prompt: "Image of {name}."}
+  idle: {kind: sdxl, encoder: fine-vae, source: some/sdxl}
+teachers:
+  judge: {arch: resnet8, train: {}}
+  critic: {arch: resnet8, train: {}}
+  idle: {arch: resnet8, train: {}}
+inversions:
+  ddim: {model: dit, steps: 40, stop: 20}
+discoveries:
+  density: {encoder: vae}
+  coarser: {encoder: vae, hdbscan: {min_cluster_size: 50}}
+  wider: {encoder: vae, umap: {neighbors: 85}}
+  finer: {encoder: fine-vae}
+typicalities:
+  dit: {model: dit}
+  sd: {model: sd}
+methods:
+  random: {select: random}
+  full: {select: all}
+  dit: {generate: {model: dit}}
+  refined: {generate: {model: dit}, refine: {}}
+  chosen: {generate: {model: dit, pool: 4}, select: {teacher: judge}}
+  covering: {generate: {model: dit, pool: 4}, select: {coverage: kmeans, teacher: critic}}
+  chosen-refined: {generate: {model: dit, pool: 2}, select: {coverage: herding, encoder: vae}, refine: {}}
+  stronger: {generate: {model: dit, guidance: 5}}
+  ancestral: {generate: {model: dit, sampler: ddpm, pool: 3}, select: {teacher: judge, keep: uncertain}}
+  fast: {generate: {model: sd, sampler: dpm++}}
+  guided: {generate: {model: dit, guide: {discovery: density, strength: 0.1, until: 0.5}}}
+  guided-chosen:
+    generate: {model: dit, guide: {discovery: density, strength: 0.1, until: 0.5}, pool: 2}
+    select: {teacher: judge}
+  guided-more: {generate: {model: dit, guide: {discovery: density, strength: 0.2, until: 0.5}}}
+  guided-coarser: {generate: {model: dit, guide: {discovery: coarser, strength: 0.1, until: 0.5}}}
+  d3hr: {generate: {model: dit, start: {inversion: ddim}}}
+  d3hr-cao2: {generate: {model: dit, start: {inversion: ddim}, pool: 4}, select: {teacher: judge}, refine: {}}
+  d3hr-coda: {generate: {model: dit, start: {inversion: ddim, first_step: matched}, guide: {discovery: density}}}
+  real: {select: {discovery: finer}}
+  herding: {select: {coverage: herding, encoder: fine-vae}}
+  kmeans: {select: {coverage: kmeans, teacher: critic}}
+  confident: {select: {teacher: judge}}
+  rded: {compose: {score: {teacher: judge}}}
+  rded-spread: {compose: {score: {teacher: judge}, rank: {clusters: 8, teacher: critic}, fill: consecutive}}
+  rded-3: {compose: {score: {teacher: judge}, rank: {clusters: 8, teacher: critic}, grid: 3}}
+  rded-few: {compose: {score: {teacher: judge, images: 10}}}
+  ddps: {compose: {score: {typicality: dit}, rank: {clusters: 8, encoder: fine-vae}}}
+  ddps-3: {compose: {score: {typicality: dit}, rank: {clusters: 8, encoder: fine-vae}, grid: 3, rounding: truncate}}
+  ddps-more: {compose: {score: {typicality: dit}, rank: {clusters: 9, encoder: fine-vae}}}
+  ddps-plain: {compose: {score: {typicality: dit}}}
+  ddps-sd: {compose: {score: {typicality: sd}}}
+protocols:
+  hard: {labels: hard, views: {steps: 10}, optimizer: {kind: sgd, lr: 0.1, schedule: constant}}
+runs:
+  - {methods: [random], ipc: [10], protocols: [hard], students: [resnet8]}
+"""
+METHODS = list(yaml.safe_load(COMPOSED)["methods"])
+
+
+def composed_for(*methods: str, **dataset) -> Plan:
+    return plan_for(list(methods), text=COMPOSED, **dataset)
+
+
+@pytest.fixture(scope="module")
+def composed() -> Plan:
+    return plan_for(text=COMPOSED)
+
+
+def owners(owner_of, names) -> dict[str, list[str]]:
+    """Owner -> those that share with it, itself included."""
+    shared: dict[str, list[str]] = {}
+    for name in names:
+        shared.setdefault(owner_of(name), []).append(name)
+    return shared
+
+
+def test_samples_are_shared_whatever_the_pool_and_what_becomes_of_it_but_not_when_sampled_otherwise(composed):
+    assert owners(composed.generation_owner, [m for m in METHODS if composed.generate_of(m)]) == {
+        "dit": ["dit", "refined", "chosen", "covering", "chosen-refined"],
+        "stronger": ["stronger"],
+        "ancestral": ["ancestral"],
+        "fast": ["fast"],
+        "guided": ["guided", "guided-chosen"],
+        "guided-more": ["guided-more"],
+        "guided-coarser": ["guided-coarser"],
+        "d3hr": ["d3hr", "d3hr-cao2"],
+        "d3hr-coda": ["d3hr-coda"],
+    }
+
+
+def test_starts_are_shared_whatever_is_sampled_from_them(composed):
+    assert owners(composed.start_owner, ["d3hr", "d3hr-cao2", "d3hr-coda"]) == {
+        "d3hr": ["d3hr", "d3hr-cao2", "d3hr-coda"]
+    }
+
+
+def test_scores_of_crops_depend_on_their_size_and_scores_of_windows_do_not(composed):
+    assert owners(composed.score_owner, [m for m in METHODS if composed.compose_of(m)]) == {
+        "rded": ["rded", "rded-spread"],
+        "rded-3": ["rded-3"],
+        "rded-few": ["rded-few"],
+        "ddps": ["ddps", "ddps-3", "ddps-more", "ddps-plain"],
+        "ddps-sd": ["ddps-sd"],
+    }
+
+
+def test_ranks_are_shared_by_those_that_rank_the_same_patches_alike(composed):
+    assert owners(composed.rank_owner, composed.methods_that("rank_patches")) == {
+        "rded-spread": ["rded-spread"],
+        "rded-3": ["rded-3"],
+        "ddps": ["ddps", "ddps-3"],
+        "ddps-more": ["ddps-more"],
+    }
+
+
+def test_embeddings_are_shared_whatever_they_are_clustered_by(composed):
+    assert owners(composed.embedding_owner, composed.config.discoveries) == {
+        "density": ["density", "coarser"],
+        "wider": ["wider"],
+        "finer": ["finer"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "ipc", "count"),
+    [("dit", "5", "5"), ("chosen", "5", "20"), ("ancestral", "10", "30"), ("real", "5", "5"), ("full", "all", "all")],
+)
+def test_pool_is_counted_in_images(composed, method, ipc, count):
+    assert composed.count_of(method, ipc) == count
+
+
+@pytest.mark.parametrize(
+    ("method", "sampling"),
+    [
+        ("chosen", {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None}),
+        ("ancestral", {"sampler": "ddpm", "guidance": 4.0, "steps": 50, "first": None}),
+        ("fast", {"sampler": "dpm++", "guidance": 4.0, "steps": 25, "first": None}),
+        (
+            "guided-coarser",
+            {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None, "strength": 0.1, "until": 0.5},
+        ),
+        (
+            "d3hr-coda",
+            {"sampler": "ddim", "guidance": 4.0, "steps": 40, "first": 20, "strength": 0.05, "until": 0.9},
+        ),
+    ],
+)
+def test_sampling_is_told_sampler_grid_and_guide(composed, method, sampling):
+    assert composed.sampling_of(method) == sampling
+
+
+# ---------------------------------------------------------------- the jobs behind a set
+
+
+def guided_by(discovery: str, number: str) -> dict:
+    """The jobs of a discovery, whose embedding is that of `density` where only the clustering differs."""
+    embedding = {"coarser": "density"}.get(discovery, discovery)
+    return {
+        "embed_classes": {"discovery": embedding},
+        "cluster_classes": {"discovery": discovery},
+        "choose_representatives": {"discovery": discovery, "number": number},
+    }
+
+
+def starts(number: str) -> dict:
+    return {"invert_latents": {"inversion": "ddim"}, "choose_starts": {"method": "d3hr", "number": number}}
+
+
+def generated(owner: str, number: str) -> dict:
+    return {"generate_images": {"method": owner, "number": number}}
+
+
+OWN = object()  # the method and its images per class
+RDED = {"score_crops": {"method": "rded"}}
+DDPS = {"score_typicality": {"typicality": "dit"}, "score_windows": {"method": "ddps"}}
+JOBS = {
+    "random": {"select_images": OWN},
+    "full": {"select_images": OWN},
+    "dit": generated("dit", "10"),
+    "refined": generated("dit", "10") | {"refine_latents": OWN},
+    "chosen": generated("dit", "40") | {"choose_from_pool": OWN},
+    "covering": generated("dit", "40") | {"choose_from_pool": OWN},
+    "chosen-refined": generated("dit", "20") | {"choose_from_pool": OWN, "refine_latents": OWN},
+    "stronger": generated("stronger", "10"),
+    "ancestral": generated("ancestral", "30") | {"choose_from_pool": OWN},
+    "fast": generated("fast", "10"),
+    "guided": guided_by("density", "10") | generated("guided", "10"),
+    "guided-chosen": guided_by("density", "20") | generated("guided", "20") | {"choose_from_pool": OWN},
+    "guided-more": guided_by("density", "10") | generated("guided-more", "10"),
+    "guided-coarser": guided_by("coarser", "10") | generated("guided-coarser", "10"),
+    "d3hr": starts("10") | generated("d3hr", "10"),
+    "d3hr-cao2": starts("40") | generated("d3hr", "40") | {"choose_from_pool": OWN, "refine_latents": OWN},
+    "d3hr-coda": starts("10") | guided_by("density", "10") | generated("d3hr-coda", "10"),
+    "real": guided_by("finer", "10"),
+    "herding": {"select_by_features": OWN},
+    "kmeans": {"describe_images": {"teacher": "critic"}, "select_by_features": OWN},
+    "confident": {"describe_images": {"teacher": "judge"}, "select_by_features": OWN},
+    "rded": RDED | {"compose_mosaics": OWN},
+    "rded-spread": RDED | {"rank_patches": {"method": "rded-spread"}, "compose_mosaics": OWN},
+    "rded-3": {"score_crops": {"method": "rded-3"}, "rank_patches": {"method": "rded-3"}, "compose_mosaics": OWN},
+    "rded-few": {"score_crops": {"method": "rded-few"}, "compose_mosaics": OWN},
+    "ddps": DDPS | {"rank_patches": {"method": "ddps"}, "compose_mosaics": OWN},
+    "ddps-3": DDPS | {"rank_patches": {"method": "ddps"}, "compose_mosaics": OWN},
+    "ddps-more": DDPS | {"rank_patches": {"method": "ddps-more"}, "compose_mosaics": OWN},
+    "ddps-plain": DDPS | {"compose_mosaics": OWN},
+    "ddps-sd": {
+        "score_typicality": {"typicality": "sd"},
+        "score_windows": {"method": "ddps-sd"},
+        "compose_mosaics": OWN,
+    },
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_set_has_the_jobs_of_its_stages_and_no_others(composed, method):
+    ipc = "all" if method == "full" else "10"
+    expected = {
+        stage: [{"method": method, "ipc": ipc} if wildcards is OWN else wildcards]
+        for stage, wildcards in JOBS[method].items()
+    }
+    found = {stage: composed.jobs_of(stage, method, ipc) for stage in composed.METHOD_STAGES}
+    assert {stage: jobs for stage, jobs in found.items() if jobs} == expected
+    assert composed.makers_of(method) == list(expected)
+
+
+def test_every_stage_of_a_method_has_a_script_of_its_name(composed):
+    assert [stage for stage in composed.METHOD_STAGES if not (SCRIPTS / f"{stage}.py").is_file()] == []
+    assert {stage for jobs in JOBS.values() for stage in jobs} == set(composed.METHOD_STAGES)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        *("choose_from_pool", "refine_latents", "select_images", "select_by_features"),
+        *("score_crops", "score_windows", "rank_patches", "compose_mosaics"),
+    ],
+)
+def test_rule_of_a_stage_is_open_to_the_methods_that_have_it_and_to_no_others(composed, stage):
+    assert composed.methods_that(stage) == [method for method in METHODS if stage in JOBS[method]]
+
+
+# ---------------------------------------------------------------- what a method asks
+
+SPACES = {
+    "covering": {"teacher": "critic"},
+    "chosen-refined": {"encoder": "vae"},
+    "herding": {"encoder": "fine-vae"},
+    "kmeans": {"teacher": "critic"},
+    **{method: {"teacher": "critic"} for method in ("rded-spread", "rded-3")},
+    **{method: {"encoder": "fine-vae"} for method in ("ddps", "ddps-3", "ddps-more")},
+}
+JUDGED = ("chosen", "ancestral", "guided-chosen", "d3hr-cao2", "confident", "rded", "rded-few")
+TEACHERS = {
+    **{method: {"judge"} for method in JUDGED},
+    **{method: {"critic"} for method in ("covering", "kmeans")},
+    **{method: {"judge", "critic"} for method in ("rded-spread", "rded-3")},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_method_names_the_space_it_covers_or_clusters_in_and_the_teachers_it_asks(composed, method):
+    assert composed.feature_space(method) == SPACES.get(method)
+    assert composed.teachers_of(method) == TEACHERS.get(method, set())
+
+
+def test_selection_of_real_images_happens_in_latents_or_in_what_a_teacher_sees(composed):
+    assert composed.methods_that("select_by_features") == ["herding", "kmeans", "confident"]
+    spaces = [composed.selection_space(method) for method in ("herding", "kmeans", "confident")]
+    assert spaces == [{"encoder": "fine-vae"}, {"teacher": "critic"}, {"teacher": "judge"}]
+
+
+@pytest.mark.parametrize(
+    ("method", "selection"),
+    [
+        ("random", "random"),
+        ("full", "all"),
+        ("dit", None),
+        ("ancestral", {"teacher": "judge", "keep": "uncertain", "teacher_input": "normalised"}),
+        ("covering", {"coverage": "kmeans"}),
+        ("herding", {"coverage": "herding"}),
+    ],
+)
+def test_selection_tells_what_it_goes_by(composed, method, selection):
+    assert composed.selection_of(method) == selection
+
+
+def test_settings_of_a_model_are_those_that_change_what_it_computes(composed):
+    assert composed.model_settings("dit") == {"kind": "dit", "dtype": "float32", "timestep_embedding": "original"}
+    assert composed.model_settings("sd") == {"kind": "sd", "dtype": "float16", "prompt": "Image of {name}."}
+    assert (composed.encoder_of("sd"), composed.codec_settings("fine-vae")["resolution"]) == ("fine-vae", 64)
+
+
+# models, encoders, teachers, inversions, discoveries, typicalities
+NOTHING = ([], [], [], [], [], [])
+DIT, JUDGE = (["dit"], ["vae"], [], [], [], []), ["judge"]
+PARTS = {
+    "random": NOTHING,
+    "full": NOTHING,
+    "dit": DIT,
+    "refined": DIT,
+    "chosen": (["dit"], ["vae"], JUDGE, [], [], []),
+    "covering": (["dit"], ["vae"], ["critic"], [], [], []),
+    "chosen-refined": DIT,
+    "fast": (["sd"], ["fine-vae"], [], [], [], []),
+    "guided": (["dit"], ["vae"], [], [], ["density"], []),
+    "guided-coarser": (["dit"], ["vae"], [], [], ["coarser"], []),
+    "d3hr-cao2": (["dit"], ["vae"], JUDGE, ["ddim"], [], []),
+    "d3hr-coda": (["dit"], ["vae"], [], ["ddim"], ["density"], []),
+    "real": ([], ["fine-vae"], [], [], ["finer"], []),
+    "herding": ([], ["fine-vae"], [], [], [], []),
+    "kmeans": ([], [], ["critic"], [], [], []),
+    "confident": ([], [], JUDGE, [], [], []),
+    "rded": ([], [], JUDGE, [], [], []),
+    "rded-spread": ([], [], ["judge", "critic"], [], [], []),
+    "ddps": (["dit"], ["vae", "fine-vae"], [], [], [], ["dit"]),
+    "ddps-sd": (["sd"], ["fine-vae"], [], [], [], ["sd"]),
+}
+
+
+@pytest.mark.parametrize("method", PARTS)
+def test_only_what_a_wanted_method_needs_is_used(method):
+    plan = composed_for(method)
+    models, encoders, teachers, _, discoveries, typicalities = PARTS[method]
+    assert plan.used_models() == models
+    assert plan.used_encoders() == encoders
+    assert plan.used_teachers() == teachers
+    assert plan.used_discoveries() == discoveries
+    assert plan.used_typicalities() == typicalities
+
+
+def test_what_several_methods_need_is_used_once_in_the_order_of_the_config():
+    plan = composed_for("ddps-sd", "kmeans", "guided-coarser", "real", "rded", "ddps", "guided")
+    assert plan.used_models() == ["dit", "sd"]
+    assert plan.used_encoders(trained=True) == ["vae"]
+    assert plan.used_encoders(trained=False) == ["fine-vae"]
+    assert plan.used_teachers() == ["judge", "critic"]
+    assert plan.used_discoveries() == ["density", "coarser", "finer"]
+    assert plan.used_typicalities() == ["dit", "sd"]
+
+
+@pytest.mark.parametrize("method", PARTS)
+def test_provenance_tells_everything_shared_that_a_set_depends_on_and_nothing_else(composed, method):
+    told = composed.provenance_of(method)
+    models, encoders, *others = PARTS[method]
+    shared = ("teachers", "inversions", "discoveries", "typicalities")
+    assert set(told["models"]) == {*models, *encoders}
+    assert {part: set(told[part]) for part in shared} == dict(zip(shared, map(set, others), strict=True))
+    assert told["settings"] == composed.config.methods[method].model_dump(mode="json", exclude_none=True)
+    assert json.loads(json.dumps(told)) == told
+    assert composed_for(method, shard_classes=1).provenance_of(method) == told
+
+
+def test_provenance_tells_the_settings_of_what_is_shared(composed):
+    told = composed.provenance_of("guided-coarser") | {
+        "typicalities": composed.provenance_of("ddps-sd")["typicalities"]
+    }
+    assert told["discoveries"]["coarser"]["hdbscan"] == {"min_cluster_size": 50, "min_samples": 3}
+    assert told["models"]["dit"]["timestep_embedding"] == "original"
+    assert told["typicalities"]["sd"]["draws"] == 100
+    assert composed.provenance_of("fast")["models"]["sd"]["prompt"] == "Image of {name}."

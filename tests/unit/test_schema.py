@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from retort.config.export_schema import main
+from retort.config.load import load_config
+from retort.errors import RetortError
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
@@ -75,11 +77,55 @@ def set_name(config):
     config["methods"]["a/b"] = {"select": "all"}
 
 
-@pytest.mark.parametrize("spoil", [set_top, set_deep, set_kind, set_range, set_name])
+def set_word(config):
+    config["methods"]["random"]["select"] = "rnd"
+
+
+def set_key_of_select(config):
+    config["methods"]["kmeans"]["select"]["keep"] = "confident"
+
+
+def set_kind_of_score(config):
+    config["methods"]["rded"]["compose"]["score"] |= {"typicality": "default"}
+
+
+def set_choice(config):
+    config["methods"]["cao2"]["generate"]["sampler"] = "euler"
+
+
+def set_shared(config):
+    config["discoveries"]["density"]["umap"]["neighbours"] = 15
+
+
+def set_text_model(config):
+    config["models"]["sd"] = {"kind": "sd", "encoder": "vae", "source": "some/sd", "train": {}}
+
+
+def set_nothing_shared(config):
+    config["typicalities"]["default"]["model"] = None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(set_top, set_deep, set_kind, set_range, set_name, set_word, set_key_of_select, set_kind_of_score, set_choice),
+        *(set_shared, set_text_model, set_nothing_shared),
+    ],
+)
 def test_schema_refuses_what_the_config_refuses(spoil, config, validator):
+    validator.validate(config)
     spoil(config)
     with pytest.raises(jsonschema.ValidationError):
         validator.validate(config)
+    with pytest.raises(RetortError):
+        load_config(config)
+
+
+@pytest.mark.parametrize("kind", ["sd", "sdxl"])
+def test_schema_knows_models_of_text(kind, config, validator):
+    config["models"]["text"] = {"kind": kind, "encoder": "vae", "source": "some/model", "prompt": "a {name}"}
+    validator.validate(config)
+    load_config(config)
 
 
 def test_default_config_points_editors_at_the_schema():

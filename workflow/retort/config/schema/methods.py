@@ -81,7 +81,8 @@ class TeacherSelect(Strict):
         "confident", description="Which correct ones come first; CaO2 keeps the uncertain ones at 50 images per class."
     )
     teacher_input: Literal["normalised", "raw"] = Field(
-        "normalised", description="raw: images in [-1, 1] without ImageNet's normalisation, as CaO2's code feeds them."
+        "normalised",
+        description="raw: images in [-1, 1] without ImageNet's normalisation, as CaO2's code does; pools only.",
     )
 
 
