@@ -28,7 +28,7 @@ def wanted_benchmarks():
         "train_vae": named("model", plan.used_encoders(trained=True)),
         "train_dit": named("model", plan.used_models(trained=True)),
         "train_teacher": named("teacher", plan.used_teachers()),
-        "encode_latents": named("encoder", plan.used_encoders()),
+        "encode_latents": named("encoder", plan.used_latents()),
         **{
             stage: [wildcards for row in sets for wildcards in plan.jobs_of(stage, **row)]
             for stage in plan.METHOD_STAGES

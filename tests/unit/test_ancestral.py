@@ -4,6 +4,8 @@ The formulas here are those of a product of two normal distributions (what is kn
 clean latent is), not the code's weights on the clean and the noisy latent.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -138,7 +140,7 @@ def test_a_higher_place_never_gives_less_noise_and_the_places_lie_between_the_tw
     model = GaussianDiffusion.random()
     low, high = sorted((one, other))
     deviations = [watched(model, 10, place, 1.0)[0][1].mean().item() for place in (-1.0, low, high, 1.0)]
-    assert all(a <= b * (1 + 1e-12) for a, b in zip(deviations[:-1], deviations[1:], strict=True))
+    assert all(a <= b * (1 + 1e-12) for a, b in pairwise(deviations))
     assert deviations[0] < deviations[3]
 
 

@@ -40,7 +40,8 @@ def noise(model, n=50, dtype=torch.float64):
 def flow(model, latents, sigma_from, sigma_to):
     """Where the flow carries latents (x, not y) of one noise level at another."""
     mean, variance = model.mean[ROW], model.variance[ROW]
-    y = mean + (latents * (1 + sigma_from**2) ** 0.5 - mean) * ((variance + sigma_to**2) / (variance + sigma_from**2)) ** 0.5
+    shrink = ((variance + sigma_to**2) / (variance + sigma_from**2)) ** 0.5
+    y = mean + shrink * (latents * (1 + sigma_from**2) ** 0.5 - mean)
     return y / (1 + sigma_to**2) ** 0.5
 
 

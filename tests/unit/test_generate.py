@@ -6,81 +6,48 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
-from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, read, save_models, write_classes, write_latents
+from tests.unit.tiny_models import generate as generated
 
+from retort.data.files import write_rows
 from retort.data.images import resized
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided
-from retort.models.load import CodecFiles, ModelFiles, load_diffusion
+from retort.methods.sampling import Sampling
+from retort.models.load import load_diffusion
+from retort.models.pixels import to_pixels
 from retort.stages import generate
 from retort.stages.choose_starts import choose_starts
-from retort.stages.generate import Sampling, generate_shard
 from retort.stages.invert import invert_shard
 
-SIDE, SHAPE, IPC = 16, (4, 8, 8), 3
-CLASSES = ["ant", "bee", "cat", "dog"]
-
-
-def write_classes(path: Path, ids: list[str]) -> None:
-    path.write_text("index,id,name\n" + "".join(f"{i},{c},{c}\n" for i, c in enumerate(ids)))
+IPC = 3
+SAMPLERS = {
+    "ddim": Sampling("ddim", 5, 4, 2.0),
+    "ddpm": Sampling("ddpm", 5, None, 2.0),
+    "dpm++": Sampling("dpm++", 5, None, 2.0),
+}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """dit/ and vae/ with random weights, classes.csv."""
+    """dit/, learned/ and vae/ with random weights, classes.csv."""
     folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(0)
-    transformer = DiTTransformer2DModel(
-        num_layers=2,
-        num_attention_heads=2,
-        attention_head_dim=8,
-        patch_size=2,
-        in_channels=4,
-        out_channels=4,
-        sample_size=8,
-        num_embeds_ada_norm=len(CLASSES),
-    )
-    for parameter in transformer.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.1)
-    transformer.save_pretrained(folder / "dit" / "transformer")
-    DDIMScheduler().save_pretrained(folder / "dit" / "scheduler")
-    AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=4,
-        latent_channels=4,
-        mid_block_add_attention=False,
-        sample_size=SIDE,
-        scaling_factor=0.5,
-    ).save_pretrained(folder / "vae")
-    write_classes(folder / "classes.csv", CLASSES)
+    save_models(folder)
     return folder
-
-
-def files(home: Path) -> dict:
-    codec = CodecFiles(str(home / "vae"), "float32", SIDE)
-    return {"model": ModelFiles(str(home / "dit"), "float32"), "codec": codec}
 
 
 def make(home: Path, classes: list[int], batch: int, starts: Path | None = None, **changes) -> dict[str, np.ndarray]:
     """The content of one generated shard."""
-    settings = {"sampling": Sampling(5, 4, 2.0), "ipc": IPC, "side": SIDE, "dataset": "toy", "seed": 0}
-    table, output = changes.pop("table", home / "classes.csv"), home / "generated.safetensors"
-    start = str(starts) if starts else None
-    generate_shard(str(table), start, str(output), **files(home), classes=classes, batch=batch, **settings | changes)
-    return {name: np.array(array) for name, array in open_tensors(output).items()}
+    return generated(home, home / "generated.safetensors", classes, batch, starts, **changes)
 
 
 def noise_of(home: Path, monkeypatch, classes: list[int], **changes) -> torch.Tensor:
     """The latents that the sampler of `make` starts from, one per image."""
     seen = []
 
-    def watch(latents, *_):
+    def watch(model, condition, latents, *_):
         seen.append(latents.clone())
         return latents
 
@@ -124,7 +91,14 @@ def test_an_image_comes_from_its_own_place_on_the_grid_and_never_from_padding(ho
         """A model whose images show nothing but their place in the batch."""
 
         latent_shape, device, alphas_cumprod = SHAPE, torch.device("cpu"), torch.linspace(0.99, 0.1, 1000)
-        check_classes = condition = null = lambda self, _: {"class_labels": torch.zeros(1)}
+        def check_classes(self, classes):
+            assert len(classes) == len(CLASSES)
+
+        def condition(self, classes):
+            return self.null(len(classes))
+
+        def null(self, n):
+            return {"class_labels": torch.zeros(n)}
 
         def eps(self, latents, timesteps, condition):
             return torch.zeros_like(latents)
@@ -145,7 +119,7 @@ def test_noise_depends_on_class_id_and_index_not_on_position_or_shard(home, monk
     moved = noise_of(home, monkeypatch, [0, 1, 2, 3], table=tmp_path / "classes.csv").reshape(4, IPC, *SHAPE)
     assert torch.equal(moved, usual[[3, 0, 2, 1]])
     assert torch.equal(noise_of(home, monkeypatch, [2]), usual[2])
-    more = noise_of(home, monkeypatch, [1], ipc=IPC + 2)
+    more = noise_of(home, monkeypatch, [1], count=IPC + 2)
     assert torch.equal(more[:IPC], usual[1])  # a larger set begins with the noise of a smaller one
     assert len(torch.unique(usual.reshape(12, -1), dim=0)) == 12
 
@@ -181,7 +155,7 @@ def test_starting_from_the_same_noise_makes_the_same_images_and_names_their_grou
 
 def test_guidance_steps_and_first_step_all_reach_the_sampler(home):
     usual = make(home, [0], 4)["pixels"]
-    for other in (Sampling(5, 4, 3.0), Sampling(10, 9, 2.0), Sampling(5, 3, 2.0)):
+    for other in (Sampling("ddim", 5, 4, 3.0), Sampling("ddim", 10, 9, 2.0), Sampling("ddim", 5, 3, 2.0)):
         assert not np.array_equal(make(home, [0], 4, sampling=other)["pixels"], usual)
 
 

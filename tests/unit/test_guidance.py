@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.unit.gaussian import GaussianDiffusion, entries
 
-from retort.methods.guidance import guided
+from retort.methods.guidance import guided, guided_with_variance
 
 ROWS = (0, 2, 1)
 T = 400
@@ -87,3 +87,73 @@ def test_a_condition_of_several_tensors_is_joined_tensor_by_tensor():
     result = guided(model, condition, 3.0)(torch.ones(2, 3, 1, 1), T)
     assert {name: tuple(t.shape) for name, t in model.seen.items()} == {"prompt": (4, 4, 2), "pooled": (4, 5)}
     assert torch.equal(result, torch.full((2, 3, 1, 1), 3.0))
+
+
+# ---------------------------------------------------------------- terms, and a learned variance
+
+
+def doubled(latents, conditional, timestep, sigma):
+    return 2 * conditional
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 4.0])
+def test_a_term_moves_the_conditional_branch_alone_so_that_the_scale_multiplies_it(model, latents, scale):
+    conditional = at_scale(model, latents, 1.0)
+    pulled = guided(model, model.condition(entries(*ROWS)), scale, doubled)(latents, T)
+    expected = at_scale(model, latents, scale) + scale * conditional
+    torch.testing.assert_close(pulled, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("sigma", [None, 1.5])
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_a_term_is_told_latents_prediction_timestep_and_sigma(model, latents, scale, sigma):
+    told = []
+
+    def pull(*arguments):
+        told.append(arguments)
+        return arguments[1]
+
+    denoise = guided(model, model.condition(entries(*ROWS)), scale, pull)
+    found = denoise(latents, T) if sigma is None else denoise(latents, T, sigma)
+    ((seen, conditional, timestep, noise),) = told
+    assert torch.equal(seen, latents)
+    torch.testing.assert_close(conditional, at_scale(model, latents, 1.0), rtol=1e-12, atol=1e-12)
+    assert (timestep, noise) == (T, sigma)
+    torch.testing.assert_close(found, at_scale(model, latents, scale), rtol=1e-12, atol=1e-12)
+
+
+class Learned(GaussianDiffusion):
+    """Says a place of its variance that names the class, so that branches can be told apart."""
+
+    def eps_and_variance(self, latents, timesteps, condition):
+        eps = self.eps(latents, timesteps, condition)
+        return eps, condition["row"].double().view(-1, 1, 1, 1).expand_as(eps)
+
+
+@pytest.mark.parametrize("pull", [None, doubled])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 4.0])
+def test_with_variance_the_noise_is_the_same_and_the_variance_the_conditional_branchs(latents, scale, pull):
+    model = Learned.random()
+    condition = model.condition(entries(*ROWS))
+    eps, place = guided_with_variance(model, condition, scale, pull)(latents, T)
+    assert torch.equal(eps, guided(model, condition, scale, pull)(latents, T))
+    assert place.shape == latents.shape
+    assert place[:, 0, 0, 0].tolist() == list(ROWS)
+
+
+def test_a_model_without_a_learned_variance_says_none(model, latents):
+    denoise = guided_with_variance(model, model.condition(entries(*ROWS)), 4.0)
+    eps, place = denoise(latents, T)
+    assert place is None
+    assert torch.equal(eps, at_scale(model, latents, 4.0))
+
+
+def test_with_variance_scale_one_never_asks_for_null(model, latents):
+    model.null = None
+    guided_with_variance(model, model.condition(entries(*ROWS)), 1.0)(latents, T)
+    assert model.calls == [([T] * 3, list(ROWS))]
+
+
+def test_with_variance_both_branches_go_through_the_model_in_one_batch(model, latents):
+    guided_with_variance(model, model.condition(entries(*ROWS)), 4.0)(latents, T)
+    assert model.calls == [([T] * 6, [*ROWS, 3, 3, 3])]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from retort.config.compositions import DEFAULT_STEPS
 from retort.config.load import load_config
-from retort.config.plan import DEFAULT_STEPS, Plan
+from retort.config.plan import Plan
 
 CONFIG = """
 dataset: {kind: digits, shard_classes: 4}

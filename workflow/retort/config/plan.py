@@ -3,36 +3,22 @@
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from retort.config.compositions import Compositions
 from retort.config.runs import ALL, run_table
 from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
-from retort.config.schema.methods import (
-    Clusters,
-    Compose,
-    CoverageSelect,
-    DiscoverySelect,
-    Generate,
-    InversionStart,
-    Refine,
-    TeacherScore,
-    TeacherSelect,
-    TypicalityScore,
-)
 from retort.data.classes import folder_stamp
 
-DEFAULT_STEPS = {"ddim": 50, "ddpm": 50, "dpm++": 25}  # from noise, when a method names none
 
-
-class Plan:
+class Plan(Compositions):
     """The config and the data set's classes, in label order, arranged for the rules."""
 
     def __init__(self, config: Config, classes: list[str]):
-        self.config, self.classes = config, classes
-        self.dataset, self.seed = config.dataset, config.seed
+        super().__init__(config)
+        self.classes = classes
 
     # ------------------------------------------------------------ data
 
@@ -83,9 +69,6 @@ class Plan:
         vae = self.config.models[name]
         return {"dtype": vae.dtype, "resolution": vae.resolution or self.dataset.resolution}
 
-    def encoder_of(self, model: str) -> str:
-        return self.config.models[model].encoder
-
     def used_models(self, trained: bool | None = None) -> list[str]:
         """Diffusion models that the wanted methods run, in the order of the config."""
         used = {g.model for m in self.wanted_methods if (g := self.generate_of(m))}
@@ -100,6 +83,18 @@ class Plan:
             space["encoder"] for m in self.wanted_methods if (space := self.feature_space(m)) and "encoder" in space
         }
         return [name for name in self.model_names("vae", trained) if name in used]
+
+    def used_latents(self) -> list[str]:
+        """Encoders whose latents of all training images the wanted methods, or the training of their models, need."""
+        used = {self.encoder_of(model) for model in self.used_models(trained=True)}
+        for method in self.wanted_methods:
+            if self.start_of(method):
+                used.add(self.encoder_of(self.generate_of(method).model))
+            if method in self.methods_that("select_by_features"):
+                used.add(self.selection_space(method).get("encoder"))
+        used |= {self.encoder_of(self.config.typicalities[name].model) for name in self.used_typicalities()}
+        used |= {self.config.discoveries[name].encoder for name in self.used_discoveries()}
+        return [name for name in self.model_names("vae") if name in used]
 
     def used_teachers(self) -> list[str]:
         """Teachers of the wanted protocols and methods, in the order of the config."""
@@ -127,186 +122,6 @@ class Plan:
     @cached_property
     def wanted_methods(self) -> list[str]:
         return list(self.runs["method"].unique())
-
-    def methods_that_select(self, select: str) -> list[str]:
-        return [name for name, method in self.config.methods.items() if method.select == select]
-
-    def methods_that(self, stage: str) -> list[str]:
-        """Methods that have a stage of their own, by its rule."""
-        has = {
-            "choose_from_pool": lambda m: m.generate and m.select,
-            "refine_latents": lambda m: m.refine,
-            "select_images": lambda m: m.select in ("random", "all"),
-            "select_by_features": lambda m: not m.generate and isinstance(m.select, CoverageSelect | TeacherSelect),
-            "score_crops": lambda m: m.compose and isinstance(m.compose.score, TeacherScore),
-            "score_windows": lambda m: m.compose and isinstance(m.compose.score, TypicalityScore),
-            "rank_patches": lambda m: m.compose and m.compose.rank != "score",
-            "compose_mosaics": lambda m: m.compose,
-        }[stage]
-        return [name for name, method in self.config.methods.items() if has(method)]
-
-    def generate_of(self, method: str) -> Generate | None:
-        return self.config.methods[method].generate
-
-    def compose_of(self, method: str) -> Compose | None:
-        return self.config.methods[method].compose
-
-    def refine_of(self, method: str) -> Refine | None:
-        return self.config.methods[method].refine
-
-    def start_of(self, method: str) -> InversionStart | None:
-        """How a method starts from an inversion, or None when it starts from noise or samples nothing."""
-        generate = self.generate_of(method)
-        return generate.start if generate and generate.start != "noise" else None
-
-    def discovery_of(self, method: str) -> str | None:
-        """The discovery whose representatives guide a method, or are its images."""
-        generate, select = self.generate_of(method), self.config.methods[method].select
-        if generate and generate.guide:
-            return generate.guide.discovery
-        return select.discovery if isinstance(select, DiscoverySelect) else None
-
-    def typicality_of(self, method: str) -> str | None:
-        compose = self.compose_of(method)
-        return compose.score.typicality if compose and isinstance(compose.score, TypicalityScore) else None
-
-    def feature_space(self, method: str) -> dict[str, str] | None:
-        """{"encoder": NAME} or {"teacher": NAME}, where a method covers or clusters in one."""
-        select, compose = self.config.methods[method].select, self.compose_of(method)
-        space = compose.rank if compose else select
-        if not isinstance(space, CoverageSelect | Clusters):
-            return None
-        return {"encoder": space.encoder} if space.encoder else {"teacher": space.teacher}
-
-    def teachers_of(self, method: str) -> set[str]:
-        """Teachers that choose, score or describe images for a method."""
-        select, compose, space = self.config.methods[method].select, self.compose_of(method), self.feature_space(method)
-        judges = [
-            part for part in (select, compose and compose.score) if isinstance(part, TeacherSelect | TeacherScore)
-        ]
-        return {judge.teacher for judge in judges} | ({space["teacher"]} if space and "teacher" in space else set())
-
-    def selection_of(self, method: str) -> str | dict | None:
-        """What a selection is made by, but for the encoder or teacher that it asks, which are inputs."""
-        select = self.config.methods[method].select
-        if isinstance(select, TeacherSelect):
-            return select.model_dump()
-        return {"coverage": select.coverage} if isinstance(select, CoverageSelect) else select
-
-    def selection_space(self, method: str) -> dict[str, str]:
-        """Where real images are selected: {"encoder": NAME}, or {"teacher": NAME}, which also judges them."""
-        select = self.config.methods[method].select
-        return {"teacher": select.teacher} if isinstance(select, TeacherSelect) else self.feature_space(method)
-
-    METHOD_STAGES = (
-        *("invert_latents", "choose_starts", "embed_classes", "cluster_classes", "choose_representatives"),
-        *("generate_images", "choose_from_pool", "refine_latents", "describe_images", "select_images"),
-        *("select_by_features", "score_typicality", "score_crops", "score_windows", "rank_patches", "compose_mosaics"),
-    )
-
-    def jobs_of(self, stage: str, method: str, ipc: str) -> list[dict[str, str]]:
-        """The wildcards, but for shards, of the job of a stage behind one set: none where the set has no such stage."""
-        start, discovery = self.start_of(method), self.discovery_of(method)
-        of_set, count = {"method": method, "ipc": ipc}, self.count_of(method, ipc)
-        match stage:
-            case "invert_latents":
-                return [{"inversion": start.inversion}] if start else []
-            case "choose_starts":
-                return [{"method": self.start_owner(method), "number": count}] if start else []
-            case "embed_classes":
-                return [{"discovery": self.embedding_owner(discovery)}] if discovery else []
-            case "cluster_classes":
-                return [{"discovery": discovery}] if discovery else []
-            case "choose_representatives":
-                return [{"discovery": discovery, "number": count}] if discovery else []
-            case "generate_images":
-                owner = {"method": self.generation_owner(method), "number": count}
-                return [owner] if self.generate_of(method) else []
-            case "describe_images":
-                selects = method in self.methods_that("select_by_features")
-                teacher = self.selection_space(method).get("teacher") if selects else None
-                return [{"teacher": teacher}] if teacher else []
-            case "score_typicality":
-                typicality = self.typicality_of(method)
-                return [{"typicality": typicality}] if typicality else []
-            case "score_crops" | "score_windows":
-                return [{"method": self.score_owner(method)}] if method in self.methods_that(stage) else []
-            case "rank_patches":
-                return [{"method": self.rank_owner(method)}] if method in self.methods_that(stage) else []
-        return [of_set] if method in self.methods_that(stage) else []
-
-    def makers_of(self, method: str) -> list[str]:
-        """The stages that a method's images come from, in the order of the work; for any number of images."""
-        ipc = "1" if self.config.methods[method].select != "all" else ALL
-        return [stage for stage in self.METHOD_STAGES if self.jobs_of(stage, method, ipc)]
-
-    def count_of(self, method: str, ipc: str) -> str:
-        """Images per class that are sampled, or found as representatives, for a set of `ipc`: a pool is larger."""
-        generate = self.generate_of(method)
-        return str(int(ipc) * generate.pool) if generate else ipc
-
-    def start_owner(self, method: str) -> str:
-        """The first method with the same start: starts do not depend on what is sampled from them."""
-        return self._first_equal(method, lambda m: _draw(self.start_of(m)))
-
-    def generation_owner(self, method: str) -> str:
-        """The first method that samples alike: a pool is shared by all that choose from it or refine it."""
-        return self._first_equal(method, lambda m: _sampled(self.generate_of(m)))
-
-    def score_owner(self, method: str) -> str:
-        """The first method with the same scored patches, however it ranks and composes them."""
-        return self._first_equal(method, lambda m: (c := self.compose_of(m)) and (c.score, _crop_side(c)))
-
-    def rank_owner(self, method: str) -> str:
-        """The first method with the same ranked patches."""
-        return self._first_equal(method, lambda m: (c := self.compose_of(m)) and (c.score, c.rank, _crop_side(c)))
-
-    def embedding_owner(self, discovery: str) -> str:
-        """The first discovery that embeds alike: embeddings do not depend on how they are clustered."""
-        embeds = {name: (d.encoder, d.umap) for name, d in self.config.discoveries.items()}
-        return next(name for name in embeds if embeds[name] == embeds[discovery])
-
-    def _first_equal(self, method: str, part: Callable[[str], Any]) -> str:
-        return next(m for m in self.config.methods if part(m) == part(method))
-
-    def sampling_of(self, method: str) -> dict:
-        """Sampler, steps, the DDIM step to begin at (None: the noisiest), CFG, and the guide's constants."""
-        generate, start = self.generate_of(method), self.start_of(method)
-        settings = {"sampler": generate.sampler, "guidance": generate.guidance}
-        if generate.guide:
-            settings |= generate.guide.model_dump(include={"strength", "until"})
-        if start is None:
-            return settings | {"steps": generate.steps or DEFAULT_STEPS[generate.sampler], "first": None}
-        inversion = self.config.inversions[start.inversion]
-        return settings | {"steps": inversion.steps, "first": inversion.stop + (start.first_step == "reference")}
-
-    def provenance_of(self, method: str) -> dict:
-        """The part of the config that a method's sets depend on, for people who find the set without the config."""
-        config, generate, start, typicality = self.config, self.generate_of(method), self.start_of(method), None
-        if name := self.typicality_of(method):
-            typicality = config.typicalities[name].model
-        models = [model for model in (generate and generate.model, typicality) if model]
-        space, discovery = self.feature_space(method) or {}, self.discovery_of(method)
-        encoders = [
-            *map(self.encoder_of, models),
-            *([config.discoveries[discovery].encoder] if discovery else []),
-            *([space["encoder"]] if "encoder" in space else []),
-        ]
-        shared = {
-            "models": (config.models, dict.fromkeys([*models, *encoders])),
-            "teachers": (config.teachers, sorted(self.teachers_of(method))),
-            "inversions": (config.inversions, [start.inversion] if start else []),
-            "discoveries": (config.discoveries, [discovery] if discovery else []),
-            "typicalities": (config.typicalities, [name] if name else []),
-        }
-        dump = {"mode": "json", "exclude_none": True}
-        return {
-            "dataset": self.dataset.name,
-            "method": method,
-            "seed": self.seed,
-            "settings": config.methods[method].model_dump(**dump),
-            "data": self.dataset.model_dump(**dump, exclude={"shard_classes"}),
-        } | {part: {n: table[n].model_dump(**dump) for n in names} for part, (table, names) in shared.items()}
 
     # ------------------------------------------------------------ protocols
 
@@ -370,18 +185,3 @@ class Plan:
             & (runs["student"] == student)
         )
         return int(same.sum())
-
-
-def _draw(start: InversionStart | None) -> InversionStart | None:
-    """A start but for where sampling begins, which happens after the draw."""
-    return start and start.model_copy(update={"first_step": "reference"})
-
-
-def _sampled(generate: Generate | None) -> Generate | None:
-    """What is sampled but for the size of a pool, which is counted in images."""
-    return generate and generate.model_copy(update={"pool": 1})
-
-
-def _crop_side(compose: Compose) -> int | None:
-    """What a scored crop's size depends on; windows have their own."""
-    return compose.grid if isinstance(compose.score, TeacherScore) else None

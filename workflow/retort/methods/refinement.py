@@ -54,8 +54,7 @@ def refine(
             noisy = signal[index].view(-1, 1, 1, 1) * variable + spread[index].view(-1, 1, 1, 1) * noise
             missed = noise - eps(noisy, index if timestep == "index" else times[index])
             loss = missed.square().flatten(1).mean(1) + peak_weight * missed.abs().flatten(1).amax(1)
-            adam.zero_grad()
-            loss.sum().backward()
+            (variable.grad,) = torch.autograd.grad(loss.sum(), variable)  # of the latent alone, not of the weights
             adam.step()
             losses.append(loss.detach())
     return variable.detach(), torch.stack(losses, 1)

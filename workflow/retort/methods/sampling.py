@@ -39,13 +39,12 @@ def sample(
     """Clean latents (N, C, H, W) from starting latents (N, C, H, W) under a condition of N images.
 
     targets: (N, C, H, W) latents of representatives that the guide draws towards, or None. noise() gives fresh normal
-    latents (N, C, H, W); only the ancestral sampler asks for them.
+    latents (N, C, H, W); only the ancestral sampler asks for them. Raises ValueError for an unknown sampler.
     """
     alphas, pull = model.alphas_cumprod, None
+    grid = timesteps(alphas, sampling)
     if targets is not None:
-        pull = pull_towards(
-            targets, alphas, sampling.strength, stop_timestep(timesteps(alphas, sampling), sampling.until)
-        )
+        pull = pull_towards(targets, alphas, sampling.strength, stop_timestep(grid, sampling.until))
     if sampling.sampler == "ddpm":
         denoise = guided_with_variance(model, condition, sampling.guidance, pull)
         return ancestral.sample(latents, denoise, alphas, sampling.steps, noise)

@@ -1,4 +1,4 @@
-"""Accuracy over images per class, as a picture."""
+"""Accuracy of every method side by side, as a picture."""
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -9,39 +9,40 @@ from retort.data.files import whole_file
 matplotlib.use("Agg")
 
 # Okabe and Ito's palette: told apart with any colour vision; black is kept for the full set.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"]
-MARKERS = "osD^vPX"
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+MARKERS = "osD^vP"
+ROW = 0.28  # inches
 
 
 def draw_accuracy(table: str, output: str, *, full: list[str]) -> None:
-    """Top-1 over images per class, one panel per (protocol, student), error bars of one standard deviation."""
+    """Test top-1, one row per method, one panel per (protocol, student), a mark for each number of images per class.
+
+    Error bars are one standard deviation over seeds; a dashed line is a student of the full training set.
+    """
     data = pd.read_csv(table, dtype={"ipc": str})
+    small = data[~data["method"].isin(full)]
+    methods = list(small["method"].unique())
+    ipcs = sorted(small["ipc"].unique(), key=int)
     panels = list(data.groupby(["protocol", "student"], sort=False))
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.8), sharey=True, squeeze=False)
-    methods = [m for m in data["method"].unique() if m not in full]
+    size = (1.6 + 3.4 * len(panels), 1.3 + ROW * max(len(methods), 4))
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for axis, ((protocol, student), rows) in zip(axes[0], panels, strict=True):
-        for i, method in enumerate(methods):
-            line = rows[rows["method"] == method]
-            style = {
-                "color": COLOURS[i % len(COLOURS)],
-                "marker": MARKERS[i % len(MARKERS)],
-                "capsize": 3,
-                "label": method,
-            }
-            axis.errorbar(line["ipc"].astype(int), line["top1_last_mean"], line["top1_last_std"].fillna(0), **style)
+        for i, ipc in enumerate(ipcs):
+            marks = rows[(rows["ipc"] == ipc) & ~rows["method"].isin(full)]
+            heights = [methods.index(m) for m in marks["method"]]
+            style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "linestyle": "none", "capsize": 2}
+            spread = marks["top1_last_std"].fillna(0)
+            axis.errorbar(marks["top1_last_mean"], heights, xerr=spread, label=f"{ipc} per class", **style)
         for _, line in rows[rows["method"].isin(full)].iterrows():
-            axis.axhline(line["top1_last_mean"], color="black", linestyle="--", linewidth=1, label=line["method"])
-        ticks = sorted(rows.loc[~rows["method"].isin(full), "ipc"].astype(int).unique())
-        if ticks:
-            axis.set_xscale("log")
-            axis.set_xticks(ticks, [str(t) for t in ticks])
-            axis.minorticks_off()
+            axis.axvline(line["top1_last_mean"], color="black", linestyle="--", linewidth=1, label=line["method"])
         axis.set_title(f"{protocol} labels, {student}", fontsize=10)
-        axis.set_xlabel("images per class")
+        axis.set_xlabel("test top-1, last step (%)")
         axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("test top-1, last step (%)")
-    axes[0][-1].legend(fontsize=8, loc="lower right")
-    figure.tight_layout()
+    axes[0][0].set_yticks(range(len(methods)), methods)
+    axes[0][0].set_ylim(len(methods) - 0.5, -0.5)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / size[1]))
+    figure.legend(handles, labels, fontsize=8, ncols=len(labels), loc="upper center")
     with whole_file(output) as scratch:
         figure.savefig(scratch, dpi=150, format="png")
     plt.close(figure)

@@ -14,7 +14,7 @@ from retort.models.teacher import accuracy, load_teacher, logits_of
 from retort.stages.batches import in_batches
 
 GUIDANCES = (1.0, 2.0, 4.0)
-SAMPLES = 200
+SAMPLES = 100
 
 
 @torch.inference_mode()
