@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from retort.config.load import load_config
+from retort.config.plan import Plan
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -63,3 +66,41 @@ def test_the_conda_environment_has_the_pinned_versions():
 def test_install_files_name_versions_and_no_addresses():
     lines = (ROOT / "envs" / "requirements.txt").read_text().splitlines()
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[\w.+!-]+", line) for line in lines)
+
+
+PAGES = [ROOT / "docs" / "methods.md", *sorted((ROOT / "docs" / "methods").glob("*.md"))]
+
+
+def snippets():
+    for page in PAGES:
+        for i, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S)):
+            yield pytest.param(block, id=f"{page.stem}-{i}")
+
+
+@pytest.mark.parametrize("block", snippets())
+def test_every_snippet_of_the_method_pages_is_a_config_that_loads_and_plans(block):
+    config, snippet = yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(block)
+    for part, table in snippet.items():
+        config[part] = {**config[part], **table}
+    if "methods" in snippet:
+        run = {"methods": list(snippet["methods"]), "ipc": [1, 4], "protocols": ["hard"], "students": ["resnet8"]}
+        config |= {"methods": snippet["methods"], "runs": [run]}
+    plan = Plan(load_config(config), [str(digit) for digit in range(10)])
+    assert all(plan.makers_of(method) for method in plan.wanted_methods)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_between_the_pages_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_index_of_methods_lists_those_of_the_default_config():
+    index = (ROOT / "docs" / "methods.md").read_text().split("\n## ")[0]
+    names = [
+        name
+        for line in index.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([\w-]+)`", line.split("|")[1])
+    ]
+    assert sorted(names) == sorted(yaml.safe_load((ROOT / "config.yaml").read_text())["methods"])

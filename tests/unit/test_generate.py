@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, read, save_models, write_classes, write_latents
+from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, save_models, write_classes, write_latents
 from tests.unit.tiny_models import generate as generated
 
 from retort.data.files import write_rows
@@ -16,6 +16,7 @@ from retort.errors import RetortError
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided
 from retort.methods.sampling import Sampling
+from retort.models.dit import DiT
 from retort.models.load import load_diffusion
 from retort.models.pixels import to_pixels
 from retort.stages import generate
@@ -91,6 +92,7 @@ def test_an_image_comes_from_its_own_place_on_the_grid_and_never_from_padding(ho
         """A model whose images show nothing but their place in the batch."""
 
         latent_shape, device, alphas_cumprod = SHAPE, torch.device("cpu"), torch.linspace(0.99, 0.1, 1000)
+
         def check_classes(self, classes):
             assert len(classes) == len(CLASSES)
 
@@ -178,6 +180,188 @@ def test_a_class_table_of_another_length_is_refused(home, tmp_path):
     write_classes(tmp_path / "classes.csv", CLASSES[:3])
     with pytest.raises(RetortError, match="knows 4 classes but the data set has 3"):
         make(home, [0], 4, table=tmp_path / "classes.csv")
+
+
+def test_latents_are_those_of_the_pixels(home):
+    shard = make(home, [1, 2], 4)
+    assert shard["latents"].dtype == np.float32
+    assert shard["latents"].shape == (6, *SHAPE)
+    with torch.inference_mode():
+        decoded = to_pixels(load_diffusion(*files(home).values()).decode(torch.from_numpy(shard["latents"])))
+    assert np.abs(decoded.astype(int) - shard["pixels"]).max() <= 1
+
+
+# ---------------------------------------------------------------- every sampler, and pools
+
+ROUNDING = {"rtol": 0, "atol": 2e-3}  # of latents of about 1 to 10, after five guided steps in float32
+
+
+@pytest.fixture(params=SAMPLERS)
+def sampler(request):
+    return request.param
+
+
+@pytest.mark.parametrize("name", ["dit", "learned"])
+def test_with_any_sampler_an_image_depends_on_neither_shard_nor_batch(home, sampler, name):
+    settings = {"sampling": SAMPLERS[sampler], "name": name}
+    whole = make(home, [0, 1, 2, 3], 5, **settings)
+    parts = [make(home, shard, 5, **settings) for shard in ([0], [1, 2], [3])]
+    for key in whole:
+        np.testing.assert_array_equal(np.concatenate([p[key] for p in parts]), whole[key])
+    for batch in (1, 16):
+        other = make(home, [0, 1, 2, 3], batch, **settings)
+        np.testing.assert_allclose(other["latents"], whole["latents"], **ROUNDING)
+        assert np.abs(other["pixels"].astype(int) - whole["pixels"]).max() <= 1
+    assert len(np.unique(whole["pixels"].reshape(12, -1), axis=0)) == 12
+
+
+def test_the_members_of_a_pool_are_the_images_without_one(home, sampler):
+    few = make(home, [1, 2], 4, sampling=SAMPLERS[sampler])
+    pool = make(home, [1, 2], 4, sampling=SAMPLERS[sampler], count=4 * IPC)
+    assert pool["index"].tolist() == [*range(12)] * 2
+    assert pool["class_index"].tolist() == [1] * 12 + [2] * 12
+    kept = pool["index"] < IPC
+    np.testing.assert_allclose(pool["latents"][kept], few["latents"], **ROUNDING)
+    assert np.abs(pool["pixels"][kept].astype(int) - few["pixels"]).max() <= 1
+    others = pool["latents"][~kept].reshape(2, 3 * IPC, -1)
+    assert np.abs(others - few["latents"].reshape(2, IPC, -1)[:, :1]).max(axis=2).min() > 0.1
+
+
+def test_methods_that_differ_elsewhere_start_from_the_same_noise(home, monkeypatch):
+    begun = [noise_of(home, monkeypatch, [1], sampling=s) for s in SAMPLERS.values()]
+    assert torch.equal(begun[0], begun[1])
+    assert torch.equal(begun[0], begun[2])
+
+
+def test_ancestral_noise_is_each_images_own_fresh_at_each_step_and_seeded(home, monkeypatch):
+    def drawn(classes, **changes):
+        seen = []
+
+        def watch(model, condition, latents, sampling, targets, noise):
+            seen.append(torch.stack([latents, noise(), noise()], 1))
+            return latents
+
+        with monkeypatch.context() as patch:
+            patch.setattr(generate, "sample", watch)
+            make(home, classes, batch=IPC, **changes)
+        return torch.cat(seen)
+
+    usual = drawn([0, 1, 2, 3])
+    assert usual.shape == (12, 3, *SHAPE)
+    assert len(torch.unique(usual.reshape(36, -1), dim=0)) == 36  # nor is it the noise of the start
+    assert torch.equal(drawn([2]), usual[6:9])
+    assert torch.equal(drawn([1], count=IPC + 3)[:IPC], usual[3:6])
+    assert abs(usual[:, 1:].mean().item()) < 0.05
+    assert usual[:, 1:].std().item() == pytest.approx(1, abs=0.05)
+    for other in ({"seed": 1}, {"dataset": "other"}):
+        assert not torch.isclose(drawn([0], **other), usual[:IPC]).flatten(2).all(dim=2).any()
+
+
+def test_a_learned_variance_is_used_by_the_ancestral_sampler_alone(home, monkeypatch):
+    usual = {name: make(home, [1], 4, sampling=s, name="learned") for name, s in SAMPLERS.items()}
+    with monkeypatch.context() as patch:
+        patch.setattr(DiT, "eps_and_variance", lambda self, *a: (network_says(self, *a)[0], None))
+        fixed = {name: make(home, [1], 4, sampling=s, name="learned") for name, s in SAMPLERS.items()}
+    for name in SAMPLERS:
+        assert np.array_equal(fixed[name]["latents"], usual[name]["latents"]) == (name != "ddpm")
+
+
+def network_says(model, latents, timesteps, condition):
+    """Noise and place of a DiT by the network itself: the channels of the latents, then as many of the variance."""
+    output = model.transformer(latents, timestep=timesteps, **condition).sample
+    return output.chunk(2, dim=1) if output.shape[1] > latents.shape[1] else (output, None)
+
+
+@pytest.mark.parametrize("name", ["dit", "learned"])
+def test_a_dit_splits_noise_and_variance(home, name):
+    model = load_diffusion(*files(home, name).values())
+    latents, times = torch.randn(3, *SHAPE), torch.tensor([0, 500, 999])
+    condition = model.condition([SimpleNamespace(index=i) for i in (0, 3, 1)])
+    with torch.inference_mode():
+        eps, place = model.eps_and_variance(latents, times, condition)
+        expected, expected_place = network_says(model, latents, times, condition)
+        assert torch.equal(model.eps(latents, times, condition), eps)
+        half, half_place = model.eps_and_variance(latents.double(), times, condition)
+    assert torch.equal(eps, expected)
+    assert eps.shape == latents.shape
+    assert half.dtype == torch.float64  # the latents' precision, not the network's
+    if name == "dit":
+        assert place is expected_place is half_place is None
+    else:
+        assert torch.equal(place, expected_place)
+        assert half_place.dtype == torch.float64
+
+
+# ---------------------------------------------------------------- guided towards representatives
+
+
+@pytest.fixture(scope="module")
+def guide(home) -> tuple[Path, Path]:
+    """Representatives, three a class, and the latents of seven images of each class, in which they are not in order."""
+    rng = np.random.default_rng(5)
+    rows = {c: np.arange(7) * 10 + k for k, c in enumerate(CLASSES)}
+    latents = {c: rng.standard_normal((7, *SHAPE)) for c in CLASSES}
+    listed = [
+        {"class_index": k, "index": i, "row": rows[c][place]}
+        for k, c in enumerate(CLASSES)
+        for i, place in enumerate((5, 0, 3))
+    ]
+    write_rows(home / "representatives.csv", ["class_index", "index", "row"], listed)
+    return home / "representatives.csv", write_latents(home / "clean.safetensors", latents, rows)
+
+
+def targets_of(guide, classes: list[int]) -> np.ndarray:
+    latents = open_tensors(guide[1])
+    return np.concatenate([latents[f"latents/{CLASSES[k]}"][[5, 0, 3]] for k in classes])
+
+
+def strong(sampler: str, strength: float, until: float = 1.0) -> dict:
+    usual = SAMPLERS[sampler]
+    return {"sampling": Sampling(usual.sampler, usual.steps, usual.first, 1.0, strength, until)}
+
+
+def test_images_move_towards_their_representatives_as_strength_grows(home, guide, sampler):
+    targets = targets_of(guide, [1, 2])
+    distances = []
+    for strength in (0.0, 0.005, 0.02):
+        found = make(home, [1, 2], 4, guide=guide, **strong(sampler, strength))["latents"]
+        distances.append(np.linalg.norm((found - targets).reshape(6, -1), axis=1).mean())
+    assert distances[0] > distances[1] > distances[2]
+
+
+def test_image_i_is_guided_towards_the_ith_representative_of_its_class(home, guide, monkeypatch):
+    seen = []
+
+    def watch(model, condition, latents, sampling, targets, noise):
+        seen.append(targets.clone())
+        return latents
+
+    monkeypatch.setattr(generate, "sample", watch)
+    make(home, [1, 2], 2, guide=guide)
+    np.testing.assert_array_equal(torch.cat(seen), targets_of(guide, [1, 2]))
+
+
+def test_guided_images_depend_on_neither_shard_nor_batch(home, guide, sampler):
+    settings = {"guide": guide, **strong(sampler, 0.02)}
+    whole = make(home, [0, 1, 2, 3], 5, **settings)
+    parts = [make(home, shard, 5, **settings) for shard in ([0, 1], [2], [3])]
+    np.testing.assert_array_equal(np.concatenate([p["latents"] for p in parts]), whole["latents"])
+    np.testing.assert_allclose(make(home, [0, 1, 2, 3], 1, **settings)["latents"], whole["latents"], **ROUNDING)
+
+
+def test_a_guide_without_strength_or_time_changes_no_bit(home, guide, sampler):
+    usual = make(home, [1, 2], 4, **strong(sampler, 0.0))
+    for strength, until in ((0.0, 1.0), (0.5, 0.0)):
+        found = make(home, [1, 2], 4, guide=guide, **strong(sampler, strength, until))
+        np.testing.assert_array_equal(found["latents"], usual["latents"])
+        np.testing.assert_array_equal(found["pixels"], usual["pixels"])
+
+
+def test_a_representative_without_a_latent_is_an_error(home, guide, tmp_path):
+    listed = [{"class_index": 1, "index": i, "row": row} for i, row in enumerate((51, 1, 999))]
+    write_rows(tmp_path / "representatives.csv", ["class_index", "index", "row"], listed)
+    with pytest.raises(RetortError, match=r"clean\.safetensors has no latent for row 999 of class bee; delete it"):
+        make(home, [1], 4, guide=(tmp_path / "representatives.csv", guide[1]), **strong("ddim", 0.1))
 
 
 # ---------------------------------------------------------------- invert
