@@ -42,6 +42,8 @@ CAPTIONS = Path(workflow.basedir, "workflow", "report")
 # is a choice, this chain goes first and everything else fills the gaps.
 LONG_CHAIN = 10
 
+MOST_CLASSES = 20  # in a picture
+
 TRAIN = DATA / "pixels" / "train.safetensors"
 VAL = DATA / "pixels" / "val.safetensors"
 CLASSES = DATA / "classes.csv"

@@ -46,20 +46,23 @@ rule cluster_classes:
 
 rule choose_representatives:
     input:
-        clusters=discovered_clusters,
+        clusters=rules.cluster_classes.output.clusters,
         manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
     output:
-        representatives=DATA / "representatives" / "{discovery}" / "n{number}.csv",
+        representatives=DATA / "representatives" / "{discovery}" / "n{number}" / "{shard}.csv",
     log:
-        LOGS / "choose_representatives" / "{discovery}" / "n{number}.log",
+        LOGS / "choose_representatives" / "{discovery}" / "n{number}" / "{shard}.log",
     benchmark:
-        BENCHMARKS / "choose_representatives" / "{discovery}" / "n{number}.tsv"
+        BENCHMARKS / "choose_representatives" / "{discovery}" / "n{number}" / "{shard}.tsv"
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
     params:
         code=code_of("choose_representatives"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        classes=shard_class_indices,
         hdbscan=hdbscan_settings,
     script:
         "../workflow/scripts/choose_representatives.py"

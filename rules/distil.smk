@@ -35,14 +35,14 @@ rule generate_images:
 rule choose_from_pool:
     input:
         unpack(selecting_teacher),
-        pools=all_generated,
+        pool=shared_generated,
         classes=CLASSES,
     output:
-        selection=DATA / "selected" / "{method}" / "ipc{ipc}.csv",
+        selection=DATA / "selected" / "{method}" / "ipc{ipc}" / "{shard}.csv",
     log:
-        LOGS / "choose_from_pool" / "{method}" / "ipc{ipc}.log",
+        LOGS / "choose_from_pool" / "{method}" / "ipc{ipc}" / "{shard}.log",
     benchmark:
-        BENCHMARKS / "choose_from_pool" / "{method}" / "ipc{ipc}.tsv"
+        BENCHMARKS / "choose_from_pool" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("choose_from_pool")),
     priority: LONG_CHAIN
@@ -119,11 +119,11 @@ rule select_by_features:
         manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
     output:
-        selection=DATA / "selected" / "{method}" / "ipc{ipc}.csv",
+        selection=DATA / "selected" / "{method}" / "ipc{ipc}" / "{shard}.csv",
     log:
-        LOGS / "select_by_features" / "{method}" / "ipc{ipc}.log",
+        LOGS / "select_by_features" / "{method}" / "ipc{ipc}" / "{shard}.log",
     benchmark:
-        BENCHMARKS / "select_by_features" / "{method}" / "ipc{ipc}.tsv"
+        BENCHMARKS / "select_by_features" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("select_by_features")),
     conda:
@@ -133,7 +133,7 @@ rule select_by_features:
         dataset=plan.dataset.name,
         seed=plan.seed,
         select=selection_settings,
-        shards=selecting_shards,
+        classes=shard_class_indices,
     script:
         "../workflow/scripts/select_by_features.py"
 

@@ -21,6 +21,7 @@ rule draw_contact_sheet:
         "../envs/retort.yaml"
     params:
         code=code_of("draw_contact_sheet"),
+        classes=MOST_CLASSES,
     script:
         "../workflow/scripts/draw_contact_sheet.py"
 
@@ -45,6 +46,7 @@ rule draw_gallery:
         "../envs/retort.yaml"
     params:
         code=code_of("draw_gallery"),
+        classes=MOST_CLASSES,
         names=[row["method"] for row in plan.smallest_sets()],
     script:
         "../workflow/scripts/draw_gallery.py"
@@ -71,6 +73,7 @@ rule draw_classes:
         "../envs/retort.yaml"
     params:
         code=code_of("draw_classes"),
+        classes=MOST_CLASSES,
         names=[row["method"] for row in plan.largest_sets()],
     script:
         "../workflow/scripts/draw_classes.py"
@@ -78,8 +81,8 @@ rule draw_classes:
 
 rule draw_discovery:
     input:
-        clusters=discovered_clusters,
-        representatives=rules.choose_representatives.output.representatives,
+        clusters=drawn_clusters,
+        representatives=drawn_representatives,
         classes=CLASSES,
     output:
         figure=report(
@@ -96,14 +99,15 @@ rule draw_discovery:
         "../envs/retort.yaml"
     params:
         code=code_of("draw_discovery"),
+        classes=MOST_CLASSES,
     script:
         "../workflow/scripts/draw_discovery.py"
 
 
 rule draw_typicality:
     input:
-        maps=all_typicality_maps,
-        patches=all_ranked_patches,
+        maps=drawn_maps,
+        patches=drawn_patches,
         manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
     output:
@@ -123,6 +127,7 @@ rule draw_typicality:
         "../envs/retort.yaml"
     params:
         code=code_of("draw_typicality"),
+        classes=MOST_CLASSES,
         first=patches_per_image,
     script:
         "../workflow/scripts/draw_typicality.py"
@@ -130,9 +135,9 @@ rule draw_typicality:
 
 rule draw_refinement:
     input:
-        unpack(chosen_members),
-        generated=all_generated,
-        refined=all_refined,
+        unpack(drawn_choice),
+        generated=drawn_generated,
+        refined=drawn_refined,
         classes=CLASSES,
     output:
         figure=report(
@@ -151,6 +156,7 @@ rule draw_refinement:
         "../envs/retort.yaml"
     params:
         code=code_of("draw_refinement"),
+        classes=MOST_CLASSES,
     script:
         "../workflow/scripts/draw_refinement.py"
 

@@ -111,6 +111,8 @@ rule judge_model:
         code=code_of("judge_model"),
         model=model_settings,
         codec=codec_settings,
+        side=plan.dataset.resolution,
+        dataset=plan.dataset.name,
         seed=plan.seed,
     script:
         "../workflow/scripts/judge_model.py"

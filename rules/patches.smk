@@ -98,6 +98,8 @@ rule rank_patches:
     conda:
         "../envs/retort.yaml"
     threads: 2
+    resources:
+        batch=64,
     params:
         code=code_of("rank_patches"),
         dataset=plan.dataset.name,

@@ -21,12 +21,7 @@ def shared_embedding(wildcards):
     return path_of(rules.embed_classes.output.embedding, discovery=owner, shard=wildcards.shard)
 
 
-def discovered_clusters(wildcards):
-    return collect(rules.cluster_classes.output.clusters, discovery=wildcards.discovery, shard=plan.shards)
-
-
-def representatives_of(method, number):
+def representatives_of(method, number, shard):
     """The representatives that guide a method, or are its images."""
-    return path_of(
-        rules.choose_representatives.output.representatives, discovery=plan.discovery_of(method), number=number
-    )
+    of_shard = {"discovery": plan.discovery_of(method), "number": number, "shard": shard}
+    return path_of(rules.choose_representatives.output.representatives, **of_shard)

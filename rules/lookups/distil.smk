@@ -15,7 +15,7 @@ def guiding_representatives(wildcards):
         return {}
     encoder = plan.encoder_of(model_of(wildcards))
     return {
-        "representatives": representatives_of(wildcards.method, wildcards.number),
+        "representatives": representatives_of(wildcards.method, wildcards.number, wildcards.shard),
         "latents": path_of(rules.encode_latents.output.latents, encoder=encoder, shard=wildcards.shard),
     }
 
@@ -53,10 +53,16 @@ def selection_settings(wildcards):
 
 
 def chosen_members(wildcards):
-    """Which of a pool to go on with; all of what was generated when there is no pool."""
-    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
-    pooled = wildcards.method in plan.methods_that("choose_from_pool")
-    return {"chosen": path_of(rules.choose_from_pool.output.selection, **of_set)} if pooled else {}
+    """Which of a pool to go on with; nothing when all of what was generated is wanted."""
+    if wildcards.method not in plan.methods_that("choose_from_pool"):
+        return {}
+    return {"chosen": path_of(rules.choose_from_pool.output.selection, **wildcards)}
+
+
+def all_chosen(wildcards):
+    if wildcards.method not in plan.methods_that("choose_from_pool"):
+        return {}
+    return {"chosen": collect(rules.choose_from_pool.output.selection, **wildcards, shard=plan.shards)}
 
 
 def refinement_settings(wildcards):
@@ -64,32 +70,32 @@ def refinement_settings(wildcards):
 
 
 def selecting_features(wildcards):
-    """Latents, or what a teacher sees, of every training image."""
-    return space_shards(plan.selection_space(wildcards.method))
-
-
-def selecting_shards(wildcards):
-    """The shard of each class, in label order."""
-    shards = space_shards(plan.selection_space(wildcards.method))
-    return [str(path) for path, labels in zip(shards, plan.shards.values()) for _ in labels]
+    """Latents, or what a teacher sees, of the shard's training images."""
+    space = plan.selection_space(wildcards.method)
+    if "encoder" in space:
+        return path_of(rules.encode_latents.output.latents, encoder=space["encoder"], shard=wildcards.shard)
+    return path_of(rules.describe_images.output.features, teacher=space["teacher"], shard=wildcards.shard)
 
 
 def set_parts(wildcards):
-    """What a set is written from: a selection of real images, or shards of images that were made."""
-    method, ipc = wildcards.method, wildcards.ipc
-    of_set = {"method": method, "ipc": ipc}
-    if plan.compose_of(method):
-        return {"images": collect(rules.compose_mosaics.output.images, **of_set, shard=plan.shards)}
-    if plan.generate_of(method):
+    """What a set is written from, and the models behind it: a selection of real images, or images that were made."""
+    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+    models = [DATA / "models" / name for name in plan.models_of(wildcards.method)]
+    if plan.compose_of(wildcards.method):
+        made = collect(rules.compose_mosaics.output.images, **of_set, shard=plan.shards)
+        return {"images": made, "models": models}
+    if plan.generate_of(wildcards.method):
         refined = collect(rules.refine_latents.output.images, **of_set, shard=plan.shards)
-        return {
-            "images": refined if plan.refine_of(method) else all_generated(wildcards),
-            "models": [model_directory(wildcards), encoder_directory(wildcards)],
-            **chosen_members(wildcards),
-        }
-    if plan.discovery_of(method):
-        return {"selection": representatives_of(method, ipc)}
-    return {"selection": path_of(DATA / "selected" / "{method}" / "ipc{ipc}.csv", **of_set)}
+        made = refined if plan.refine_of(wildcards.method) else all_generated(wildcards)
+        return {"images": made, "models": models, **all_chosen(wildcards)}
+    if plan.discovery_of(wildcards.method):
+        shown = [representatives_of(wildcards.method, wildcards.ipc, shard) for shard in plan.shards]
+        return {"selection": shown, "models": models}
+    if wildcards.method in plan.methods_that("select_by_features"):
+        selected = collect(rules.select_by_features.output.selection, **of_set, shard=plan.shards)
+    else:
+        selected = collect(rules.select_images.output.selection, **of_set)
+    return {"selection": selected, "models": models}
 
 
 def set_about(wildcards):

@@ -21,18 +21,42 @@ def figures_of(methods=None):
     ]
 
 
-def all_refined(wildcards):
-    return collect(rules.refine_latents.output.images, method=wildcards.method, ipc=wildcards.ipc, shard=plan.shards)
+# Pictures show the first classes only, so they read no more than the shards that hold them.
+DRAWN_SHARDS = plan.shards_of_first(MOST_CLASSES)
 
 
-def all_typicality_maps(wildcards):
-    return collect(
-        rules.score_typicality.output.maps, typicality=plan.typicality_of(wildcards.method), shard=plan.shards
-    )
+def drawn_generated(wildcards):
+    return collect(rules.generate_images.output.images, **generated_by(wildcards), shard=DRAWN_SHARDS)
 
 
-def all_ranked_patches(wildcards):
-    return [ranked_path(wildcards.method, shard) for shard in plan.shards]
+def drawn_refined(wildcards):
+    return collect(rules.refine_latents.output.images, method=wildcards.method, ipc=wildcards.ipc, shard=DRAWN_SHARDS)
+
+
+def drawn_choice(wildcards):
+    """Which of a pool was refined; nothing when there is no pool."""
+    if wildcards.method not in plan.methods_that("choose_from_pool"):
+        return {}
+    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+    return {"chosen": collect(rules.choose_from_pool.output.selection, **of_set, shard=DRAWN_SHARDS)}
+
+
+def drawn_maps(wildcards):
+    typicality = plan.typicality_of(wildcards.method)
+    return collect(rules.score_typicality.output.maps, typicality=typicality, shard=DRAWN_SHARDS)
+
+
+def drawn_patches(wildcards):
+    return [ranked_path(wildcards.method, shard) for shard in DRAWN_SHARDS]
+
+
+def drawn_clusters(wildcards):
+    return collect(rules.cluster_classes.output.clusters, discovery=wildcards.discovery, shard=DRAWN_SHARDS)
+
+
+def drawn_representatives(wildcards):
+    of_discovery = {"discovery": wildcards.discovery, "number": wildcards.number}
+    return collect(rules.choose_representatives.output.representatives, **of_discovery, shard=DRAWN_SHARDS)
 
 
 def patches_per_image(wildcards):

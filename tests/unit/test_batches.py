@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.stages.batches import in_batches, on_grid
+from retort.stages.batches import in_batches, kept_places, on_grid
 
 firsts, counts, sizes = st.integers(0, 200), st.integers(1, 100), st.integers(1, 40)
 
@@ -45,8 +45,20 @@ def test_item_has_the_same_place_however_the_range_is_cut_into_shards(total, ipc
         assert shard == {n: whole[n] for n in range(start * ipc, end * ipc)}
 
 
+@given(firsts, counts, sizes)
+def test_kept_places_are_those_that_hold_a_number_of_their_own_each_number_once(first, count, size):
+    kept = {}
+    for b, batch in enumerate(on_grid(first, count, size)):
+        for place in kept_places(batch, size):
+            assert batch[place] not in kept
+            kept[batch[place]] = (first // size + b, place)
+    assert kept == places(first, count, size)
+
+
 def test_grid_by_example():
     assert list(on_grid(5, 4, 4)) == [[5, 5, 6, 7], [8, 8, 8, 8]]
+    assert kept_places([5, 5, 6, 7], 4) == [1, 2, 3]
+    assert kept_places([8, 8, 8, 8], 4) == [0]
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_latents_are_those_of_the_pixels(home):
 
 # ---------------------------------------------------------------- every sampler, and pools
 
-ROUNDING = {"rtol": 0, "atol": 2e-3}  # of latents of about 1 to 10, after five guided steps in float32
+ROUNDING = {"rtol": 1e-4, "atol": 2e-3}  # of latents in the hundreds, for the model knows nothing of images
 
 
 @pytest.fixture(params=SAMPLERS)
@@ -295,24 +295,29 @@ def test_a_dit_splits_noise_and_variance(home, name):
 # ---------------------------------------------------------------- guided towards representatives
 
 
+PLACES = (5, 0, 3)  # of the representatives among the latents of their class
+
+
 @pytest.fixture(scope="module")
-def guide(home) -> tuple[Path, Path]:
-    """Representatives, three a class, and the latents of seven images of each class, in which they are not in order."""
+def guide(home):
+    """guide(classes): three representatives a class, and the latents of the seven images of each class."""
     rng = np.random.default_rng(5)
     rows = {c: np.arange(7) * 10 + k for k, c in enumerate(CLASSES)}
-    latents = {c: rng.standard_normal((7, *SHAPE)) for c in CLASSES}
-    listed = [
-        {"class_index": k, "index": i, "row": rows[c][place]}
-        for k, c in enumerate(CLASSES)
-        for i, place in enumerate((5, 0, 3))
-    ]
-    write_rows(home / "representatives.csv", ["class_index", "index", "row"], listed)
-    return home / "representatives.csv", write_latents(home / "clean.safetensors", latents, rows)
+    latents = write_latents(home / "clean.safetensors", {c: rng.standard_normal((7, *SHAPE)) for c in CLASSES}, rows)
+
+    def shard(classes: list[int]) -> tuple[Path, Path]:
+        path = home / f"representatives{''.join(map(str, classes))}.csv"
+        places = [(k, i, rows[CLASSES[k]][place]) for k in classes for i, place in enumerate(PLACES)]
+        columns = ["class_index", "index", "row"]
+        write_rows(path, columns, [dict(zip(columns, place, strict=True)) for place in places])
+        return path, latents
+
+    return shard
 
 
-def targets_of(guide, classes: list[int]) -> np.ndarray:
-    latents = open_tensors(guide[1])
-    return np.concatenate([latents[f"latents/{CLASSES[k]}"][[5, 0, 3]] for k in classes])
+def targets_of(home: Path, classes: list[int]) -> np.ndarray:
+    latents = open_tensors(home / "clean.safetensors")
+    return np.concatenate([latents[f"latents/{CLASSES[k]}"][list(PLACES)] for k in classes])
 
 
 def strong(sampler: str, strength: float, until: float = 1.0) -> dict:
@@ -321,10 +326,11 @@ def strong(sampler: str, strength: float, until: float = 1.0) -> dict:
 
 
 def test_images_move_towards_their_representatives_as_strength_grows(home, guide, sampler):
-    targets = targets_of(guide, [1, 2])
+    """Weakly, since five steps of a model that knows nothing of images are long ones."""
+    targets = targets_of(home, [1, 2])
     distances = []
-    for strength in (0.0, 0.005, 0.02):
-        found = make(home, [1, 2], 4, guide=guide, **strong(sampler, strength))["latents"]
+    for strength in (0.0, 0.0005, 0.002):
+        found = make(home, [1, 2], 4, guide=guide([1, 2]), **strong(sampler, strength))["latents"]
         distances.append(np.linalg.norm((found - targets).reshape(6, -1), axis=1).mean())
     assert distances[0] > distances[1] > distances[2]
 
@@ -337,22 +343,30 @@ def test_image_i_is_guided_towards_the_ith_representative_of_its_class(home, gui
         return latents
 
     monkeypatch.setattr(generate, "sample", watch)
-    make(home, [1, 2], 2, guide=guide)
-    np.testing.assert_array_equal(torch.cat(seen), targets_of(guide, [1, 2]))
+    make(home, [1, 2], 1, guide=guide([1, 2]))
+    np.testing.assert_array_equal(torch.cat(seen), targets_of(home, [1, 2]))
 
 
 def test_guided_images_depend_on_neither_shard_nor_batch(home, guide, sampler):
-    settings = {"guide": guide, **strong(sampler, 0.02)}
-    whole = make(home, [0, 1, 2, 3], 5, **settings)
-    parts = [make(home, shard, 5, **settings) for shard in ([0, 1], [2], [3])]
-    np.testing.assert_array_equal(np.concatenate([p["latents"] for p in parts]), whole["latents"])
-    np.testing.assert_allclose(make(home, [0, 1, 2, 3], 1, **settings)["latents"], whole["latents"], **ROUNDING)
+    def shard(classes, batch):
+        return make(home, classes, batch, guide=guide(classes), **strong(sampler, 0.02))
+
+    whole = shard([0, 1, 2, 3], 5)
+    parts = [shard(classes, 5) for classes in ([0, 1], [2], [3])]
+    for key in whole:
+        np.testing.assert_array_equal(np.concatenate([p[key] for p in parts]), whole[key])
+    np.testing.assert_allclose(shard([0, 1, 2, 3], 1)["latents"], whole["latents"], **ROUNDING)
+
+
+def test_the_rows_of_the_representatives_are_recorded(home, guide):
+    assert make(home, [1, 2], 4, guide=guide([1, 2]))["row"].tolist() == [51, 1, 31, 52, 2, 32]
+    assert "row" not in make(home, [1, 2], 4)
 
 
 def test_a_guide_without_strength_or_time_changes_no_bit(home, guide, sampler):
     usual = make(home, [1, 2], 4, **strong(sampler, 0.0))
     for strength, until in ((0.0, 1.0), (0.5, 0.0)):
-        found = make(home, [1, 2], 4, guide=guide, **strong(sampler, strength, until))
+        found = make(home, [1, 2], 4, guide=guide([1, 2]), **strong(sampler, strength, until))
         np.testing.assert_array_equal(found["latents"], usual["latents"])
         np.testing.assert_array_equal(found["pixels"], usual["pixels"])
 
@@ -361,7 +375,7 @@ def test_a_representative_without_a_latent_is_an_error(home, guide, tmp_path):
     listed = [{"class_index": 1, "index": i, "row": row} for i, row in enumerate((51, 1, 999))]
     write_rows(tmp_path / "representatives.csv", ["class_index", "index", "row"], listed)
     with pytest.raises(RetortError, match=r"clean\.safetensors has no latent for row 999 of class bee; delete it"):
-        make(home, [1], 4, guide=(tmp_path / "representatives.csv", guide[1]), **strong("ddim", 0.1))
+        make(home, [1], 4, guide=(tmp_path / "representatives.csv", guide([1])[1]), **strong("ddim", 0.1))
 
 
 # ---------------------------------------------------------------- invert

@@ -4,13 +4,14 @@ import io
 import random
 import threading
 import time
+from itertools import islice
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from retort.data import images
-from retort.data.images import BadImage, image_size, read_rgb, resized, square, stream_squares
+from retort.data.images import BadImage, image_size, read_rgb, resized, square, stream_images, stream_squares
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -267,3 +268,53 @@ def test_stream_raises_at_the_bad_image_after_yielding_those_before(shades):
 
 def test_stream_of_nothing_is_empty():
     assert list(stream_squares([], 4, threads=2)) == []
+
+
+# ---------------------------------------------------------------- streaming at each image's own size
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_images_are_streamed_at_their_own_sizes_in_order(tmp_path, threads):
+    sizes = [(5, 9), (9, 5), (1, 1), (30, 2), (7, 7)]  # width, height
+    rng, expected, paths = np.random.default_rng(0), [], []
+    for i, (width, height) in enumerate(sizes):
+        expected.append(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        paths.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray(expected[-1]).save(paths[-1])
+    found = list(stream_images(iter(paths), threads, ahead=2))
+    assert len(found) == len(expected)
+    for image, own in zip(found, expected, strict=True):
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, own)
+
+
+def test_images_are_turned_upright_and_made_rgb_as_everywhere(tmp_path):
+    turned, grey = tmp_path / "turned.jpg", tmp_path / "grey.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter
+    Image.new("RGB", (8, 4), (255, 0, 0)).save(turned, exif=exif)
+    Image.new("L", (3, 2), 77).save(grey)
+    first, second = stream_images([str(turned), str(grey)], threads=2)
+    assert first.shape == (8, 4, 3)
+    np.testing.assert_array_equal(second, np.full((2, 3, 3), 77))
+
+
+def test_the_stream_of_images_keeps_to_its_lead_and_raises_at_the_bad_one(shades, monkeypatch):
+    read, begun = images.read_rgb, []
+
+    def counted(path):
+        begun.append(path)
+        return read(path)
+
+    monkeypatch.setattr(images, "read_rgb", counted)
+    with open(shades[7], "wb"):
+        pass
+    stream, found = stream_images(shades, threads=2, ahead=3), []
+    for image in islice(stream, 7):
+        found.append(int(image[0, 0, 0]))
+        time.sleep(0.002)  # let the readers run as far as they may
+        assert len(begun) <= len(found) + 3
+    assert found == list(range(7))
+    with pytest.raises(BadImage, match=r"7\.png: empty file"):
+        next(stream)
+    assert list(stream_images([])) == []

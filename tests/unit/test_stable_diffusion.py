@@ -151,7 +151,6 @@ def test_no_variance_is_learned(directory):
     eps, variance = model.eps_and_variance(noise(), times, model.null(1))
     assert torch.equal(eps, model.eps(noise(), times, model.null(1)))
     assert variance is None
-    assert not model.learned_variance
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ def home(tmp_path_factory) -> Path:
 def save_set(home: Path, selection: str, name: str, copy: bool) -> None:
     table, train = str(home / "classes.csv"), str(home / "train.safetensors")
     about = {"dataset": "birds", "method": name, "ipc": "2"}
-    write_set(table, train, str(home / f"{selection}.csv"), [], None, [], str(home / name), copy=copy, about=about)
+    write_set(table, train, [str(home / f"{selection}.csv")], [], [], [], str(home / name), copy=copy, about=about)
 
 
 def label(home: Path, name: str, kind: str, views: ViewSettings | None, output: Path) -> Path:

@@ -12,6 +12,7 @@ from retort.models.teacher import (
     accuracy,
     affine_maps,
     check_teacher,
+    features_and_logits,
     load_teacher,
     logits_of,
     save_teacher,
@@ -103,6 +104,40 @@ def test_logits_do_not_depend_on_the_batch():
     pixels, _ = squares(7)
     module = untrained()
     torch.testing.assert_close(logits_of(module, pixels, batch=2), logits_of(module, pixels), rtol=1e-4, atol=1e-5)
+
+
+def test_raw_logits_are_of_images_that_were_not_normalised():
+    pixels, _ = squares(5)
+    module = untrained()
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        expected = module(images)
+    torch.testing.assert_close(logits_of(module, pixels, normalise=False), expected, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(logits_of(module, pixels), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize(("arch", "dims"), [("resnet8", 64), ("resnet8x2", 128), ("convnet3", 128)])
+def test_features_are_what_the_head_makes_logits_of(arch, dims):
+    torch.manual_seed(0)
+    module, (pixels, _) = build_classifier(arch, 3, 8).eval(), squares(7)
+    seen = []
+    module.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    expected = logits_of(module, pixels)
+    features, logits = features_and_logits(module, pixels)
+    assert features.shape == (7, dims)
+    assert (features.dtype, features.device.type, features.requires_grad) == (torch.float32, "cpu", False)
+    torch.testing.assert_close(features, seen[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    assert len(torch.unique(features, dim=0)) == 7
+
+
+def test_features_do_not_depend_on_the_batch():
+    pixels, _ = squares(7)
+    module = untrained()
+    for one, other in zip(
+        features_and_logits(module, pixels, batch=2), features_and_logits(module, pixels), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_accuracy_is_the_share_of_highest_logits_that_are_right():

@@ -5,7 +5,7 @@ from retort.stages.job import job
 
 with job(snakemake):
     choose_from_pool(
-        snakemake.input.pools,
+        snakemake.input.pool,
         snakemake.input.get("teacher"),
         snakemake.input.classes,
         snakemake.output.selection,

@@ -9,6 +9,9 @@ with job(snakemake):
         snakemake.input.manifest,
         snakemake.input.classes,
         snakemake.output.representatives,
+        classes=snakemake.params.classes,
         count=int(snakemake.wildcards.number),
+        dataset=snakemake.params.dataset,
+        seed=snakemake.params.seed,
         **snakemake.params.hdbscan,
     )

@@ -10,4 +10,5 @@ with job(snakemake):
         snakemake.input.train,
         snakemake.input.classes,
         snakemake.output.figures,
+        classes=snakemake.params.classes,
     )

@@ -9,5 +9,6 @@ with job(snakemake):
         snakemake.input.train,
         snakemake.input.classes,
         snakemake.output.figure,
+        classes=snakemake.params.classes,
         title=f"{snakemake.wildcards.method}, {snakemake.wildcards.ipc} per class",
     )

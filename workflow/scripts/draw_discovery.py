@@ -9,4 +9,5 @@ with job(snakemake):
         snakemake.input.representatives,
         snakemake.input.classes,
         snakemake.output.figure,
+        classes=snakemake.params.classes,
     )

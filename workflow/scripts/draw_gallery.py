@@ -10,4 +10,5 @@ with job(snakemake):
         snakemake.input.train,
         snakemake.input.classes,
         snakemake.output.figure,
+        classes=snakemake.params.classes,
     )

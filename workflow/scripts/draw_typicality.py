@@ -10,5 +10,6 @@ with job(snakemake):
         snakemake.input.manifest,
         snakemake.input.classes,
         snakemake.output.figure,
+        classes=snakemake.params.classes,
         first=snakemake.params.first,
     )

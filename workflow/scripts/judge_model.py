@@ -12,6 +12,8 @@ with job(snakemake):
         name=snakemake.wildcards.model,
         model=ModelFiles(snakemake.input.model, **snakemake.params.model),
         codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
+        side=snakemake.params.side,
+        dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
         batch=snakemake.resources.batch,
     )

@@ -20,5 +20,6 @@ with job(snakemake):
         clusters=snakemake.params.clusters,
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
+        batch=snakemake.resources.batch,
         threads=snakemake.threads,
     )

@@ -7,8 +7,9 @@ with job(snakemake):
     select_by_features(
         snakemake.input.manifest,
         snakemake.input.classes,
-        snakemake.params.shards,
+        snakemake.input.features,
         snakemake.output.selection,
+        classes=snakemake.params.classes,
         select=snakemake.params.select,
         ipc=int(snakemake.wildcards.ipc),
         dataset=snakemake.params.dataset,

@@ -7,9 +7,9 @@ with job(snakemake):
     write_set(
         snakemake.input.classes,
         snakemake.input.train,
-        snakemake.input.get("selection"),
+        snakemake.input.get("selection", []),
         snakemake.input.get("images", []),
-        snakemake.input.get("chosen"),
+        snakemake.input.get("chosen", []),
         snakemake.input.get("models", []),
         snakemake.output.distilled,
         copy=snakemake.params.copy_images,

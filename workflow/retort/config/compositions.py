@@ -182,24 +182,25 @@ class Compositions:
         inversion = self.config.inversions[start.inversion]
         return settings | {"steps": inversion.steps, "first": inversion.stop + (start.first_step == "reference")}
 
+    def models_of(self, method: str) -> list[str]:
+        """Diffusion models and encoders that a method's images depend on."""
+        generate, typicality = self.generate_of(method), self.typicality_of(method)
+        space, discovery = self.feature_space(method) or {}, self.discovery_of(method)
+        run = [generate.model] if generate else [self.config.typicalities[typicality].model] if typicality else []
+        encoders = [*map(self.encoder_of, run), space.get("encoder")]
+        encoders += [self.config.discoveries[discovery].encoder] if discovery else []
+        return list(dict.fromkeys(name for name in [*run, *encoders] if name))
+
     def provenance_of(self, method: str) -> dict:
         """The part of the config that a method's sets depend on, for people who find the set without the config."""
-        config, generate, start, typicality = self.config, self.generate_of(method), self.start_of(method), None
-        if name := self.typicality_of(method):
-            typicality = config.typicalities[name].model
-        models = [model for model in (generate and generate.model, typicality) if model]
-        space, discovery = self.feature_space(method) or {}, self.discovery_of(method)
-        encoders = [
-            *map(self.encoder_of, models),
-            *([config.discoveries[discovery].encoder] if discovery else []),
-            *([space["encoder"]] if "encoder" in space else []),
-        ]
+        config, start = self.config, self.start_of(method)
+        discovery, typicality = self.discovery_of(method), self.typicality_of(method)
         shared = {
-            "models": (config.models, dict.fromkeys([*models, *encoders])),
+            "models": (config.models, self.models_of(method)),
             "teachers": (config.teachers, sorted(self.teachers_of(method))),
             "inversions": (config.inversions, [start.inversion] if start else []),
             "discoveries": (config.discoveries, [discovery] if discovery else []),
-            "typicalities": (config.typicalities, [name] if name else []),
+            "typicalities": (config.typicalities, [typicality] if typicality else []),
         }
         dump = {"mode": "json", "exclude_none": True}
         return {
@@ -212,8 +213,9 @@ class Compositions:
 
 
 def _draw(start: InversionStart | None) -> InversionStart | None:
-    """A start but for where sampling begins, which happens after the draw."""
-    return start and start.model_copy(update={"first_step": "reference"})
+    """What a draw of starts depends on: not where sampling begins, nor, for the closed form, the groups of a search."""
+    unread = {"first_step": "reference"} | ({"groups": 1} if start and start.search == "closed-form" else {})
+    return start and start.model_copy(update=unread)
 
 
 def _sampled(generate: Generate | None) -> Generate | None:

@@ -47,6 +47,10 @@ class Plan(Compositions):
             f"{i:04d}": list(range(first, min(first + size, count))) for i, first in enumerate(range(0, count, size))
         }
 
+    def shards_of_first(self, classes: int) -> list[str]:
+        """The shards that hold the first `classes` classes."""
+        return [shard for shard, members in self.shards.items() if members[0] < classes]
+
     def shard_class_ids(self, shard: str) -> list[str]:
         return [self.classes[i] for i in self.shards[shard]]
 

@@ -62,12 +62,14 @@ def representatives(
     min_cluster_size: int,
     min_samples: int,
     seed_candidates: int = 3,
+    seed: int = 0,
 ) -> Representatives:
     """Exactly `count` rows of the embedding (n, d), one for each of `count` clusters, in the reference's order.
 
     A cluster that HDBSCAN found is represented by its member of highest probability (the lowest row among equals), any
     other by the member nearest to its centre. `min_cluster_size` and `min_samples` are those of `clusters` and serve
     the splits as well. `seed_candidates`: how many of the largest sub-clusters give starting points for a split.
+    `seed`: of k-means on noise, 0 in the reference; splits draw nothing.
 
     Raises ValueError for n < count, count < 1, seed_candidates < 2, clusters of another length than the embedding,
     and values that are not finite.
@@ -83,7 +85,7 @@ def representatives(
         missing = count - len(groups)
         noise = np.flatnonzero(clusters.labels < 0)
         if missing and len(noise) >= missing * _noise_per_centre(count):
-            groups = groups + _from_noise(embedding, noise, missing)
+            groups = groups + _from_noise(embedding, noise, missing, seed)
         elif missing:
             groups = _divided(groups, count, min_cluster_size, _shrinking(min_cluster_size), split)
         return _summary(embedding, groups, count)
@@ -169,9 +171,9 @@ def _split(
     return children if len(children) == 2 else []
 
 
-def _from_noise(embedding: np.ndarray, noise: np.ndarray, wanted: int) -> list[_Group]:
+def _from_noise(embedding: np.ndarray, noise: np.ndarray, wanted: int, seed: int) -> list[_Group]:
     points = embedding[noise]
-    return _around_centres(points, noise, KMeans(wanted, n_init="auto", random_state=0).fit(points), NOISE)
+    return _around_centres(points, noise, KMeans(wanted, n_init="auto", random_state=seed).fit(points), NOISE)
 
 
 def _around_centres(points: np.ndarray, rows: np.ndarray, fit: KMeans, origin: str) -> list[_Group]:

@@ -5,7 +5,18 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from retort.methods.discovery import rotated
+
 ITERATIONS = 50  # of k-means
+
+
+def cover(coverage: str, features: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """`count` rows of features (n, D) by "herding" (which needs no seed) or "kmeans"; (count,) int64.
+
+    Features of more numbers than rows are rotated to n - 1 first, which keeps every distance and costs less.
+    """
+    features = rotated(features) if features.shape[1] > len(features) else features
+    return herding(features, count) if coverage == "herding" else kmeans_medoids(features, count, seed)
 
 
 def herding(features: np.ndarray, count: int) -> np.ndarray:
@@ -145,8 +156,3 @@ def _one_thread(faiss) -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
-
-
-def cover(coverage: str, features: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """`count` rows of features (n, D) by "herding" (which needs no seed) or "kmeans"; (count,) int64."""
-    return herding(features, count) if coverage == "herding" else kmeans_medoids(features, count, seed)

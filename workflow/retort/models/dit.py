@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from diffusers import DDIMScheduler
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from torch import Tensor
 
@@ -12,6 +11,8 @@ from retort.data.manifest import ClassEntry
 from retort.errors import RetortError
 from retort.models.codec import Codec
 from retort.models.interface import Condition
+from retort.models.schedules import read_schedule
+from retort.models.weights import load_weights
 
 
 class DiT:
@@ -39,16 +40,14 @@ class DiT:
         timestep_embedding: "diffusers" (frequency shift 1, as D3HR runs) or "original" (shift 0, as the original
         DiT code and CaO2 run); the weights are the same, the predictions are not.
         """
-        transformer = DiTTransformer2DModel.from_pretrained(
-            Path(directory, "transformer"),
-            torch_dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            low_cpu_mem_usage=False,
-        )
-        scheduler = DDIMScheduler.from_pretrained(Path(directory, "scheduler"), local_files_only=True)
+        transformer = load_weights(DiTTransformer2DModel, Path(directory, "transformer"), dtype)
+        schedule = read_schedule(Path(directory, "scheduler"))
+        if schedule.prediction != "epsilon":
+            raise RetortError(
+                f"{directory} predicts {schedule.prediction!r}; a DiT that predicts the noise can be used"
+            )
         set_timestep_embedding(transformer, timestep_embedding)
-        return cls(transformer.to(device), scheduler.alphas_cumprod, codec)
+        return cls(transformer.to(device), schedule.alphas_cumprod, codec)
 
     @property
     def device(self) -> torch.device:

@@ -12,7 +12,8 @@ from retort.errors import RetortError
 from retort.models.codec import Codec
 from retort.models.interface import Condition
 from retort.models.schedules import Schedule, read_schedule
-from retort.models.stable_diffusion import PLACE_OF_NAME, TextToImage, load_weights, tokenize
+from retort.models.stable_diffusion import PLACE_OF_NAME, TextToImage, tokenize
+from retort.models.weights import load_weights
 
 TextEncoders = tuple[CLIPTextModel, CLIPTextModelWithProjection]
 

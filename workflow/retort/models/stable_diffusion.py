@@ -1,5 +1,6 @@
 """Text-to-image UNets of diffusers behind the model interface: what they share, and Stable Diffusion 1.x and 2.x."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from retort.errors import RetortError
 from retort.models.codec import Codec
 from retort.models.interface import Condition, join
 from retort.models.schedules import Schedule, read_schedule
+from retort.models.weights import load_weights
 
 PLACE_OF_NAME = "{name}"
 
@@ -24,8 +26,6 @@ class TextToImage(ABC):
     A class is called by its first name, the part before the first comma; `prompt` says what stands around it. Every
     prompt is encoded once, alone: an embedding then depends neither on its neighbours nor on their number.
     """
-
-    learned_variance = False
 
     def __init__(self, unet: UNet2DConditionModel, schedule: Schedule, codec: Codec, prompt: str = PLACE_OF_NAME):
         if PLACE_OF_NAME not in prompt:
@@ -86,10 +86,12 @@ class TextToImage(ABC):
         return self.eps(latents, timesteps, condition), None
 
     def check_classes(self, classes: Sequence[ClassEntry]) -> None:
-        """Raises RetortError for a class that has no name to be called by; any other can be asked for."""
-        if nameless := [entry.id for entry in classes if not first_name(entry)]:
+        """Raises RetortError for a class that has no name to be called by, or only a WordNet id such as n01440764."""
+        nameless = [entry.id for entry in classes if re.fullmatch(r"(n\d{8})?", first_name(entry))]
+        if nameless:
             raise RetortError(
-                f"class {nameless[0]!r} has no name to put into the prompt {self.prompt!r}; give every class a name"
+                f"class {nameless[0]!r} has no name to put into the prompt {self.prompt!r} ({len(nameless)} such "
+                "classes); give names in dataset.class_names"
             )
 
     def _once(self, text: str | None) -> Condition:
@@ -163,23 +165,3 @@ def tokenize(text: str, tokenizer: CLIPTokenizer, text_encoder: torch.nn.Module)
     length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
     tokens = tokenizer([text], padding="max_length", max_length=length, truncation=True, return_tensors="pt")
     return tokens.input_ids.to(text_encoder.device)
-
-
-def load_weights(kind: type, directory: Path, dtype: torch.dtype) -> torch.nn.Module:
-    """A network of diffusers or transformers from its directory; only safetensors weights are read.
-
-    Raises RetortError when weights are missing: the libraries would fill them with random numbers and only warn.
-    """
-    network, told = kind.from_pretrained(
-        directory,
-        torch_dtype=dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        low_cpu_mem_usage=False,
-        output_loading_info=True,
-    )
-    if missing := sorted(told["missing_keys"]):
-        raise RetortError(
-            f"{directory} lacks {len(missing)} weights of a {kind.__name__}, {missing[0]} for one; fetch it whole"
-        )
-    return network

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from retort.config.seeds import numpy_rng
-from retort.data.tensors import open_tensors, write_tensors
+from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.groups import BLOCK, best_groups, matched_group, score_groups
 
 
@@ -39,12 +39,18 @@ def choose_starts(
     if search == "closed-form":
         group = matched_group(draw(0)[0].astype(np.float64))
         index, score = np.full(classes, -1), score_groups(group[None], flat, skew_weight)[0]
-        z = np.broadcast_to(group, (classes, *group.shape))
     else:
         best = best_groups(
             draw, groups, flat, skew_weight, lambda blocks: tqdm(blocks, desc="scoring groups", unit="block")
         )
         index, score = best.index, best.score
-        z = np.stack([draw(i // BLOCK)[i % BLOCK] for i in index.tolist()])
-    latents = mean[:, None] + np.sqrt(variance)[:, None] * z.reshape(classes, ipc, *shape)
-    write_tensors(output, {"latents": latents.astype(np.float32), "group": index, "score": score})
+    layout = {
+        "latents": ((classes, ipc, *shape), "float32"),
+        "group": ((classes,), "int64"),
+        "score": ((classes,), "float64"),
+    }
+    with create_tensors(output, layout) as maps:
+        maps["group"][:], maps["score"][:] = index, score
+        for label, number in enumerate(index.tolist()):  # one class in memory at a time
+            z = group if number < 0 else draw(number // BLOCK)[number % BLOCK]
+            maps["latents"][label] = mean[label] + np.sqrt(variance[label]) * z.reshape(ipc, *shape)

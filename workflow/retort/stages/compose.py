@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from retort.data.manifest import read_classes
+from retort.data.manifest import read_classes, read_split
 from retort.data.tensors import write_tensors
 from retort.errors import RetortError
 from retort.methods.mosaics import mosaic_ranks, stitch, to_uint8_truncated
@@ -34,15 +34,17 @@ def compose_mosaics(
     the class that has fewer patches than its mosaics need.
     """
     table, patches = read_classes(class_table), read_patches(ranked)
+    paths = read_split(manifest, "train", [table[label].id for label in classes]).set_index("row")["path"]
     order = mosaic_ranks(ipc, grid, fill)
     pixels, rows, scores = [], [], []
     for label in tqdm(classes, desc="composing", unit="class"):
         members = patches[patches["class_id"] == table[label].id].iloc[: ipc * grid**2]
-        cut = torch.from_numpy(cut_patches(members, manifest, side // grid, threads, as_unit=True))
-        try:
-            mosaics = stitch(cut, ipc, grid, side, fill)
-        except ValueError as error:
-            raise RetortError(f"class {table[label].id}: {error}") from None
+        if len(members) < ipc * grid**2:
+            raise RetortError(
+                f"class {table[label].id}: {ipc} images of {grid} x {grid} need {ipc * grid**2} patches, found "
+                f"{len(members)}; lower ipc in runs or the method's grid, or let it keep more patches"
+            )
+        mosaics = stitch(torch.stack(list(cut_patches(members, paths, side // grid, threads))), ipc, grid, side, fill)
         pixels.append(to_uint8_truncated(mosaics) if rounding == "truncate" else to_pixels(2 * mosaics - 1))
         rows.append(members["row"].to_numpy()[order])
         scores.append(members["score"].to_numpy()[order].mean(1))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from retort.config.seeds import derive_seed
 from retort.data.files import whole_file
 from retort.data.manifest import read_classes, read_split
 from retort.data.tensors import open_tensors, write_tensors
@@ -37,20 +38,26 @@ def cluster_shard(
 
 
 def choose_representatives(
-    discovered: Sequence[str],
+    discovered: str,
     manifest: str,
     class_table: str,
     output: str,
     *,
+    classes: Sequence[int],
     count: int,
     min_cluster_size: int,
     min_samples: int,
+    dataset: str,
+    seed: int,
 ) -> None:
-    """CSV of class_index, index, row, image_id, origin, cluster_size: exactly `count` real images of each class."""
-    images = read_split(manifest, "train").set_index("row")["image_id"]
-    tensors = {name: array for path in discovered for name, array in open_tensors(path).items()}
-    chosen = []
-    for entry in tqdm(read_classes(class_table), desc=f"{count} representatives", unit="class"):
+    """CSV of class_index, index, row, image_id, origin, cluster_size: exactly `count` real images of each class.
+
+    `classes` are label indices. Raises RetortError naming a class that has fewer images.
+    """
+    entries = read_classes(class_table)
+    ids = read_split(manifest, "train", [entries[label].id for label in classes]).set_index("row")["image_id"]
+    tensors, chosen = open_tensors(discovered), []
+    for entry in tqdm([entries[label] for label in classes], desc=f"{count} representatives", unit="class"):
         clusters = Clusters(np.asarray(tensors[f"labels/{entry.id}"]), np.asarray(tensors[f"probabilities/{entry.id}"]))
         try:
             found = representatives(
@@ -59,12 +66,13 @@ def choose_representatives(
                 count,
                 min_cluster_size=min_cluster_size,
                 min_samples=min_samples,
+                seed=derive_seed(seed, "representatives", dataset, entry.id) % 2**32,
             )
         except ValueError as error:
             raise RetortError(f"class {entry.id}: {error}; lower ipc in runs, or the method's pool") from None
         rows = tensors[f"rows/{entry.id}"][found.rows]
         for index, row in enumerate(rows.tolist()):
-            chosen.append((entry.index, index, row, images[row], found.origins[index], int(found.sizes[index])))
+            chosen.append((entry.index, index, row, ids[row], found.origins[index], int(found.sizes[index])))
     columns = ["class_index", "index", "row", "image_id", "origin", "cluster_size"]
     with whole_file(output) as scratch:
         pd.DataFrame(chosen, columns=columns).to_csv(scratch, index=False)

@@ -40,9 +40,9 @@ def draw_accuracy(table: str, output: str, *, full: list[str]) -> None:
         axis.grid(alpha=0.3)
     axes[0][0].set_yticks(range(len(methods)), methods)
     axes[0][0].set_ylim(len(methods) - 0.5, -0.5)
-    handles, labels = axes[0][0].get_legend_handles_labels()
+    marks = {label: mark for axis in axes[0] for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / size[1]))
-    figure.legend(handles, labels, fontsize=8, ncols=len(labels), loc="upper center")
+    figure.legend(marks.values(), marks.keys(), fontsize=8, ncols=len(marks), loc="upper center")
     with whole_file(output) as scratch:
         figure.savefig(scratch, dpi=150, format="png")
     plt.close(figure)

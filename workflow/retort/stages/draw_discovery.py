@@ -12,21 +12,23 @@ from retort.data.tensors import open_tensors
 
 matplotlib.use("Agg")
 
-MOST_CLASSES, ACROSS = 20, 5
+ACROSS = 5
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = "osD^vP"
 
 
-def draw_discovery(discovered: Sequence[str], representatives: str, class_table: str, output: str) -> None:
+def draw_discovery(
+    discovered: Sequence[str], representatives: Sequence[str], class_table: str, output: str, *, classes: int
+) -> None:
     """One panel per class: the first two principal axes of the embedding, in which the clusters were found."""
-    classes = read_classes(class_table)[:MOST_CLASSES]
+    shown = read_classes(class_table)[:classes]
     tensors = {name: array for path in discovered for name, array in open_tensors(path).items()}
-    chosen = read_rows(representatives)
-    down = -(-len(classes) // ACROSS)
+    chosen = [row for path in representatives for row in read_rows(path)]
+    down = -(-len(shown) // ACROSS)
     figure, axes = plt.subplots(down, ACROSS, figsize=(2.6 * ACROSS, 2.7 * down), squeeze=False)
-    for axis in axes.flat[len(classes) :]:
+    for axis in axes.flat[len(shown) :]:
         axis.set_axis_off()
-    for axis, c in zip(axes.flat, classes, strict=False):
+    for axis, c in zip(axes.flat, shown, strict=False):
         points = principal_plane(np.asarray(tensors[f"embedding/{c.id}"]))
         labels, rows = np.asarray(tensors[f"labels/{c.id}"]), np.asarray(tensors[f"rows/{c.id}"])
         noise = labels < 0
@@ -36,7 +38,7 @@ def draw_discovery(discovered: Sequence[str], representatives: str, class_table:
             axis.scatter(*points[labels == k].T, s=12, **style)
         stars = [int(np.flatnonzero(rows == int(r["row"]))[0]) for r in chosen if int(r["class_index"]) == c.index]
         axis.scatter(*points[stars].T, s=90, marker="*", c="black", edgecolors="white", linewidths=0.8, zorder=3)
-        axis.set_title(f"{c.name}: {labels.max() + 1} clusters, {noise.sum()} noise", fontsize=8)
+        axis.set_title(f"{c.name}: {labels.max() + 1} clusters, {noise.sum()} noise", fontsize=8, parse_math=False)
         axis.set_xticks([])
         axis.set_yticks([])
     figure.tight_layout()

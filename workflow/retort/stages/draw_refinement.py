@@ -9,21 +9,27 @@ from retort.data.manifest import read_classes
 from retort.data.tensors import open_tensors
 from retort.stages.sheet import draw_sheet
 
-MOST_CLASSES, MOST_IMAGES, AMPLIFY = 20, 5, 8
+MOST_IMAGES, AMPLIFY = 5, 8
 
 
 def draw_refinement(
-    generated: Sequence[str], refined: Sequence[str], chosen: str | None, class_table: str, output: str
+    generated: Sequence[str],
+    refined: Sequence[str],
+    chosen: Sequence[str],
+    class_table: str,
+    output: str,
+    *,
+    classes: int,
 ) -> None:
     """One row per class: images before, after, and their difference, amplified around grey.
 
     `chosen` names the members of the pool that were refined; without it, all of what was generated.
     """
-    picks = {(int(r["class_index"]), int(r["index"])): int(r["member"]) for r in read_rows(chosen)} if chosen else {}
+    picks = {(int(r["class_index"]), int(r["index"])): int(r["member"]) for path in chosen for r in read_rows(path)}
     before = {place: pixels for path in generated for place, pixels in _by_place(path)}
     after = {place: pixels for path in refined for place, pixels in _by_place(path)}
     rows = []
-    for c in read_classes(class_table)[:MOST_CLASSES]:
+    for c in read_classes(class_table)[:classes]:
         places = [place for place in after if place[0] == c.index][:MOST_IMAGES]
         pairs = [(before[c.index, picks.get(place, place[1])], after[place]) for place in places]
         rows.append((c.name, [[b for b, _ in pairs], [a for _, a in pairs], [_difference(*pair) for pair in pairs]]))

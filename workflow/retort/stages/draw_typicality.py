@@ -14,12 +14,19 @@ from retort.data.tensors import open_tensors
 from retort.stages.patch_table import read_patches
 from retort.stages.sheet import draw_sheet
 
-MOST_CLASSES, SIDE = 12, 96
+SIDE = 96
 WARM, COLD = np.array([213, 94, 0]), np.array([0, 114, 178])  # Okabe and Ito: told apart with any colour vision
 
 
 def draw_typicality(
-    maps: Sequence[str], patches: Sequence[str], manifest: str, class_table: str, output: str, *, first: int
+    maps: Sequence[str],
+    patches: Sequence[str],
+    manifest: str,
+    class_table: str,
+    output: str,
+    *,
+    classes: int,
+    first: int,
 ) -> None:
     """One row per class: the images of its `first` patches, then the same under their maps with the windows.
 
@@ -27,16 +34,16 @@ def draw_typicality(
     """
     table = pd.concat([read_patches(path) for path in patches])
     arrays = {name: array for path in maps for name, array in open_tensors(path).items()}
-    rows = []
-    for c in read_classes(class_table)[:MOST_CLASSES]:
+    shown, rows = read_classes(class_table)[:classes], []
+    train = read_split(manifest, "train", [c.id for c in shown]).set_index("row")
+    for c in shown:
         best = list(table[table["class_id"] == c.id].head(first).itertuples())
-        images = read_split(manifest, "train", [c.id]).set_index("row")
         place = {int(r): i for i, r in enumerate(arrays[f"rows/{c.id}"])}
         heat = [np.asarray(arrays[f"maps/{c.id}"][place[p.row]]) for p in best]
         scale = max(np.quantile(np.abs(heat), 0.99), 1e-12)
-        plain = [square(read_rgb(images.loc[p.row, "path"]), SIDE) for p in best]
+        plain = [square(read_rgb(train.loc[p.row, "path"]), SIDE) for p in best]
         over = [
-            _overlaid(pixels, h / scale, p, images.loc[p.row]) for pixels, h, p in zip(plain, heat, best, strict=True)
+            _overlaid(pixels, h / scale, p, train.loc[p.row]) for pixels, h, p in zip(plain, heat, best, strict=True)
         ]
         rows.append((c.name, [plain, over]))
     draw_sheet(rows, ("images of the first patches", "typicality and windows"), output, tile=SIDE)

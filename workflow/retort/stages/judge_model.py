@@ -1,10 +1,12 @@
 """How good a diffusion model is, as its teacher sees it: the share of samples recognised as what they should be."""
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from retort.config.seeds import torch_rng
 from retort.data.files import write_json
+from retort.data.images import resized
 from retort.data.manifest import read_classes
 from retort.methods.ddim import sample
 from retort.methods.guidance import guided
@@ -26,23 +28,33 @@ def judge_model(
     name: str,
     model: ModelFiles,
     codec: CodecFiles,
+    side: int,
+    dataset: str,
     seed: int,
     batch: int,
 ) -> None:
-    """Sample about SAMPLES images over all classes at a few guidances and count those the teacher calls right."""
+    """Sample about SAMPLES images at a few guidances and count those the teacher calls right.
+
+    They are spread evenly over the classes, or over SAMPLES of them where there are more; resized to `side`, at which
+    the teacher sees images.
+    """
     classes = read_classes(class_table)
     diffusion, judge = load_diffusion(model, codec), load_teacher(teacher, [c.id for c in classes])
-    wanted = [c for c in classes for _ in range(max(1, SAMPLES // len(classes)))]
+    diffusion.check_classes(classes)
+    judged = classes[:: -(-len(classes) // SAMPLES)]
+    wanted = [(c, i) for c in judged for i in range(max(1, SAMPLES // len(judged)))]
     rows = []
     for guidance in GUIDANCES:
         right = 0.0
-        for numbered in in_batches(tqdm(list(enumerate(wanted)), desc=f"sampling at guidance {guidance:g}"), batch):
-            noise = [torch.randn(diffusion.latent_shape, generator=torch_rng(seed, "judge", i)) for i, _ in numbered]
-            members = [c for _, c in numbered]
-            denoise = guided(diffusion, diffusion.condition(members), guidance)
+        for members in in_batches(tqdm(wanted, desc=f"sampling at guidance {guidance:g}"), batch):
+            noise = [
+                torch.randn(diffusion.latent_shape, generator=torch_rng(seed, "judge", dataset, c.id, i))
+                for c, i in members
+            ]
+            denoise = guided(diffusion, diffusion.condition([c for c, _ in members]), guidance)
             latents = sample(torch.stack(noise).to(diffusion.device), denoise, diffusion.alphas_cumprod, 50, 49)
-            logits = logits_of(judge, to_pixels(diffusion.decode(latents)))
-            right += accuracy(logits, torch.tensor([c.index for c in members]).numpy()) * len(members)
+            pixels = np.stack([resized(square, side) for square in to_pixels(diffusion.decode(latents))])
+            right += accuracy(logits_of(judge, pixels), np.array([c.index for c, _ in members])) * len(members)
         measure = f"share of {len(wanted)} samples the teacher recognises, guidance {guidance:g}"
         rows.append({"model": name, "kind": model.kind, "measure": measure, "value": right / len(wanted)})
         print(f"{measure}: {rows[-1]['value']:.3f}")

@@ -1,24 +1,31 @@
 """Rank scored patches for diversity."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
 
 from retort.config.seeds import derive_seed
+from retort.data.manifest import read_split
+from retort.errors import RetortError
 from retort.methods.coverage import diverse_ranking
+from retort.models.load import CodecFiles, load_codec
+from retort.models.pixels import to_images, to_pixels
 from retort.models.teacher import features_and_logits, load_teacher
+from retort.stages.batches import in_batches
 from retort.stages.patch_table import BOX, cut_patches, ranked_rows, read_patches, write_patches
 
 
 class Embedder:
-    """Patches (n, side, side, 3) uint8 to features (n, D): an encoder's latents, or a teacher's last layer."""
+    """Patches to features (n, D): an encoder's latents, or a teacher's last layer; `batch` patches in memory."""
 
-    def __init__(self, side: int, features):
+    def __init__(self, side: int, features: Callable[[np.ndarray], np.ndarray]):
         self.side, self._features = side, features
 
-    def __call__(self, pixels: np.ndarray, batch: int = 64) -> np.ndarray:
-        return np.concatenate([self._features(pixels[i : i + batch]) for i in range(0, len(pixels), batch)])
+    def __call__(self, patches: Iterable[torch.Tensor], batch: int) -> np.ndarray:
+        """patches: (3, side, side) in [0, 1] each."""
+        chunks = (to_pixels(2 * torch.stack(chunk) - 1) for chunk in in_batches(patches, batch))
+        return np.concatenate([self._features(chunk) for chunk in chunks])
 
     @classmethod
     def of_teacher(cls, directory: str, class_ids: Sequence[str], side: int) -> "Embedder":
@@ -26,11 +33,8 @@ class Embedder:
         return cls(side, lambda pixels: features_and_logits(judge, pixels)[0].numpy())
 
     @classmethod
-    def of_encoder(cls, codec) -> "Embedder":
-        """codec: a CodecFiles. The posterior mean, laid flat."""
-        from retort.models.load import load_codec
-        from retort.models.pixels import to_images
-
+    def of_encoder(cls, codec: CodecFiles) -> "Embedder":
+        """The posterior mean, laid flat."""
         model = load_codec(codec)
 
         def latents(pixels: np.ndarray) -> np.ndarray:
@@ -50,16 +54,23 @@ def rank_patches(
     clusters: int,
     dataset: str,
     seed: int,
+    batch: int,
     threads: int,
 ) -> None:
-    """The scored patches in an order whose every beginning is diverse, by clusters of what `embedder` makes of them."""
+    """The scored patches in an order whose every beginning is diverse, by clusters of what `embedder` makes of them.
+
+    Raises RetortError naming the class in which features are not finite.
+    """
     patches, rows = read_patches(scored), []
+    paths = read_split(manifest, "train", list(classes)).set_index("row")["path"]
     for class_id in classes:
         members = patches[patches["class_id"] == class_id]
-        features = embedder(cut_patches(members, manifest, embedder.side, threads))
-        order, cluster = diverse_ranking(
-            features, members["score"].to_numpy(), clusters, derive_seed(seed, "patches", dataset, class_id) % 2**31
-        )
+        features = embedder(cut_patches(members, paths, embedder.side, threads), batch)
+        clustering_seed = derive_seed(seed, "patches", dataset, class_id) % 2**31
+        try:
+            order, cluster = diverse_ranking(features, members["score"].to_numpy(), clusters, clustering_seed)
+        except ValueError as error:
+            raise RetortError(f"class {class_id}: {error}") from None
         ranked = members.iloc[order]
         rows.append(ranked_rows(class_id, ranked, ranked[BOX].to_numpy(), ranked["score"].to_numpy(), cluster[order]))
     write_patches(rows, output)

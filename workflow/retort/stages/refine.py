@@ -9,15 +9,15 @@ from tqdm import tqdm
 
 from retort.config.seeds import numpy_rng, torch_rng
 from retort.data.files import read_rows
-from retort.data.images import resized
 from retort.data.manifest import read_classes
-from retort.data.tensors import open_tensors, write_tensors
+from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.ancestral import respace
 from retort.methods.refinement import draw_indices, refine
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.models.pixels import to_pixels
 from retort.stages.batches import kept_places, on_grid
-from retort.stages.generate import check_finite
+from retort.stages.made_images import check_finite, image_layout, write_images
+
+CARRIED = ("group", "score", "row")  # what the manifest says of how an image was generated
 
 
 @dataclass(frozen=True)
@@ -62,50 +62,48 @@ def refine_shard(
     place = {(int(c), int(i)): n for n, (c, i) in enumerate(zip(pool["class_index"], pool["index"], strict=True))}
     picks = {(int(r["class_index"]), int(r["index"])): int(r["member"]) for r in read_rows(chosen)} if chosen else {}
     first, total = classes[0] * ipc, len(classes) * ipc
-    latents = np.zeros((total, *diffusion.latent_shape), dtype=np.float32)
-    pixels = np.zeros((total, side, side, 3), dtype=np.uint8)
-    losses = np.zeros((total, refinement.iterations), dtype=np.float32)
-    batches = list(on_grid(first, total, batch))
+    cells = [divmod(n, ipc) for n in range(first, first + total)]
+    members = [picks.get(cell, cell[1]) for cell in cells]
+    carried = [key for key in CARRIED if key in pool]
+    layout = image_layout(total, diffusion.latent_shape, side) | {"member": ((total,), "int64")}
+    layout |= dict.fromkeys(("loss_before", "loss_after"), ((total,), "float64"))
+    layout |= {key: ((total,), pool[key].dtype.name) for key in carried}
+    batches, tenth = list(on_grid(first, total, batch)), max(1, refinement.iterations // 10)
     bar = tqdm(total=len(batches) * refinement.iterations, desc="refining", unit="step")
-    for numbers in batches:
-        cells = [divmod(n, ipc) for n in numbers]
-        members = [(label, picks.get((label, i), i)) for label, i in cells]
-        entries = [table[label] for label, _ in members]
-        condition = diffusion.condition(entries) if refinement.condition == "class" else diffusion.null(len(entries))
-        draws = [(seed, "refine", dataset, c.id, m) for c, (_, m) in zip(entries, members, strict=True)]
-        noise = torch.stack([torch.randn(diffusion.latent_shape, generator=torch_rng(*d, "noise")) for d in draws])
-        found, loss = refine(
-            torch.from_numpy(np.stack([pool["latents"][place[m]] for m in members])).to(diffusion.device),
-            noise.to(diffusion.device),
-            lambda x, t, condition=condition: diffusion.eps(x, t, condition),
-            schedule,
-            torch.from_numpy(np.stack([_indices(refinement, *d) for d in draws])),
-            lr=refinement.lr,
-            peak_weight=refinement.peak_weight,
-            timestep=refinement.timestep,
-            progress=lambda steps: _counted(steps, bar),
-        )
-        check_finite(found, [c.id for c in entries], "refined", "lower refine.lr")
-        with torch.inference_mode():
-            decoded = to_pixels(diffusion.decode(found))
-        for p in kept_places(numbers, batch):
-            latents[numbers[p] - first], losses[numbers[p] - first] = found[p].cpu().numpy(), loss[p].cpu().numpy()
-            pixels[numbers[p] - first] = resized(decoded[p], side)
-    bar.close()
-    numbers, tenth = np.arange(first, first + total), max(1, refinement.iterations // 10)
-    write_tensors(
-        output,
-        {
-            "latents": latents,
-            "pixels": pixels,
-            "class_index": numbers // ipc,
-            "index": numbers % ipc,
-            "member": np.array([picks.get(divmod(n, ipc), n % ipc) for n in numbers.tolist()]),
-            "loss_before": losses[:, :tenth].mean(1),
-            "loss_after": losses[:, -tenth:].mean(1),
-        },
-    )
-    before, after = losses[:, :tenth].mean(), losses[:, -tenth:].mean()
+    with create_tensors(output, layout) as maps, bar:
+        for numbers in batches:
+            rows = [n - first for n in numbers]
+            entries = [table[cells[r][0]] for r in rows]
+            draws = [(seed, "refine", dataset, c.id, members[r]) for c, r in zip(entries, rows, strict=True)]
+            noise = torch.stack([torch.randn(diffusion.latent_shape, generator=torch_rng(*d, "noise")) for d in draws])
+            start = np.stack([pool["latents"][place[cells[r][0], members[r]]] for r in rows])
+            by_class = refinement.condition == "class"
+            condition = diffusion.condition(entries) if by_class else diffusion.null(len(entries))
+            found, loss = refine(
+                torch.from_numpy(start).to(diffusion.device),
+                noise.to(diffusion.device),
+                lambda x, t, condition=condition: diffusion.eps(x, t, condition),
+                schedule,
+                torch.from_numpy(np.stack([_indices(refinement, *d) for d in draws])),
+                lr=refinement.lr,
+                peak_weight=refinement.peak_weight,
+                timestep=refinement.timestep,
+                progress=lambda steps: _counted(steps, bar),
+            )
+            check_finite(found, [c.id for c in entries], "refined", "lower refine.lr")
+            kept = kept_places(numbers, batch)
+            with torch.inference_mode():
+                write_images(maps, found, diffusion, side, {p: rows[p] for p in kept})
+            for p in kept:
+                maps["loss_before"][rows[p]], maps["loss_after"][rows[p]] = (
+                    loss[p, :tenth].mean(),
+                    loss[p, -tenth:].mean(),
+                )
+        maps["class_index"][:], maps["index"][:] = zip(*cells, strict=True)
+        maps["member"][:] = members
+        for key in carried:
+            maps[key][:] = pool[key][[place[label, m] for (label, _), m in zip(cells, members, strict=True)]]
+        before, after = maps["loss_before"].mean(), maps["loss_after"].mean()
     print(f"loss: {before:.3f} in the first tenth of the iterations, {after:.3f} in the last")
 
 

@@ -47,9 +47,9 @@ def score_crops(
     table = read_classes(class_table)
     judge, labels = load_teacher(teacher, [c.id for c in table]), {c.id: c.index for c in table}
     device = next(judge.parameters()).device
-    rows = []
+    train, rows = read_split(manifest, "train", list(classes)), []
     for class_id in classes:
-        members = read_split(manifest, "train", [class_id])
+        members = train[train["class_id"] == class_id]
         members = members.iloc[random_order(members["image_id"].tolist(), seed, dataset)[:images]]
         boxes, losses = [], []
         stream = stream_images(members["path"], threads)
@@ -67,5 +67,6 @@ def score_crops(
         best = best_crop_per_image(losses)
         loss = losses[best, np.arange(len(best))]
         order = ranked_by_loss(loss)
-        rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], -loss[order], -1))
+        score = -np.minimum(loss[order], np.finfo(np.float32).max)  # where the probability underflows it is infinite
+        rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], score, -1))
     write_patches(rows, output)

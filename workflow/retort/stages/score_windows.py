@@ -29,10 +29,10 @@ def score_windows(
     are in pixels of the image file.
     """
     maps, rows = open_tensors(typicality), []
-    size = max(1, round(window * resolution))
+    size, train = max(1, round(window * resolution)), read_split(manifest, "train", list(classes))
+    train = train.set_index("row", drop=False)
     for class_id in tqdm(classes, desc="windows", unit="class"):
-        images = read_split(manifest, "train", [class_id]).set_index("row", drop=False)
-        images = images.loc[maps[f"rows/{class_id}"].tolist()]
+        images = train.loc[maps[f"rows/{class_id}"].tolist()]
         scores = torch.from_numpy(np.array(maps[f"maps/{class_id}"]))
         best = top_windows(class_windows(scores, (resolution, resolution), (size, size), per_image), keep)
         members = images.iloc[best.image]

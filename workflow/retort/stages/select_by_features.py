@@ -10,46 +10,51 @@ from retort.data.files import whole_file
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
-from retort.methods.confidence import rank_candidates
 from retort.methods.coverage import cover
+from retort.stages.choices import judged, warn_of_wrong
 from retort.stages.describe import class_features
 
 
 def select_by_features(
     manifest: str,
     class_table: str,
-    shards: Sequence[str],
+    features: str,
     output: str,
     *,
+    classes: Sequence[int],
     select: dict,
     ipc: int,
     dataset: str,
     seed: int,
 ) -> None:
-    """CSV of class_index, index, row (in the train split), image_id; `ipc` rows per class.
+    """CSV of class_index, index, row (in the train split), image_id; by a teacher, correct and confidence as well.
 
-    select: {"coverage"} or {"teacher", "keep"}. shards: for each class, in label order, the file with its latents or
-    with what a teacher sees in it. Raises RetortError naming the class that has fewer images than `ipc`.
+    `classes` are label indices; `features` the file with their latents, or with what a teacher sees in them. select:
+    {"coverage"} or {"teacher", "keep"}. Raises RetortError naming a class that has fewer than `ipc` images.
     """
-    ids = read_split(manifest, "train").set_index("row")["image_id"]
+    entries = [read_classes(class_table)[label] for label in classes]
+    ids = read_split(manifest, "train", [entry.id for entry in entries]).set_index("row")["image_id"]
     chosen = []
-    for entry, shard in zip(read_classes(class_table), shards, strict=True):
+    for entry in entries:
         try:
-            rows = _rows(select, shard, entry, ipc, derive_seed(seed, "coverage", dataset, entry.id) % 2**31)
+            rows = _rows(select, features, entry, ipc, derive_seed(seed, "coverage", dataset, entry.id) % 2**31)
         except ValueError as error:
             raise RetortError(f"class {entry.id}: {error}; lower ipc in runs") from None
-        chosen += [(entry.index, index, row, ids[row]) for index, row in enumerate(rows)]
+        where = {"class_id": entry.id, "class_index": entry.index}
+        chosen += [where | {"index": i, "image_id": ids[row["row"]]} | row for i, row in enumerate(rows)]
+    warn_of_wrong(chosen, "the real images", "A better teacher, or fewer images per class, would help.")
     with whole_file(output) as scratch:
-        pd.DataFrame(chosen, columns=["class_index", "index", "row", "image_id"]).to_csv(scratch, index=False)
+        pd.DataFrame(chosen).drop(columns="class_id").to_csv(scratch, index=False)
 
 
-def _rows(select: dict, shard: str, entry: ClassEntry, ipc: int, seed: int) -> list[int]:
-    """Rows of the train split, best first."""
+def _rows(select: dict, features: str, entry: ClassEntry, ipc: int, seed: int) -> list[dict]:
+    """Rows of the train split, best first, with what the teacher says of them."""
     if "coverage" in select:
-        features, rows = class_features(shard, entry.id)
-        return rows[cover(select["coverage"], features, ipc, seed)].tolist()
-    seen = open_tensors(shard)
-    if len(seen[f"rows/{entry.id}"]) < ipc:
-        raise ValueError(f"{ipc} images are wanted of {len(seen[f'rows/{entry.id}'])}")
-    order = rank_candidates(torch.from_numpy(seen[f"logits/{entry.id}"].copy()), entry.index, select["keep"]).order
-    return seen[f"rows/{entry.id}"][order[:ipc]].tolist()
+        found, rows = class_features(features, entry.id)
+        return [{"row": row} for row in rows[cover(select["coverage"], found, ipc, seed)].tolist()]
+    seen = open_tensors(features)
+    rows = seen[f"rows/{entry.id}"]
+    if len(rows) < ipc:
+        raise ValueError(f"{ipc} images are wanted of {len(rows)}")
+    best = judged(torch.from_numpy(seen[f"logits/{entry.id}"].copy()), entry.index, select["keep"], ipc)
+    return [{"row": int(rows[b.pop("member")])} | b for b in best]

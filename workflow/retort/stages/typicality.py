@@ -14,8 +14,6 @@ from retort.methods.typicality import draw_noises, typicality_maps
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.stages.latents import class_latents
 
-DRAWS_AT_ONCE = 4  # per model call: small images fill a batch better so; the sum is in float64 either way
-
 
 @torch.inference_mode()
 def score_shard(
@@ -54,11 +52,10 @@ def score_shard(
             maps[f"rows/{class_id}"][:] = open_tensors(latents)[f"rows/{class_id}"]
             for first in range(0, len(images), batch):
                 chunk = torch.from_numpy(np.array(images[first : first + batch])).to(diffusion.device)
-                condition = diffusion.condition([entries[class_id]] * len(chunk))
+                condition, null = diffusion.condition([entries[class_id]] * len(chunk)), diffusion.null(len(chunk))
+                at_once = max(1, batch // len(chunk))  # a class's last images take several draws at a time
                 try:
-                    found = typicality_maps(
-                        diffusion, chunk, condition, diffusion.null(len(chunk)), noises, times, DRAWS_AT_ONCE
-                    )
+                    found = typicality_maps(diffusion, chunk, condition, null, noises, times, at_once)
                 except ValueError as error:
                     raise RetortError(f"class {class_id}: {error}") from None
                 maps[f"maps/{class_id}"][first : first + len(chunk)] = found.cpu().numpy()

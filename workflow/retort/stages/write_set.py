@@ -16,9 +16,9 @@ from retort.stages.decode import open_split
 from retort.stages.distilled import COLUMNS, MANIFEST
 
 # Columns of the manifest that come from a discovery, from a selection by a teacher, and from what made the images.
-FOUND = ("origin", "cluster_size")
+FOUND = ("origin", "cluster_size", "correct", "confidence")
 JUDGED = ("member", "correct", "confidence")
-MEASURED = ("group", "score", "member", "loss_before", "loss_after")
+MEASURED = ("group", "score", "member", "loss_before", "loss_after", "row")
 RECORDED_PACKAGES = ("torch", "diffusers", "transformers", "timm", "faiss-cpu", "umap-learn", "hdbscan")
 RECORDED_PACKAGES += ("numpy", "pillow", "snakemake")
 
@@ -26,9 +26,9 @@ RECORDED_PACKAGES += ("numpy", "pillow", "snakemake")
 def write_set(
     class_table: str,
     train: str,
-    selection: str | None,
+    selection: Sequence[str],
     shards: Sequence[str],
-    chosen: str | None,
+    chosen: Sequence[str],
     model_directories: Sequence[str],
     output: str,
     *,
@@ -60,19 +60,21 @@ def write_set(
         (scratch / "card.md").write_text(_card(provenance, classes, copy))
 
 
-def _selected(selection: str, train: str, classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
+def _selected(selection: Sequence[str], train: str, classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
     pixels, _ = open_split(train)
-    for row in read_rows(selection):
+    for row in (row for path in selection for row in read_rows(path)):
         where = {"row": row["row"], "source": row["image_id"]} | {key: row[key] for key in FOUND if key in row}
-        yield _row(classes[int(row["class_index"])], int(row["index"])) | where, pixels[int(row["row"])]
+        label, index = _place(row)
+        yield _row(classes[label], index) | where, pixels[int(row["row"])]
 
 
-def _made(shards: Sequence[str], chosen: str | None, classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
-    judged = {(int(r["class_index"]), int(r["index"])): r for r in read_rows(chosen)} if chosen else {}
+def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
+    judged = {_place(row): row for path in chosen for row in read_rows(path)}
     for tensors in map(open_tensors, shards):
         refined = "member" in tensors
         place = {(int(c), int(i)): n for n, (c, i) in enumerate(_numbers(tensors))}
-        wanted = [key for key in judged if key[0] in tensors["class_index"]] if judged and not refined else list(place)
+        held = {label for label, _ in place}
+        wanted = [key for key in judged if key[0] in held] if judged and not refined else list(place)
         for label, index in wanted:
             about = judged.get((label, index), {})
             n = place[(label, int(about["member"]) if about and not refined else index)]
@@ -82,6 +84,10 @@ def _made(shards: Sequence[str], chosen: str | None, classes: list[ClassEntry]) 
             if "rows" in tensors:
                 row |= {"source": "patches", "row": " ".join(map(str, tensors["rows"][n].tolist()))}
             yield row, tensors["pixels"][n]
+
+
+def _place(row: dict[str, str]) -> tuple[int, int]:
+    return int(row["class_index"]), int(row["index"])
 
 
 def _numbers(tensors: dict[str, np.ndarray]) -> Iterator[tuple[int, int]]:
