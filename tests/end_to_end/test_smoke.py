@@ -78,8 +78,11 @@ def test_smaller_sets_of_ddps_are_the_beginning_of_larger_ones(finished):
 
 def test_representatives_are_the_images_that_guide(finished):
     shown = pd.read_csv(finished.results("smoke", "distilled", "coda-real", "ipc2", "manifest.csv"))
-    guiding = pd.read_csv(finished.results("smoke", "representatives", "density", "n2.csv"))
+    shards = sorted(finished.results("smoke", "representatives", "density", "n2").glob("*.csv"))
+    guiding = pd.concat([pd.read_csv(shard) for shard in shards])
     assert shown["source"].tolist() == guiding["image_id"].tolist()
+    guided = pd.read_csv(finished.results("smoke", "distilled", "coda", "ipc2", "manifest.csv"))
+    assert guided["row"].tolist() == guiding["row"].tolist()
 
 
 def test_costs_and_model_quality_are_measured(finished):

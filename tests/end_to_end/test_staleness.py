@@ -18,12 +18,12 @@ def sets(count, **before):
 
 # d3hr itself at two sizes; d3hr-cao2, which no longer finds its pool with d3hr, or finds another.
 AFTER_D3HR = sets(
-    3, generate_images=6, choose_from_pool=1, refine_latents=2, draw_refinement=1, relabel_set=1, train_students=4
+    3, generate_images=6, choose_from_pool=2, refine_latents=2, draw_refinement=1, relabel_set=1, train_students=4
 )
 # Another start changes d3hr-coda too.
 AFTER_START = {**AFTER_D3HR, "write_set": 4, "draw_contact_sheet": 4, "train_students": 5}
 # coda at two sizes and d3hr-coda are guided by the representatives, coda-real at two sizes shows them.
-AFTER_DISCOVERY = sets(5, choose_representatives=2, generate_images=6, draw_discovery=1)
+AFTER_DISCOVERY = sets(5, choose_representatives=4, generate_images=6, draw_discovery=1)
 AFTER_RANKING = sets(2, compose_mosaics=4, draw_typicality=1)
 AFTER_REFINEMENT = sets(1, refine_latents=2, draw_refinement=1)
 
@@ -79,16 +79,16 @@ CONFIG_CHANGES = {
     "crops": (setting("methods/rded/compose/score/crops", 4), sets(1, score_crops=2, compose_mosaics=2)),
     "what the teacher keeps": (
         setting("methods/cao2/select/keep", "uncertain"),
-        {**AFTER_REFINEMENT, "choose_from_pool": 1},
+        {**AFTER_REFINEMENT, "choose_from_pool": 2},
     ),
     "rate of the refinement": (setting("methods/cao2/refine/lr", 0.001), AFTER_REFINEMENT),
     "size of the pool": (
         setting("methods/cao2/generate/pool", 3),
-        {**AFTER_REFINEMENT, "generate_images": 2, "choose_from_pool": 1},
+        {**AFTER_REFINEMENT, "generate_images": 2, "choose_from_pool": 2},
     ),
     "features of k-means": (
         setting("methods/kmeans/select", {"coverage": "kmeans", "encoder": "vae"}),
-        sets(1, select_by_features=1),
+        sets(1, select_by_features=2),
     ),
     "a method that no run names": (setting("methods/other", {"generate": {"model": "dit", "guidance": 1.0}}), {}),
 }
@@ -188,6 +188,6 @@ def test_what_methods_and_image_counts_share_is_planned_once(tmp_path):
     # One ranking and one scoring of patches by each way to score, whatever is composed of them.
     assert (planned["score_windows"], planned["rank_patches"], planned["score_crops"]) == (2, 2, 2)
     # Representatives for 1, 2 and 4 images; starts for 1, 2, 4 and (a pool of two) 8, by search and by formula.
-    assert planned["choose_representatives"] == 3
+    assert planned["choose_representatives"] == 3 * 2
     assert planned["choose_starts"] == 4 + 3
     assert (planned["train_vae"], planned["train_dit"], planned["train_teacher"]) == (1, 1, 1)

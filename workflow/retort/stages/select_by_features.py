@@ -39,7 +39,7 @@ def select_by_features(
         try:
             rows = _rows(select, features, entry, ipc, derive_seed(seed, "coverage", dataset, entry.id) % 2**31)
         except ValueError as error:
-            raise RetortError(f"class {entry.id}: {error}; lower ipc in runs") from None
+            raise RetortError(f"class {entry.id}: {error}") from None
         where = {"class_id": entry.id, "class_index": entry.index}
         chosen += [where | {"index": i, "image_id": ids[row["row"]]} | row for i, row in enumerate(rows)]
     warn_of_wrong(chosen, "the real images", "A better teacher, or fewer images per class, would help.")
@@ -55,6 +55,6 @@ def _rows(select: dict, features: str, entry: ClassEntry, ipc: int, seed: int) -
     seen = open_tensors(features)
     rows = seen[f"rows/{entry.id}"]
     if len(rows) < ipc:
-        raise ValueError(f"{ipc} images are wanted of {len(rows)}")
+        raise ValueError(f"{ipc} images are wanted of {len(rows)}; lower ipc in runs")
     best = judged(torch.from_numpy(seen[f"logits/{entry.id}"].copy()), entry.index, select["keep"], ipc)
     return [{"row": int(rows[b.pop("member")])} | b for b in best]
