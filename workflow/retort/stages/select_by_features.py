@@ -49,12 +49,12 @@ def select_by_features(
 
 def _rows(select: dict, features: str, entry: ClassEntry, ipc: int, seed: int) -> list[dict]:
     """Rows of the train split, best first, with what the teacher says of them."""
-    if "coverage" in select:
-        found, rows = class_features(features, entry.id)
-        return [{"row": row} for row in rows[cover(select["coverage"], found, ipc, seed)].tolist()]
     seen = open_tensors(features)
     rows = seen[f"rows/{entry.id}"]
     if len(rows) < ipc:
         raise ValueError(f"{ipc} images are wanted of {len(rows)}; lower ipc in runs")
+    if "coverage" in select:
+        found = cover(select["coverage"], class_features(features, entry.id)[0], ipc, seed)
+        return [{"row": row} for row in rows[found].tolist()]
     best = judged(torch.from_numpy(seen[f"logits/{entry.id}"].copy()), entry.index, select["keep"], ipc)
     return [{"row": int(rows[b.pop("member")])} | b for b in best]
