@@ -15,7 +15,7 @@ from retort.models.pixels import to_pixels
 from retort.models.teacher import accuracy, load_teacher, logits_of
 from retort.stages.batches import in_batches
 
-GUIDANCES = (1.0, 2.0, 4.0)
+GUIDANCES = (1.0, 4.0)
 SAMPLES = 100
 
 
