@@ -9,10 +9,11 @@ from tqdm import tqdm
 
 from retort.config.seeds import numpy_rng, torch_rng
 from retort.data.files import read_rows
-from retort.data.manifest import read_classes
+from retort.data.manifest import ClassEntry, read_classes
 from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.ancestral import respace
 from retort.methods.refinement import draw_indices, refine
+from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.stages.batches import kept_places, on_grid
 from retort.stages.made_images import check_finite, image_layout, write_images
@@ -57,13 +58,13 @@ def refine_shard(
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
     diffusion.check_classes(table)
-    schedule = respace(diffusion.alphas_cumprod, refinement.steps)
     pool = open_tensors(generated)
     place = {(int(c), int(i)): n for n, (c, i) in enumerate(zip(pool["class_index"], pool["index"], strict=True))}
     picks = {(int(r["class_index"]), int(r["index"])): int(r["member"]) for r in read_rows(chosen)} if chosen else {}
     first, total = classes[0] * ipc, len(classes) * ipc
     cells = [divmod(n, ipc) for n in range(first, first + total)]
     members = [picks.get(cell, cell[1]) for cell in cells]
+    sources = [place[label, member] for (label, _), member in zip(cells, members, strict=True)]
     carried = [key for key in CARRIED if key in pool]
     layout = image_layout(total, diffusion.latent_shape, side) | {"member": ((total,), "int64")}
     layout |= dict.fromkeys(("loss_before", "loss_after"), ((total,), "float64"))
@@ -75,43 +76,50 @@ def refine_shard(
             rows = [n - first for n in numbers]
             entries = [table[cells[r][0]] for r in rows]
             draws = [(seed, "refine", dataset, c.id, members[r]) for c, r in zip(entries, rows, strict=True)]
-            noise = torch.stack([torch.randn(diffusion.latent_shape, generator=torch_rng(*d, "noise")) for d in draws])
-            start = np.stack([pool["latents"][place[cells[r][0], members[r]]] for r in rows])
-            by_class = refinement.condition == "class"
-            condition = diffusion.condition(entries) if by_class else diffusion.null(len(entries))
-            found, loss = refine(
-                torch.from_numpy(start).to(diffusion.device),
-                noise.to(diffusion.device),
-                lambda x, t, condition=condition: diffusion.eps(x, t, condition),
-                schedule,
-                torch.from_numpy(np.stack([_indices(refinement, *d) for d in draws])),
-                lr=refinement.lr,
-                peak_weight=refinement.peak_weight,
-                timestep=refinement.timestep,
-                progress=lambda steps: _counted(steps, bar),
-            )
+            start = torch.from_numpy(np.stack([pool["latents"][sources[r]] for r in rows]))
+            found, loss = _refined(diffusion, start, entries, draws, refinement, bar)
             check_finite(found, [c.id for c in entries], "refined", "lower refine.lr")
-            kept = kept_places(numbers, batch)
+            kept = {at: rows[at] for at in kept_places(numbers, batch)}
             with torch.inference_mode():
-                write_images(maps, found, diffusion, side, {p: rows[p] for p in kept})
-            for p in kept:
-                maps["loss_before"][rows[p]], maps["loss_after"][rows[p]] = (
-                    loss[p, :tenth].mean(),
-                    loss[p, -tenth:].mean(),
-                )
+                write_images(maps, found, diffusion, side, kept)
+            for at, row in kept.items():
+                maps["loss_before"][row], maps["loss_after"][row] = loss[at, :tenth].mean(), loss[at, -tenth:].mean()
         maps["class_index"][:], maps["index"][:] = zip(*cells, strict=True)
         maps["member"][:] = members
         for key in carried:
-            maps[key][:] = pool[key][[place[label, m] for (label, _), m in zip(cells, members, strict=True)]]
+            maps[key][:] = pool[key][sources]
         before, after = maps["loss_before"].mean(), maps["loss_after"].mean()
     print(f"loss: {before:.3f} in the first tenth of the iterations, {after:.3f} in the last")
+
+
+def _refined(
+    diffusion: LatentDiffusion,
+    latents: torch.Tensor,
+    entries: Sequence[ClassEntry],
+    draws: Sequence[tuple],
+    refinement: Refinement,
+    bar: tqdm,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch of latents (N, C, H, W) refined, and their losses; `draws` seed each image's noise and steps."""
+    by_class = refinement.condition == "class"
+    condition = diffusion.condition(entries) if by_class else diffusion.null(len(entries))
+    noise = torch.stack([torch.randn(diffusion.latent_shape, generator=torch_rng(*d, "noise")) for d in draws])
+    steps, share, iterations = refinement.steps, refinement.share, refinement.iterations
+    indices = np.stack([draw_indices(steps, share, iterations, numpy_rng(*d, "steps")) for d in draws])
+    return refine(
+        latents.to(diffusion.device),
+        noise.to(diffusion.device),
+        lambda x, t: diffusion.eps(x, t, condition),
+        respace(diffusion.alphas_cumprod, steps),
+        torch.from_numpy(indices),
+        lr=refinement.lr,
+        peak_weight=refinement.peak_weight,
+        timestep=refinement.timestep,
+        progress=lambda taken: _counted(taken, bar),
+    )
 
 
 def _counted(steps: Iterable, bar: tqdm) -> Iterator:
     for step in steps:
         yield step
         bar.update()
-
-
-def _indices(refinement: Refinement, *draw: str | int) -> np.ndarray:
-    return draw_indices(refinement.steps, refinement.share, refinement.iterations, numpy_rng(*draw, "steps"))
