@@ -59,8 +59,8 @@ rule choose_from_pool:
 
 rule refine_latents:
     input:
-        unpack(chosen_members),
         images=shared_generated,
+        chosen=chosen_members,
         model=model_directory,
         encoder=encoder_directory,
         classes=CLASSES,

@@ -135,9 +135,9 @@ rule draw_typicality:
 
 rule draw_refinement:
     input:
-        unpack(drawn_choice),
         generated=drawn_generated,
         refined=drawn_refined,
+        chosen=drawn_choices,
         classes=CLASSES,
     output:
         figure=report(

@@ -3,7 +3,7 @@
 
 rule invert_latents:
     input:
-        latents=inversion_latents,
+        latents=model_latents,
         model=model_directory,
         encoder=encoder_directory,
         classes=CLASSES,

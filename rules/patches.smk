@@ -3,7 +3,7 @@
 
 rule score_typicality:
     input:
-        latents=typicality_latents,
+        latents=model_latents,
         model=model_directory,
         encoder=encoder_directory,
         classes=CLASSES,

@@ -13,10 +13,9 @@ def guiding_representatives(wildcards):
     """The representatives that sampling is drawn towards, with the latents that they stand for; none without a guide."""
     if plan.generate_of(wildcards.method).guide is None:
         return {}
-    encoder = plan.encoder_of(model_of(wildcards))
     return {
         "representatives": representatives_of(wildcards.method, wildcards.number, wildcards.shard),
-        "latents": path_of(rules.encode_latents.output.latents, encoder=encoder, shard=wildcards.shard),
+        "latents": model_latents(wildcards),
     }
 
 
@@ -38,8 +37,8 @@ def shared_generated(wildcards):
     return path_of(rules.generate_images.output.images, **generated_by(wildcards), shard=wildcards.shard)
 
 
-def all_generated(wildcards):
-    return collect(rules.generate_images.output.images, **generated_by(wildcards), shard=plan.shards)
+def generated_shards(wildcards, shards):
+    return collect(rules.generate_images.output.images, **generated_by(wildcards), shard=shards)
 
 
 def selecting_teacher(wildcards):
@@ -52,17 +51,22 @@ def selection_settings(wildcards):
     return plan.selection_of(wildcards.method)
 
 
+def pool_choices(wildcards, shards):
+    """Which of a pool to go on with; empty when all of what was generated is wanted."""
+    if wildcards.method not in plan.methods_that("choose_from_pool"):
+        return []
+    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+    return collect(rules.choose_from_pool.output.selection, **of_set, shard=shards)
+
+
 def chosen_members(wildcards):
-    """Which of a pool to go on with; nothing when all of what was generated is wanted."""
-    if wildcards.method not in plan.methods_that("choose_from_pool"):
-        return {}
-    return {"chosen": path_of(rules.choose_from_pool.output.selection, **wildcards)}
+    """The choice of one shard."""
+    return pool_choices(wildcards, wildcards.shard)
 
 
-def all_chosen(wildcards):
-    if wildcards.method not in plan.methods_that("choose_from_pool"):
-        return {}
-    return {"chosen": collect(rules.choose_from_pool.output.selection, **wildcards, shard=plan.shards)}
+def refined_shards(wildcards, shards):
+    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+    return collect(rules.refine_latents.output.images, **of_set, shard=shards)
 
 
 def refinement_settings(wildcards):
@@ -85,9 +89,9 @@ def set_parts(wildcards):
         made = collect(rules.compose_mosaics.output.images, **of_set, shard=plan.shards)
         return {"images": made, "models": models}
     if plan.generate_of(wildcards.method):
-        refined = collect(rules.refine_latents.output.images, **of_set, shard=plan.shards)
-        made = refined if plan.refine_of(wildcards.method) else all_generated(wildcards)
-        return {"images": made, "models": models, **all_chosen(wildcards)}
+        shards_of = refined_shards if plan.refine_of(wildcards.method) else generated_shards
+        made, chosen = shards_of(wildcards, plan.shards), pool_choices(wildcards, plan.shards)
+        return {"images": made, "models": models, "chosen": chosen}
     if plan.discovery_of(wildcards.method):
         shown = [representatives_of(wildcards.method, wildcards.ipc, shard) for shard in plan.shards]
         return {"selection": shown, "models": models}

@@ -6,17 +6,17 @@ def figures_of(methods=None):
     sets = plan.wanted("method", "ipc", methods=methods)
     refined = plan.methods_that("refine_latents")
     windowed = [m for m in plan.methods_that("score_windows") if m in {row["method"] for row in sets}]
-    discovered = {plan.discovery_of(row["method"]): [] for row in sets if plan.discovery_of(row["method"])}
-    for row in sets:
-        if plan.discovery_of(row["method"]):
-            discovered[plan.discovery_of(row["method"])].append(int(plan.count_of(**row)))
+    found = [job for row in sets for job in plan.jobs_of("choose_representatives", **row)]
+    largest = {
+        job["discovery"]: max(int(j["number"]) for j in found if j["discovery"] == job["discovery"]) for job in found
+    }
     return [
         *(path_of(rules.draw_contact_sheet.output.figure, **row) for row in sets),
         *(path_of(rules.draw_refinement.output.figure, **row) for row in sets if row["method"] in refined),
         *(path_of(rules.draw_typicality.output.figure, method=method) for method in windowed),
         *(
-            path_of(rules.draw_discovery.output.figure, discovery=name, number=max(numbers))
-            for name, numbers in discovered.items()
+            path_of(rules.draw_discovery.output.figure, discovery=name, number=number)
+            for name, number in largest.items()
         ),
     ]
 
@@ -26,19 +26,15 @@ DRAWN_SHARDS = plan.shards_of_first(MOST_CLASSES)
 
 
 def drawn_generated(wildcards):
-    return collect(rules.generate_images.output.images, **generated_by(wildcards), shard=DRAWN_SHARDS)
+    return generated_shards(wildcards, DRAWN_SHARDS)
 
 
 def drawn_refined(wildcards):
-    return collect(rules.refine_latents.output.images, method=wildcards.method, ipc=wildcards.ipc, shard=DRAWN_SHARDS)
+    return refined_shards(wildcards, DRAWN_SHARDS)
 
 
-def drawn_choice(wildcards):
-    """Which of a pool was refined; nothing when there is no pool."""
-    if wildcards.method not in plan.methods_that("choose_from_pool"):
-        return {}
-    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
-    return {"chosen": collect(rules.choose_from_pool.output.selection, **of_set, shard=DRAWN_SHARDS)}
+def drawn_choices(wildcards):
+    return pool_choices(wildcards, DRAWN_SHARDS)
 
 
 def drawn_maps(wildcards):

@@ -9,8 +9,7 @@ def encoder_settings(wildcards):
     return plan.codec_settings(wildcards.encoder)
 
 
-def space_input(space):
-    """The encoder or the teacher of a feature space, as a job's input."""
-    if "encoder" in space:
-        return {"encoder": DATA / "models" / space["encoder"]}
-    return {"teacher": teacher_directory(space["teacher"])}
+def model_latents(wildcards):
+    """The shard's latents, by the encoder of the job's model."""
+    encoder = plan.encoder_of(model_of(wildcards))
+    return path_of(rules.encode_latents.output.latents, encoder=encoder, shard=wildcards.shard)

@@ -1,11 +1,6 @@
 """Look-ups of patches.smk: what patches are scored by, clustered in and composed from."""
 
 
-def typicality_latents(wildcards):
-    encoder = plan.encoder_of(model_of(wildcards))
-    return path_of(rules.encode_latents.output.latents, encoder=encoder, shard=wildcards.shard)
-
-
 def typicality_settings(wildcards):
     return plan.config.typicalities[wildcards.typicality].model_dump(include={"draws", "low", "high"})
 
@@ -42,7 +37,11 @@ def shared_scores(wildcards):
 
 
 def clustering_space(wildcards):
-    return space_input(plan.feature_space(wildcards.method))
+    """The encoder or the teacher in whose features patches are clustered."""
+    space = plan.feature_space(wildcards.method)
+    if "encoder" in space:
+        return {"encoder": DATA / "models" / space["encoder"]}
+    return {"teacher": teacher_directory(space["teacher"])}
 
 
 def clustering_settings(wildcards):

@@ -68,7 +68,7 @@ def refined(home: Path, classes=(0, 1, 2, 3), batch=4, pool="pool", chosen="chos
     refine_shard(
         str(table),
         str(home / f"{pool}.safetensors"),
-        str(home / f"{chosen}.csv") if chosen else None,
+        [str(home / f"{chosen}.csv")] if chosen else [],
         str(home / "refined.safetensors"),
         **files(home),
         refinement=Refinement(**USUAL | changes),

@@ -6,6 +6,11 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTokenizer
 
+from retort.data.manifest import ClassEntry
+from retort.methods.ddim import sample
+from retort.methods.guidance import guided
+from retort.models.interface import LatentDiffusion
+
 SIDE = 16  # pixels; latents are half as large
 LENGTH = 12  # tokens in a prompt
 
@@ -92,3 +97,22 @@ def ddim_latents(pipeline, prompt: str, latents: torch.Tensor, steps: int, guida
         callback_on_step_end=keep,
     )
     return torch.cat(seen)
+
+
+def check_guided_ddim(model: LatentDiffusion, pipeline, entry: ClassEntry, steps: int, guidance: float) -> None:
+    """Our guided DDIM passes through the latents of the pipeline's, and guidance matters to them."""
+    noise = torch.randn(1, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    denoise, asked = guided(model, model.condition([entry]), guidance), []
+
+    def recorded(latents, timestep):
+        asked.append(latents)
+        return denoise(latents, timestep)
+
+    sample(noise, recorded, model.alphas_cumprod, steps, steps - 1)
+    # Ours ends at alpha-bar of timestep 1, as D3HR's reference does, so the last two steps lead elsewhere.
+    prompt, ours = entry.name.split(",")[0], torch.cat(asked[1:-1])
+    expected = ddim_latents(pipeline, prompt, noise, steps, guidance)[:-2]
+    assert len(ours) == steps - 2
+    torch.testing.assert_close(ours, expected, rtol=0, atol=2e-5 * expected.abs().max().item())
+    unguided = ddim_latents(pipeline, prompt, noise, steps, 1.0)[:-2]
+    assert (unguided - expected).abs().max() > 1e-3

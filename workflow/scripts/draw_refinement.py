@@ -7,7 +7,7 @@ with job(snakemake):
     draw_refinement(
         snakemake.input.generated,
         snakemake.input.refined,
-        snakemake.input.get("chosen", []),
+        snakemake.input.chosen,
         snakemake.input.classes,
         snakemake.output.figure,
         classes=snakemake.params.classes,

@@ -8,7 +8,7 @@ with job(snakemake):
     refine_shard(
         snakemake.input.classes,
         snakemake.input.images,
-        snakemake.input.get("chosen"),
+        snakemake.input.chosen,
         snakemake.output.images,
         model=ModelFiles(snakemake.input.model, **snakemake.params.model),
         codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),

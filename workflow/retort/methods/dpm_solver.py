@@ -12,9 +12,7 @@ def grid(alphas_cumprod: Tensor, steps: int, last: int = 0) -> tuple[list[int], 
 
     Timesteps are the sigmas' nearest ones, so the finest repeat. Raises ValueError for steps outside 1..T.
     """
-    scheduler = _scheduler(alphas_cumprod, steps)
-    timesteps = [t for t in scheduler.timesteps.tolist() if t >= last]
-    return timesteps, scheduler.sigmas[: len(timesteps)].tolist()
+    return _points(_scheduler(alphas_cumprod, steps), last)
 
 
 def sample(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: int, last: int = 0) -> Tensor:
@@ -24,8 +22,7 @@ def sample(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: in
     """
     scheduler = _scheduler(alphas_cumprod, steps)
     scheduler.set_begin_index(0)  # rounded timesteps repeat, so a step cannot be found by its timestep
-    timesteps, sigmas = grid(alphas_cumprod, steps, last)
-    for timestep, sigma in zip(timesteps, sigmas, strict=True):
+    for timestep, sigma in zip(*_points(scheduler, last), strict=True):
         eps = denoise(latents, timestep, sigma)
         latents = scheduler.step(eps, torch.tensor(timestep), latents).prev_sample
     return latents
@@ -44,3 +41,8 @@ def _scheduler(alphas_cumprod: Tensor, steps: int) -> DPMSolverMultistepSchedule
     scheduler.alphas_cumprod = alphas_cumprod.float()  # its own, multiplied up from betas in float32, are less exact
     scheduler.set_timesteps(steps)
     return scheduler
+
+
+def _points(scheduler: DPMSolverMultistepScheduler, last: int) -> tuple[list[int], list[float]]:
+    timesteps = [t for t in scheduler.timesteps.tolist() if t >= last]
+    return timesteps, scheduler.sigmas[: len(timesteps)].tolist()

@@ -9,19 +9,19 @@ from torch import Tensor
 
 from retort.data.manifest import ClassEntry
 from retort.errors import RetortError
+from retort.models.backbone import Backbone
 from retort.models.codec import Codec
 from retort.models.interface import Condition
 from retort.models.schedules import read_schedule
 from retort.models.weights import load_weights
 
 
-class DiT:
+class DiT(Backbone):
     """DiT over a diffusers pipeline directory (transformer/, scheduler/) and the codec of its latents."""
 
     def __init__(self, transformer: DiTTransformer2DModel, alphas_cumprod: Tensor, codec: Codec):
-        self.transformer = transformer.eval().requires_grad_(False)
-        self.alphas_cumprod = alphas_cumprod.double().cpu()
-        self.codec = codec
+        super().__init__(transformer, alphas_cumprod, codec)
+        self.transformer = transformer
         side = transformer.config.sample_size
         self.latent_shape = (transformer.config.in_channels, side, side)
         self.null_class = transformer.config.num_embeds_ada_norm
@@ -48,20 +48,6 @@ class DiT:
             )
         set_timestep_embedding(transformer, timestep_embedding)
         return cls(transformer.to(device), schedule.alphas_cumprod, codec)
-
-    @property
-    def device(self) -> torch.device:
-        return self.transformer.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.transformer.dtype
-
-    def encode(self, images: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
-        return self.codec.encode(images, generators)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return self.codec.decode(latents)
 
     def condition(self, classes: Sequence[ClassEntry]) -> Condition:
         return {"class_labels": torch.tensor([c.index for c in classes], device=self.device)}

@@ -12,6 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from retort.data.manifest import ClassEntry
 from retort.errors import RetortError
+from retort.models.backbone import Backbone
 from retort.models.codec import Codec
 from retort.models.interface import Condition, join
 from retort.models.schedules import Schedule, read_schedule
@@ -20,7 +21,7 @@ from retort.models.weights import load_weights
 PLACE_OF_NAME = "{name}"
 
 
-class TextToImage(ABC):
+class TextToImage(Backbone, ABC):
     """A UNet that is told its class by a prompt, and the codec of its latents.
 
     A class is called by its first name, the part before the first comma; `prompt` says what stands around it. Every
@@ -30,10 +31,9 @@ class TextToImage(ABC):
     def __init__(self, unet: UNet2DConditionModel, schedule: Schedule, codec: Codec, prompt: str = PLACE_OF_NAME):
         if PLACE_OF_NAME not in prompt:
             raise RetortError(f"the prompt {prompt!r} is the same for every class; write {PLACE_OF_NAME} into it")
-        self.unet = unet.eval().requires_grad_(False)
-        self.alphas_cumprod = schedule.alphas_cumprod
+        super().__init__(unet, schedule.alphas_cumprod, codec)
+        self.unet = unet
         self.prediction = schedule.prediction
-        self.codec = codec
         self.prompt = prompt
         self.latent_shape = codec.latent_shape
         rates = torch.stack([self.alphas_cumprod.sqrt(), (1 - self.alphas_cumprod).sqrt()])
@@ -51,20 +51,6 @@ class TextToImage(ABC):
     def encode_null(self) -> Condition:
         """The condition of one image without a prompt."""
         return self.encode_prompt("")
-
-    @property
-    def device(self) -> torch.device:
-        return self.unet.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.unet.dtype
-
-    def encode(self, images: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
-        return self.codec.encode(images, generators)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return self.codec.decode(latents)
 
     def condition(self, classes: Sequence[ClassEntry]) -> Condition:
         return join(*[self._once(self.prompt.replace(PLACE_OF_NAME, first_name(entry))) for entry in classes])

@@ -1,10 +1,14 @@
-"""How a teacher's choice among candidates is told: columns of a table, and a warning where wrong ones had to fill."""
+"""Choices among the candidates of a class, from a pool or from real images: how they are made and told."""
 
-from collections.abc import Sequence
-
+import numpy as np
+import pandas as pd
 from torch import Tensor
 
+from retort.config.seeds import derive_seed
+from retort.data.files import whole_file
+from retort.data.manifest import ClassEntry
 from retort.methods.confidence import rank_candidates
+from retort.methods.coverage import cover
 
 
 def judged(logits: Tensor, label: int, keep: str, count: int) -> list[dict]:
@@ -16,15 +20,22 @@ def judged(logits: Tensor, label: int, keep: str, count: int) -> list[dict]:
     ]
 
 
-def warn_of_wrong(chosen: Sequence[dict], what: str, remedy: str) -> None:
-    """Prints which classes hold images that the teacher takes for another class; rows have class_id and correct."""
-    wrong: dict[str, int] = {}
-    for row in chosen:
-        if row.get("correct") == 0:
-            wrong[row["class_id"]] = wrong.get(row["class_id"], 0) + 1
-    if wrong:
-        listed = ", ".join(f"{class_id} ({n})" for class_id, n in wrong.items())
+def covering(coverage: str, features: np.ndarray, count: int, *what: str | int) -> list[int]:
+    """`count` candidates by `cover`, which says what it raises, from features (n, D); `what` seeds the choice."""
+    return cover(coverage, features, count, derive_seed(*what) % 2**31).tolist()
+
+
+def write_choices(chosen: dict[ClassEntry, list[dict]], output: str, what: str, remedy: str) -> None:
+    """CSV of class_index, index and the columns of the rows of each class, in their order.
+
+    Warns of classes with images that the teacher takes for another class: `what` they were chosen from, and a `remedy`.
+    """
+    wrong = {entry.id: sum(row.get("correct") == 0 for row in rows) for entry, rows in chosen.items()}
+    if listed := ", ".join(f"{class_id} ({count})" for class_id, count in wrong.items() if count):
         print(
             f"warning: the teacher recognised too few of {what}, so images that it takes for another class had to fill "
-            f"{len(wrong)} classes: {listed}. They are marked correct = 0 in the manifest. {remedy}"
+            f"{sum(map(bool, wrong.values()))} classes: {listed}. They are marked correct = 0 in the manifest. {remedy}"
         )
+    table = [{"class_index": e.index, "index": i} | row for e, rows in chosen.items() for i, row in enumerate(rows)]
+    with whole_file(output) as scratch:
+        pd.DataFrame(table).to_csv(scratch, index=False)

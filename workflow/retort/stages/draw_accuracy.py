@@ -5,12 +5,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from retort.data.files import whole_file
+from retort.stages.palette import COLOURS, MARKERS
 
 matplotlib.use("Agg")
 
-# Okabe and Ito's palette: told apart with any colour vision; black is kept for the full set.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-MARKERS = "osD^vP"
 ROW = 0.28  # inches
 
 

@@ -9,12 +9,11 @@ import numpy as np
 from retort.data.files import read_rows, whole_file
 from retort.data.manifest import read_classes
 from retort.data.tensors import open_tensors
+from retort.stages.palette import COLOURS, MARKERS
 
 matplotlib.use("Agg")
 
 ACROSS = 5
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-MARKERS = "osD^vP"
 
 
 def draw_discovery(

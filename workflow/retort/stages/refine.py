@@ -8,7 +8,6 @@ import torch
 from tqdm import tqdm
 
 from retort.config.seeds import numpy_rng, torch_rng
-from retort.data.files import read_rows
 from retort.data.manifest import ClassEntry, read_classes
 from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.ancestral import respace
@@ -16,6 +15,7 @@ from retort.methods.refinement import draw_indices, refine
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.stages.batches import kept_places, on_grid
+from retort.stages.cells import members_of, places_of
 from retort.stages.made_images import check_finite, image_layout, write_images
 
 CARRIED = ("group", "score", "row")  # what the manifest says of how an image was generated
@@ -37,7 +37,7 @@ class Refinement:
 def refine_shard(
     class_table: str,
     generated: str,
-    chosen: str | None,
+    chosen: Sequence[str],
     output: str,
     *,
     model: ModelFiles,
@@ -50,7 +50,7 @@ def refine_shard(
     seed: int,
     batch: int,
 ) -> None:
-    """latents and pixels as `generate_shard` gives them, of the images that `chosen` names (all without it).
+    """latents and pixels as `generate_shard` gives them, of the images that `chosen` names (all when it is empty).
 
     Beside them: member (n,), its number in the pool; loss_before and loss_after (n,), means over the first and last
     tenth of the iterations. Noise and steps are seeded by class and member, so they do not depend on the selection.
@@ -59,8 +59,7 @@ def refine_shard(
     diffusion = load_diffusion(model, codec)
     diffusion.check_classes(table)
     pool = open_tensors(generated)
-    place = {(int(c), int(i)): n for n, (c, i) in enumerate(zip(pool["class_index"], pool["index"], strict=True))}
-    picks = {(int(r["class_index"]), int(r["index"])): int(r["member"]) for r in read_rows(chosen)} if chosen else {}
+    place, picks = places_of(pool), members_of(chosen)
     first, total = classes[0] * ipc, len(classes) * ipc
     cells = [divmod(n, ipc) for n in range(first, first + total)]
     members = [picks.get(cell, cell[1]) for cell in cells]

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 import torch
 
-from retort.config.seeds import derive_seed
-from retort.data.files import whole_file
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
-from retort.methods.coverage import cover
-from retort.stages.choices import judged, warn_of_wrong
+from retort.stages.choices import covering, judged, write_choices
 from retort.stages.describe import class_features
 
 
@@ -34,27 +30,23 @@ def select_by_features(
     """
     entries = [read_classes(class_table)[label] for label in classes]
     ids = read_split(manifest, "train", [entry.id for entry in entries]).set_index("row")["image_id"]
-    chosen = []
+    chosen = {}
     for entry in entries:
         try:
-            rows = _rows(select, features, entry, ipc, derive_seed(seed, "coverage", dataset, entry.id) % 2**31)
+            rows = _rows(select, features, entry, ipc, (seed, "coverage", dataset, entry.id))
         except ValueError as error:
             raise RetortError(f"class {entry.id}: {error}") from None
-        where = {"class_id": entry.id, "class_index": entry.index}
-        chosen += [where | {"index": i, "image_id": ids[row["row"]]} | row for i, row in enumerate(rows)]
-    warn_of_wrong(chosen, "the real images", "A better teacher, or fewer images per class, would help.")
-    with whole_file(output) as scratch:
-        pd.DataFrame(chosen).drop(columns="class_id").to_csv(scratch, index=False)
+        chosen[entry] = [{"image_id": ids[row["row"]]} | row for row in rows]
+    remedy = "A better teacher, or fewer images per class, would help."
+    write_choices(chosen, output, "the real images", remedy)
 
 
-def _rows(select: dict, features: str, entry: ClassEntry, ipc: int, seed: int) -> list[dict]:
-    """Rows of the train split, best first, with what the teacher says of them."""
-    seen = open_tensors(features)
-    rows = seen[f"rows/{entry.id}"]
+def _rows(select: dict, path: str, entry: ClassEntry, ipc: int, draw: tuple[str | int, ...]) -> list[dict]:
+    """Rows of the train split, best first, with what the teacher says of them; `draw` seeds a coverage."""
+    features, rows = class_features(path, entry.id)
     if len(rows) < ipc:
         raise ValueError(f"{ipc} images are wanted of {len(rows)}; lower ipc in runs")
     if "coverage" in select:
-        found = cover(select["coverage"], class_features(features, entry.id)[0], ipc, seed)
-        return [{"row": row} for row in rows[found].tolist()]
-    best = judged(torch.from_numpy(seen[f"logits/{entry.id}"].copy()), entry.index, select["keep"], ipc)
-    return [{"row": int(rows[b.pop("member")])} | b for b in best]
+        return [{"row": int(rows[member])} for member in covering(select["coverage"], features, ipc, *draw)]
+    logits = torch.from_numpy(open_tensors(path)[f"logits/{entry.id}"].copy())
+    return [{"row": int(rows[b.pop("member")])} | b for b in judged(logits, entry.index, select["keep"], ipc)]

@@ -12,6 +12,7 @@ from PIL import Image
 from retort.data.files import read_json, read_rows, whole_directory, write_json, write_rows
 from retort.data.manifest import ClassEntry, read_classes
 from retort.data.tensors import open_tensors
+from retort.stages.cells import cell_of, places_of
 from retort.stages.decode import open_split
 from retort.stages.distilled import COLUMNS, MANIFEST
 
@@ -64,15 +65,15 @@ def _selected(selection: Sequence[str], train: str, classes: list[ClassEntry]) -
     pixels, _ = open_split(train)
     for row in (row for path in selection for row in read_rows(path)):
         where = {"row": row["row"], "source": row["image_id"]} | {key: row[key] for key in FOUND if key in row}
-        label, index = _place(row)
+        label, index = cell_of(row)
         yield _row(classes[label], index) | where, pixels[int(row["row"])]
 
 
 def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
-    judged = {_place(row): row for path in chosen for row in read_rows(path)}
+    judged = {cell_of(row): row for path in chosen for row in read_rows(path)}
     for tensors in map(open_tensors, shards):
         refined = "member" in tensors
-        place = {(int(c), int(i)): n for n, (c, i) in enumerate(_numbers(tensors))}
+        place = places_of(tensors)
         held = {label for label, _ in place}
         wanted = [key for key in judged if key[0] in held] if judged and not refined else list(place)
         for label, index in wanted:
@@ -84,14 +85,6 @@ def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry
             if "rows" in tensors:
                 row |= {"source": "patches", "row": " ".join(map(str, tensors["rows"][n].tolist()))}
             yield row, tensors["pixels"][n]
-
-
-def _place(row: dict[str, str]) -> tuple[int, int]:
-    return int(row["class_index"]), int(row["index"])
-
-
-def _numbers(tensors: dict[str, np.ndarray]) -> Iterator[tuple[int, int]]:
-    return zip(tensors["class_index"], tensors["index"], strict=True)
 
 
 def _row(entry: ClassEntry, index: int) -> dict:
