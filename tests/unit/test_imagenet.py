@@ -1,0 +1,44 @@
+"""The order of ImageNet's classes and of the subsets, held against what the field publishes."""
+
+import pytest
+from timm.data import ImageNetInfo
+
+from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes, subset_names
+from retort.errors import RetortError
+
+
+def test_order_and_names_are_those_of_timms_heads():
+    info = ImageNetInfo()
+    assert list(imagenet_classes()) == info.label_names()
+    assert all(info.index_to_label_name(i) == wnid for i, wnid in enumerate(imagenet_classes()))
+    assert imagenet_names()["n01440764"] == "tench, Tinca tinca"
+    assert set(imagenet_names()) == set(imagenet_classes())
+    assert len(set(imagenet_classes())) == 1000
+
+
+def test_two_classes_share_a_name_and_are_told_apart_by_wnid():
+    """Position or name would confuse the bird with the machine."""
+    assert [wnid for wnid, name in imagenet_names().items() if name.split(",")[0] == "crane"] == [
+        "n02012849",
+        "n03126707",
+    ]
+
+
+@pytest.mark.parametrize("name", subset_names())
+def test_subsets_hold_distinct_classes_of_the_thousand(name):
+    classes = subset_classes(name)
+    assert len(set(classes)) == len(classes) == {FULL: 1000, "imagenet-100": 100}.get(name, 10)
+    assert set(classes) <= set(imagenet_classes())
+
+
+def test_imagenette_is_the_published_ten():
+    """As listed in fastai's imagenette repository."""
+    assert subset_classes("imagenette") == (
+        *("n01440764", "n02102040", "n02979186", "n03000684", "n03028079"),
+        *("n03394916", "n03417042", "n03425413", "n03445777", "n03888257"),
+    )
+
+
+def test_an_unknown_subset_is_refused():
+    with pytest.raises(RetortError, match=r"no subset 'imagewuff'.*imagewoof"):
+        subset_classes("imagewuff")
