@@ -38,8 +38,10 @@ demo: env
 	@cat results/accuracy.md
 	@echo "Pictures: results/figures/digits/. All tables: results/. For one page with everything: make report"
 
+# Our own page; `snakemake --report FILE` makes Snakemake's, with the graph of rules and every job's time.
 report: env
-	snakemake --report results/report.html
+	snakemake --cores $(CORES) report_page
+	@echo "results/report.html"
 
 test: env lint
 	pytest

@@ -3,6 +3,9 @@
 snakemake --cores 2            everything that the config asks for
 snakemake --cores 2 d3hr       one method: its distilled sets, its students, its own table
 snakemake --cores 2 tables     only the tables (and what they need)
+snakemake --cores 2 report_page  all of it on one page, results/report.html
+snakemake --cores 2 exports    each distilled set as one Parquet file with soft labels, and its card
+snakemake --cores 2 fetch      models and teachers from elsewhere; after it, no job needs a network
 """
 
 from snakemake.utils import min_version
@@ -18,7 +21,9 @@ if not workflow.overwrite_configfiles:
 
 include: "rules/common.smk"
 include: "rules/lookups/data.smk"
+include: "rules/lookups/fetch.smk"
 include: "rules/lookups/models.smk"
+include: "rules/lookups/teachers.smk"
 include: "rules/lookups/latents.smk"
 include: "rules/lookups/inversion.smk"
 include: "rules/lookups/discovery.smk"
@@ -28,8 +33,13 @@ include: "rules/lookups/labels.smk"
 include: "rules/lookups/students.smk"
 include: "rules/lookups/tables.smk"
 include: "rules/lookups/figures.smk"
+include: "rules/lookups/report.smk"
+include: "rules/lookups/quality.smk"
+include: "rules/lookups/export.smk"
 include: "rules/data.smk"
+include: "rules/fetch.smk"
 include: "rules/models.smk"
+include: "rules/teachers.smk"
 include: "rules/latents.smk"
 include: "rules/inversion.smk"
 include: "rules/discovery.smk"
@@ -39,6 +49,9 @@ include: "rules/labels.smk"
 include: "rules/students.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/quality.smk"
+include: "rules/report.smk"
+include: "rules/export.smk"
 
 
 rule all:
@@ -46,6 +59,7 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        quality_table(),
 
 
 # One target per method of the config: a method added there can be named here at once.

@@ -1,4 +1,4 @@
-"""Where the time of a run goes: results/costs.csv by stage, and the share that is process start-up.
+"""Where the time of a run goes: results/jobs.csv by stage, and the share that is process start-up.
 
     python bench/stages.py
 
@@ -30,7 +30,7 @@ def startup(script: Path) -> float:
     return statistics.median(seconds)
 
 
-costs = pd.read_csv(ROOT / "results" / "costs.csv")
+costs = pd.read_csv(ROOT / "results" / "jobs.csv")
 table = costs.groupby("stage", sort=False)["seconds"].agg(["size", "sum"]).set_axis(["jobs", "seconds"], axis=1)
 table["startup"] = [startup(ROOT / "workflow" / "scripts" / f"{stage}.py") * n for stage, n in table["jobs"].items()]
 table["share of all"] = table["seconds"] / table["seconds"].sum()

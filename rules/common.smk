@@ -14,15 +14,21 @@ os.environ.update(PYTHONPATH=str(LIBRARY))
 # Two processes that spin while they wait can slow each other down thirtyfold on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TQDM_MININTERVAL", "3")  # seconds between two lines of progress in a log
+# Models come by the rules of fetch.smk, which lift this; no other job may ask for one behind the back of the plan.
+os.environ.update(HF_HUB_OFFLINE="1")
 
+from retort.config.about import about
 from retort.config.fingerprint import fingerprint
+from retort.config.jobs import full_size, shared_jobs
 from retort.config.load import load_config
 from retort.config.plan import Plan
+from retort.config.reported import reported_for
 from retort.data.classes import class_list
 from retort.errors import RetortError
 
 # A method is a target by its name, so it may not be called like a rule.
-RULE_NAMES = sorted(["all", "tables", "figures", "tabulate_method", *(p.stem for p in LIBRARY.glob("scripts/*.py"))])
+TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method"]
+RULE_NAMES = sorted([*TARGETS, *(p.stem for p in LIBRARY.glob("scripts/*.py"))])
 
 try:
     checked_config = load_config(config, RULE_NAMES)
@@ -43,6 +49,10 @@ CAPTIONS = Path(workflow.basedir, "workflow", "report")
 LONG_CHAIN = 10
 
 MOST_CLASSES = 20  # in a picture
+
+# Threads of jobs that read many images from files: as many processes decode, and four keep a GPU at a few hundred
+# images a second. Digits are read in no time, and a job of one thread need not wait for a second core.
+READERS = 1 if plan.dataset.kind == "digits" else 4
 
 TRAIN = DATA / "pixels" / "train.safetensors"
 VAL = DATA / "pixels" / "val.safetensors"
@@ -105,6 +115,17 @@ def model_directory(wildcards):
 def encoder_directory(wildcards):
     """The directory of the encoder whose latents the job's model works on."""
     return DATA / "models" / plan.encoder_of(model_of(wildcards))
+
+
+def refiner_directory(wildcards):
+    """The directory of the model that ends what the job's model begins, where there is one."""
+    refiner = plan.refiner_of(model_of(wildcards))
+    return {"refiner": DATA / "models" / refiner} if refiner else {}
+
+
+def model_run(wildcards):
+    """How the job's model is run: a resource, because it changes no result."""
+    return plan.running_of(model_of(wildcards))
 
 
 def model_settings(wildcards):

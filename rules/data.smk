@@ -1,23 +1,24 @@
 """From real images to a manifest, and to the pixels that teachers and students see."""
 
-if plan.dataset.kind == "digits":
+if plan.dataset.written_out:
 
-    rule export_digits:
+    rule export_images:
         output:
             images=directory(DATA / "images"),
         log:
-            LOGS / "export_digits.log",
+            LOGS / "export_images.log",
         benchmark:
-            BENCHMARKS / "export_digits" / "images.tsv"
+            BENCHMARKS / "export_images" / "images.tsv"
         priority: LONG_CHAIN
         conda:
             "../envs/retort.yaml"
         params:
-            code=code_of("export_digits"),
+            code=code_of("export_images"),
             classes=plan.classes,
-            side=plan.dataset.resolution,
+            layout=plan.dataset.layout(),
+            contents=plan.contents_stamp(),
         script:
-            "../workflow/scripts/export_digits.py"
+            "../workflow/scripts/export_images.py"
 
 
 rule build_manifest:
@@ -40,9 +41,8 @@ rule build_manifest:
         dataset=plan.dataset.name,
         seed=plan.seed,
         classes=plan.classes,
-        folder=plan.user_folder,
         settings=plan.manifest_settings(),
-        contents=plan.folder_stamp(),
+        contents=plan.contents_stamp(),
     script:
         "../workflow/scripts/build_manifest.py"
 
@@ -63,5 +63,6 @@ rule decode_split:
     params:
         code=code_of("decode_split"),
         side=plan.dataset.resolution,
+        keep=kept_share,
     script:
         "../workflow/scripts/decode_split.py"

@@ -5,6 +5,7 @@ rule generate_images:
     input:
         unpack(chosen_starts),
         unpack(guiding_representatives),
+        unpack(refiner_directory),
         model=model_directory,
         encoder=encoder_directory,
         classes=CLASSES,
@@ -19,6 +20,7 @@ rule generate_images:
         "../envs/retort.yaml"
     resources:
         batch=16,
+        run=model_run,
     params:
         code=code_of("generate_images"),
         dataset=plan.dataset.name,
@@ -59,6 +61,7 @@ rule choose_from_pool:
 
 rule refine_latents:
     input:
+        unpack(refiner_directory),
         images=shared_generated,
         chosen=chosen_members,
         model=model_directory,
@@ -77,6 +80,7 @@ rule refine_latents:
         "../envs/retort.yaml"
     resources:
         batch=16,
+        run=model_run,
     params:
         code=code_of("refine_latents"),
         dataset=plan.dataset.name,
@@ -141,7 +145,7 @@ rule select_by_features:
 rule write_set:
     input:
         unpack(set_parts),
-        train=TRAIN,
+        manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
     output:
         distilled=directory(DISTILLED),
@@ -151,8 +155,10 @@ rule write_set:
         BENCHMARKS / "write_set" / "{method}" / "ipc{ipc}.tsv"
     conda:
         "../envs/retort.yaml"
+    threads: READERS
     params:
         code=code_of("write_set"),
+        side=plan.dataset.resolution,
         copy_images=copies_images,
         about=set_about,
     script:

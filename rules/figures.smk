@@ -3,8 +3,9 @@
 
 rule draw_contact_sheet:
     input:
+        unpack(whole_split),
         distilled=DISTILLED,
-        train=TRAIN,
+        manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
     output:
         figure=report(
@@ -22,6 +23,7 @@ rule draw_contact_sheet:
     params:
         code=code_of("draw_contact_sheet"),
         classes=MOST_CLASSES,
+        side=plan.dataset.resolution,
     script:
         "../workflow/scripts/draw_contact_sheet.py"
 
@@ -29,7 +31,7 @@ rule draw_contact_sheet:
 rule draw_gallery:
     input:
         sets=sets_of(plan.smallest_sets()),
-        train=TRAIN,
+        manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
     output:
         figure=report(
@@ -47,6 +49,7 @@ rule draw_gallery:
     params:
         code=code_of("draw_gallery"),
         classes=MOST_CLASSES,
+        side=plan.dataset.resolution,
         names=[row["method"] for row in plan.smallest_sets()],
     script:
         "../workflow/scripts/draw_gallery.py"
@@ -55,7 +58,7 @@ rule draw_gallery:
 rule draw_classes:
     input:
         sets=sets_of(plan.largest_sets()),
-        train=TRAIN,
+        manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
     output:
         figures=report(
@@ -74,6 +77,7 @@ rule draw_classes:
     params:
         code=code_of("draw_classes"),
         classes=MOST_CLASSES,
+        side=plan.dataset.resolution,
         names=[row["method"] for row in plan.largest_sets()],
     script:
         "../workflow/scripts/draw_classes.py"

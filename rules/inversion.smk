@@ -3,6 +3,7 @@
 
 rule invert_latents:
     input:
+        unpack(refiner_directory),
         latents=model_latents,
         model=model_directory,
         encoder=encoder_directory,
@@ -18,6 +19,7 @@ rule invert_latents:
         "../envs/retort.yaml"
     resources:
         batch=128,
+        run=model_run,
     params:
         code=code_of("invert_latents"),
         classes=shard_class_ids,

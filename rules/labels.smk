@@ -3,8 +3,8 @@
 
 rule relabel_set:
     input:
+        unpack(whole_split),
         distilled=DISTILLED,
-        train=TRAIN,
         classes=CLASSES,
         teacher=protocol_teacher,
     output:
@@ -21,5 +21,6 @@ rule relabel_set:
         seed=plan.seed,
         kind=label_kind,
         views=label_views,
+        top=label_top,
     script:
         "../workflow/scripts/relabel_set.py"

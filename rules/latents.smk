@@ -14,8 +14,10 @@ rule encode_latents:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    threads: READERS
     resources:
         batch=64,
+        run=encoder_run,
     params:
         code=code_of("encode_latents"),
         dataset=plan.dataset.name,
@@ -23,13 +25,14 @@ rule encode_latents:
         classes=shard_class_ids,
         codec=encoder_settings,
         posterior=encoder_posterior,
+        store=encoder_store,
     script:
         "../workflow/scripts/encode_latents.py"
 
 
 rule describe_images:
     input:
-        train=TRAIN,
+        manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,
         teacher=DATA / "teachers" / "{teacher}",
     output:
@@ -40,8 +43,10 @@ rule describe_images:
         BENCHMARKS / "describe_images" / "{teacher}" / "{shard}.tsv"
     conda:
         "../envs/retort.yaml"
+    threads: READERS
     params:
         code=code_of("describe_images"),
+        side=plan.dataset.resolution,
         classes=shard_class_indices,
     script:
         "../workflow/scripts/describe_images.py"

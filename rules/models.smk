@@ -1,22 +1,4 @@
-"""Models: fetched once, or trained here; each measured before it is used."""
-
-
-rule fetch_model:
-    output:
-        model=directory(DATA / "models" / "{model}"),
-    log:
-        LOGS / "fetch_model" / "{model}.log",
-    benchmark:
-        BENCHMARKS / "fetch_model" / "{model}.tsv"
-    wildcard_constraints:
-        model=one_of(plan.model_names(trained=False)),
-    conda:
-        "../envs/retort.yaml"
-    params:
-        code=code_of("fetch_model"),
-        origin=model_origin,
-    script:
-        "../workflow/scripts/fetch_model.py"
+"""Models that are trained here; each measured before it is used. Those from elsewhere stand in fetch.smk."""
 
 
 rule train_vae:
@@ -36,7 +18,7 @@ rule train_vae:
         "../envs/retort.yaml"
     params:
         code=code_of("train_vae"),
-        settings=model_training,
+        settings=vae_training,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "{model}.safetensors"),
     script:
@@ -45,6 +27,7 @@ rule train_vae:
 
 rule train_dit:
     input:
+        unpack(starting_model),
         latents=encoder_latents,
         classes=CLASSES,
         vae=encoder_directory,
@@ -59,40 +42,22 @@ rule train_dit:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        micro_batch=0,
+        recompute=0,
     params:
         code=code_of("train_dit"),
-        settings=model_training,
+        settings=dit_training,
+        start_classes=starting_classes,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "{model}.safetensors"),
     script:
         "../workflow/scripts/train_dit.py"
 
 
-rule train_teacher:
-    input:
-        train=TRAIN,
-        val=VAL,
-        classes=CLASSES,
-    output:
-        teacher=directory(DATA / "teachers" / "{teacher}"),
-    log:
-        LOGS / "train_teacher" / "{teacher}.log",
-    benchmark:
-        BENCHMARKS / "train_teacher" / "{teacher}.tsv"
-    conda:
-        "../envs/retort.yaml"
-    params:
-        code=code_of("train_teacher"),
-        teacher=teacher_settings,
-        settings=teacher_training,
-        seed=plan.seed,
-        checkpoint=str(CHECKPOINTS / "teacher-{teacher}.safetensors"),
-    script:
-        "../workflow/scripts/train_teacher.py"
-
-
 rule judge_model:
     input:
+        unpack(refiner_directory),
         model=DATA / "models" / "{model}",
         encoder=encoder_directory,
         teacher=DATA / "teachers" / "{teacher}",
@@ -107,6 +72,7 @@ rule judge_model:
         "../envs/retort.yaml"
     resources:
         batch=64,
+        run=model_run,
     params:
         code=code_of("judge_model"),
         model=model_settings,

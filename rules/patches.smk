@@ -3,6 +3,7 @@
 
 rule score_typicality:
     input:
+        unpack(refiner_directory),
         latents=model_latents,
         model=model_directory,
         encoder=encoder_directory,
@@ -18,6 +19,7 @@ rule score_typicality:
         "../envs/retort.yaml"
     resources:
         batch=64,
+        run=model_run,
     params:
         code=code_of("score_typicality"),
         dataset=plan.dataset.name,
@@ -100,6 +102,7 @@ rule rank_patches:
     threads: 2
     resources:
         batch=64,
+        run=clustering_run,
     params:
         code=code_of("rank_patches"),
         dataset=plan.dataset.name,

@@ -4,8 +4,8 @@
 rule train_students:
     input:
         unpack(student_labels),
+        unpack(whole_split),
         distilled=DISTILLED,
-        train=TRAIN,
         val=VAL,
         classes=CLASSES,
     output:
@@ -25,5 +25,6 @@ rule train_students:
         views=student_views,
         recipe=student_recipe,
         labelling=student_labelling,
+        top=label_top,
     script:
         "../workflow/scripts/train_students.py"

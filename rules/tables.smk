@@ -12,6 +12,7 @@ rule tabulate_accuracy:
             labels={"what": "table"},
         ),
         markdown=RESULTS / "accuracy.md",
+        latex=RESULTS / "accuracy.tex",
     log:
         LOGS / "tabulate_accuracy.log",
     benchmark:
@@ -22,6 +23,10 @@ rule tabulate_accuracy:
         code=code_of("tabulate_accuracy"),
         random=plan.methods_that_select("random"),
         full=plan.methods_that_select("all"),
+        unguided=plan.unguided_twins(),
+        wanted=wanted_seeds,
+        protocols=plan.protocol_ids(),
+        reported=published_numbers,
     script:
         "../workflow/scripts/tabulate_accuracy.py"
 
@@ -32,16 +37,43 @@ use rule tabulate_accuracy as tabulate_method with:
     output:
         csv=DATA / "tables" / "{method}.csv",
         markdown=DATA / "tables" / "{method}.md",
+        latex=DATA / "tables" / "{method}.tex",
     log:
         LOGS / "tabulate_method" / "{method}.log",
     benchmark:
         BENCHMARKS / "tabulate_method" / "{method}.tsv"
 
 
+rule tabulate_scores:
+    input:
+        students=students_of(),
+    output:
+        csv=report(
+            RESULTS / "scores.csv",
+            caption=CAPTIONS / "scores.rst",
+            category="Accuracy",
+            labels={"what": "scores (LRS, ARS)"},
+        ),
+    log:
+        LOGS / "tabulate_scores.log",
+    benchmark:
+        BENCHMARKS / "tabulate_scores" / "all.tsv"
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("tabulate_scores"),
+        random=plan.methods_that_select("random"),
+        full=plan.methods_that_select("all"),
+        hard=plan.hard_protocols(),
+        plain=plan.plain_twins(),
+    script:
+        "../workflow/scripts/tabulate_scores.py"
+
+
 rule tabulate_models:
     input:
         trained=collect(rules.train_vae.output.model, model=plan.used_encoders(trained=True))
-        + collect(rules.train_teacher.output.teacher, teacher=plan.used_teachers()),
+        + [teacher_directory(teacher) for teacher in plan.used_teachers()],
         judged=collect(rules.judge_model.output.quality, model=plan.used_models(), teacher=plan.used_teachers()),
     output:
         csv=report(
@@ -64,13 +96,21 @@ rule tabulate_models:
 
 rule tabulate_costs:
     input:
-        **wanted_benchmarks(),
+        benchmarks=wanted_benchmarks,
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
     output:
         csv=report(
             RESULTS / "costs.csv",
             caption=CAPTIONS / "costs.rst",
             category="Costs",
-            labels={"what": "time and memory by stage"},
+            labels={"what": "by method and stage"},
+        ),
+        jobs=report(
+            RESULTS / "jobs.csv",
+            caption=CAPTIONS / "jobs.rst",
+            category="Costs",
+            labels={"what": "of every job"},
         ),
     log:
         LOGS / "tabulate_costs.log",
@@ -80,6 +120,9 @@ rule tabulate_costs:
         "../envs/retort.yaml"
     params:
         code=code_of("tabulate_costs"),
+        jobs=cost_jobs,
+        shards=list(plan.shards),
+        full=full_size(plan),
     script:
         "../workflow/scripts/tabulate_costs.py"
 
@@ -87,5 +130,6 @@ rule tabulate_costs:
 rule tables:
     input:
         rules.tabulate_accuracy.output,
+        rules.tabulate_scores.output,
         rules.tabulate_models.output,
         rules.tabulate_costs.output,

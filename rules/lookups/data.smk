@@ -3,4 +3,14 @@
 
 def exported_images(wildcards):
     """The images that the workflow writes out itself; a folder of the user's is a parameter, not an input."""
-    return {"images": DATA / "images"} if plan.dataset.kind == "digits" else {}
+    return {"images": DATA / "images"} if plan.dataset.written_out else {}
+
+
+def kept_share(wildcards):
+    """How much of an image's shorter side the centre crop keeps: all of a training image."""
+    return plan.dataset.test_crop if wildcards.split == "val" else 1.0
+
+
+def whole_split(wildcards):
+    """The decoded training split, for the set that is all of it; any other set has its images in files."""
+    return {"train": TRAIN} if wildcards.method in plan.methods_that_select("all") else {}

@@ -82,9 +82,10 @@ def selecting_features(wildcards):
 
 
 def set_parts(wildcards):
-    """What a set is written from, and the models behind it: a selection of real images, or images that were made."""
+    """What a set is written from, real images or images that were made, and the models and teachers behind it."""
     of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
     models = [DATA / "models" / name for name in plan.models_of(wildcards.method)]
+    models += [teacher_directory(teacher) for teacher in sorted(plan.teachers_of(wildcards.method))]
     if plan.compose_of(wildcards.method):
         made = collect(rules.compose_mosaics.output.images, **of_set, shard=plan.shards)
         return {"images": made, "models": models}

@@ -11,4 +11,11 @@ def label_kind(wildcards):
 
 def label_views(wildcards):
     """The augmented views that labels are for; none for static labels, which are of the images themselves."""
-    return plan.labelling_of(wildcards.protocol)["views"]
+    if plan.labelling_of(wildcards.protocol)["views"] is None:
+        return None
+    return plan.views_of(wildcards.protocol, wildcards.method, wildcards.ipc)
+
+
+def label_top(wildcards):
+    """What is kept of a label, where it is not all of it."""
+    return plan.top_of(wildcards.protocol)

@@ -5,6 +5,14 @@ def encoder_posterior(wildcards):
     return plan.config.models[wildcards.encoder].posterior
 
 
+def encoder_store(wildcards):
+    return plan.config.models[wildcards.encoder].store
+
+
+def encoder_run(wildcards):
+    return plan.running_of(wildcards.encoder)
+
+
 def encoder_settings(wildcards):
     return plan.codec_settings(wildcards.encoder)
 

@@ -49,6 +49,12 @@ def clustering_settings(wildcards):
     return plan.codec_settings(space["encoder"]) if "encoder" in space else {"side": plan.dataset.resolution}
 
 
+def clustering_run(wildcards):
+    """How the encoder is run; a teacher has no such settings."""
+    space = plan.feature_space(wildcards.method)
+    return plan.running_of(space["encoder"]) if "encoder" in space else "auto"
+
+
 def cluster_count(wildcards):
     return plan.compose_of(wildcards.method).rank.clusters
 

@@ -2,13 +2,16 @@
 
 
 def student_labels(wildcards):
-    """Stored labels, shared with every protocol that labels alike; or the teacher itself; or nothing."""
+    """The teacher, which stored labels are checked against; and these, shared with every protocol that labels alike."""
+    teacher = plan.teacher_of(wildcards.protocol)
+    if not teacher:
+        return {}
+    found = {"teacher": teacher_directory(teacher)}
     if plan.stores_labels(wildcards.protocol):
         owner = plan.label_owner(wildcards.protocol)
         of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
-        return {"labels": path_of(rules.relabel_set.output.labels, protocol=owner, **of_set)}
-    teacher = plan.teacher_of(wildcards.protocol)
-    return {"teacher": teacher_directory(teacher)} if teacher else {}
+        found["labels"] = path_of(rules.relabel_set.output.labels, protocol=owner, **of_set)
+    return found
 
 
 def student_about(wildcards):
@@ -17,7 +20,7 @@ def student_about(wildcards):
 
 
 def student_views(wildcards):
-    return plan.protocol(wildcards.protocol).views.model_dump(mode="json")
+    return plan.views_of(wildcards.protocol, wildcards.method, wildcards.ipc)
 
 
 def student_recipe(wildcards):

@@ -13,38 +13,44 @@ def method_students(wildcards):
     return students_of([wildcards.method])
 
 
-def wanted_benchmarks():
-    """Stage -> what Snakemake measured of each of its jobs behind the accuracy table."""
-    sets = plan.wanted("method", "ipc")
-    labelled = [
-        row | {"protocol": plan.label_owner(row["protocol"])}
-        for row in plan.wanted("method", "ipc", "protocol")
-        if plan.stores_labels(row["protocol"])
-    ]
-    jobs = {
-        "build_manifest": [{}],
-        "decode_split": [{"split": "train"}, {"split": "val"}],
-        "fetch_model": named("model", plan.used_models(trained=False) + plan.used_encoders(trained=False)),
-        "train_vae": named("model", plan.used_encoders(trained=True)),
-        "train_dit": named("model", plan.used_models(trained=True)),
-        "train_teacher": named("teacher", plan.used_teachers()),
-        "encode_latents": named("encoder", plan.used_latents()),
-        **{
-            stage: [wildcards for row in sets for wildcards in plan.jobs_of(stage, **row)]
-            for stage in plan.METHOD_STAGES
-        },
-        "write_set": sets,
-        "relabel_set": labelled,
-        "train_students": plan.wanted("method", "ipc", "protocol", "student"),
-    }
-    return {stage: benchmarks_of(stage, items) for stage, items in jobs.items() if items}
+def wanted_seeds(wildcards):
+    """How many seeds each row of the table, or of one method's table, should have."""
+    return plan.wanted_seeds([wildcards.method] if "method" in wildcards.keys() else None)
 
 
-def named(wildcard, names):
-    return [{wildcard: name} for name in names]
+def published_numbers(wildcards):
+    """What papers report for rows of the table, or of one method's table."""
+    return reported_for(plan, [wildcards.method] if "method" in wildcards.keys() else None)
 
 
-def benchmarks_of(stage, items):
-    """The benchmark files of a rule for these wildcards, of every shard where it works by shards."""
-    pattern = str(getattr(rules, stage).benchmark)
-    return sorted({path for item in items for path in collect(pattern, shard=plan.shards, **item)})
+@cache
+def shared_jobs_of_plan():
+    return shared_jobs(plan)
+
+
+def cost_jobs(wildcards):
+    """What ran for the accuracy table and where it was measured; {shard} stands in the paths of what works by shards."""
+    jobs = []
+    for job in shared_jobs_of_plan():
+        rule_of_stage = getattr(rules, job.stage)
+
+        def filled(pattern):
+            return path_of(pattern, **job.wildcards, shard="{shard}")
+
+        jobs.append(
+            {
+                "stage": job.stage,
+                "methods": job.methods,
+                "grows_with": job.grows_with,
+                "benchmark": filled(rule_of_stage.benchmark),
+                "log": filled(rule_of_stage.log[0]),
+                "outputs": [filled(output) for output in rule_of_stage.output],
+            }
+        )
+    return jobs
+
+
+def wanted_benchmarks(wildcards):
+    """The benchmark file of each of those jobs, by shard."""
+    patterns = [job["benchmark"] for job in cost_jobs(wildcards)]
+    return [path.format(shard=shard) for path in patterns for shard in (plan.shards if "{shard}" in path else [""])]

@@ -4,10 +4,10 @@ import pytest
 
 from .workspace import Workspace, smoke_config
 
-# Counts follow configs/smoke.yaml: two shards; sets random/dit/d3hr/full at 2 (full: all) images per class by both
+# Counts follow configs/smoke.yaml: one shard; sets random/dit/d3hr/full at 2 (full: all) images per class by both
 # protocols, by hard labels every other method at 1, d3hr at 1, and coda/coda-real/ddps at 2. d3hr-cao2 at 1 image takes
 # the two images of d3hr as its pool, and they share their starts; d3hr-coda at 1 shares its start with d3hr.
-TABLES = {"tabulate_accuracy": 1, "tabulate_costs": 1, "draw_accuracy": 1, "all": 1}
+TABLES = {"tabulate_accuracy": 1, "tabulate_scores": 1, "tabulate_costs": 1, "draw_accuracy": 1, "all": 1}
 
 
 def sets(count, **before):
@@ -18,14 +18,14 @@ def sets(count, **before):
 
 # d3hr itself at two sizes; d3hr-cao2, which no longer finds its pool with d3hr, or finds another.
 AFTER_D3HR = sets(
-    3, generate_images=6, choose_from_pool=2, refine_latents=2, draw_refinement=1, relabel_set=1, train_students=4
+    3, generate_images=3, choose_from_pool=1, refine_latents=1, draw_refinement=1, relabel_set=1, train_students=4
 )
 # Another start changes d3hr-coda too.
 AFTER_START = {**AFTER_D3HR, "write_set": 4, "draw_contact_sheet": 4, "train_students": 5}
 # coda at two sizes and d3hr-coda are guided by the representatives, coda-real at two sizes shows them.
-AFTER_DISCOVERY = sets(5, choose_representatives=4, generate_images=6, draw_discovery=1)
-AFTER_RANKING = sets(2, compose_mosaics=4, draw_typicality=1)
-AFTER_REFINEMENT = sets(1, refine_latents=2, draw_refinement=1)
+AFTER_DISCOVERY = sets(5, choose_representatives=2, generate_images=3, draw_discovery=1)
+AFTER_RANKING = sets(2, compose_mosaics=2, draw_typicality=1)
+AFTER_REFINEMENT = sets(1, refine_latents=1, draw_refinement=1)
 
 
 def setting(path, value):
@@ -51,44 +51,44 @@ CONFIG_CHANGES = {
     # The others keep their groups, which now are their own.
     "number of groups": (
         setting("methods/d3hr/generate/start/groups", 200),
-        {**AFTER_START, "choose_starts": 4, "generate_images": 8},
+        {**AFTER_START, "choose_starts": 4, "generate_images": 4},
     ),
     "inversion stop": (
         setting("inversions/ddim/stop", 5),
-        {**AFTER_START, "invert_latents": 2, "choose_starts": 2},
+        {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
     ),
     "neighbours of the embedding": (
         setting("discoveries/density/umap/neighbors", 12),
-        {**AFTER_DISCOVERY, "embed_classes": 2, "cluster_classes": 2},
+        {**AFTER_DISCOVERY, "embed_classes": 1, "cluster_classes": 1},
     ),
     "cluster size": (
         setting("discoveries/density/hdbscan", {"min_cluster_size": 8}),
-        {**AFTER_DISCOVERY, "cluster_classes": 2},
+        {**AFTER_DISCOVERY, "cluster_classes": 1},
     ),
-    "strength of the guide": (setting("methods/coda/generate/guide/strength", 0.1), sets(2, generate_images=4)),
+    "strength of the guide": (setting("methods/coda/generate/guide/strength", 0.1), sets(2, generate_images=2)),
     "draws of the typicality": (
         setting("typicalities/default/draws", 5),
-        {**AFTER_RANKING, "score_typicality": 2, "score_windows": 2, "rank_patches": 2},
+        {**AFTER_RANKING, "score_typicality": 1, "score_windows": 1, "rank_patches": 1},
     ),
     "window": (
         setting("methods/ddps/compose/score/window", 0.4),
-        {**AFTER_RANKING, "score_windows": 2, "rank_patches": 2},
+        {**AFTER_RANKING, "score_windows": 1, "rank_patches": 1},
     ),
-    "clusters of patches": (setting("methods/ddps/compose/rank/clusters", 3), {**AFTER_RANKING, "rank_patches": 2}),
-    "fill of the mosaics": (setting("methods/ddps/compose/fill", "strided"), sets(2, compose_mosaics=4)),
-    "crops": (setting("methods/rded/compose/score/crops", 4), sets(1, score_crops=2, compose_mosaics=2)),
+    "clusters of patches": (setting("methods/ddps/compose/rank/clusters", 3), {**AFTER_RANKING, "rank_patches": 1}),
+    "fill of the mosaics": (setting("methods/ddps/compose/fill", "strided"), sets(2, compose_mosaics=2)),
+    "crops": (setting("methods/rded/compose/score/crops", 4), sets(1, score_crops=1, compose_mosaics=1)),
     "what the teacher keeps": (
         setting("methods/cao2/select/keep", "uncertain"),
-        {**AFTER_REFINEMENT, "choose_from_pool": 2},
+        {**AFTER_REFINEMENT, "choose_from_pool": 1},
     ),
     "rate of the refinement": (setting("methods/cao2/refine/lr", 0.001), AFTER_REFINEMENT),
     "size of the pool": (
         setting("methods/cao2/generate/pool", 3),
-        {**AFTER_REFINEMENT, "generate_images": 2, "choose_from_pool": 2},
+        {**AFTER_REFINEMENT, "generate_images": 1, "choose_from_pool": 1},
     ),
     "features of k-means": (
         setting("methods/kmeans/select", {"coverage": "kmeans", "encoder": "vae"}),
-        sets(1, select_by_features=2),
+        sets(1, select_by_features=1),
     ),
     "a method that no run names": (setting("methods/other", {"generate": {"model": "dit", "guidance": 1.0}}), {}),
 }
@@ -115,7 +115,7 @@ CODE_CHANGES = {
         "stages/invert.py",
         "    statistics = []\n",
         "    statistics = list()\n",
-        {**AFTER_START, "invert_latents": 2, "choose_starts": 2},
+        {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
     ),
     "a line of the group search": (
         "methods/groups.py",
@@ -127,25 +127,25 @@ CODE_CHANGES = {
         "methods/refinement.py",
         "    losses = []\n",
         "    losses = list()\n",
-        sets(2, refine_latents=4, draw_refinement=2),
+        sets(2, refine_latents=2, draw_refinement=2),
     ),
     "a line of the embedding": (
         "stages/embed.py",
         "    tensors = {}\n",
         "    tensors = dict()\n",
-        {**AFTER_DISCOVERY, "embed_classes": 2, "cluster_classes": 2},
+        {**AFTER_DISCOVERY, "embed_classes": 1, "cluster_classes": 1},
     ),
     "a line of the mosaics": (
         "stages/compose.py",
         "    pixels, rows, scores = [], [], []\n",
         "    pixels, rows, scores = list(), [], []\n",
-        sets(3, compose_mosaics=6),
+        sets(3, compose_mosaics=3),
     ),
     "a line of the table": (
         "stages/tabulate.py",
-        "    groups = pd.DataFrame(flat).groupby(CELL, sort=False)\n",
-        "    groups = pd.DataFrame(list(flat)).groupby(CELL, sort=False)\n",
-        {"tabulate_models": 1, **TABLES},
+        "    students = pd.DataFrame(flat)\n",
+        "    students = pd.DataFrame(list(flat))\n",
+        {"tabulate_models": 1, **{stage: 1 for stage in TABLES if stage != "tabulate_costs"}},
     ),
 }
 
@@ -165,7 +165,7 @@ def test_a_fresh_checkout_reruns_nothing(twin):
 
 
 def test_what_methods_and_image_counts_share_is_planned_once(tmp_path):
-    """From nothing, two jobs (one a shard) each, however many methods and image counts use them."""
+    """From nothing, one job (for the one shard) each, however many methods and image counts use them."""
     config = smoke_config()
     guide = {"discovery": "density", "strength": 0.2}
     config["methods"]["coda-strong"] = {"generate": {"model": "dit", "guidance": 2.0, "guide": guide}}
@@ -184,10 +184,10 @@ def test_what_methods_and_image_counts_share_is_planned_once(tmp_path):
         "score_typicality",
         "describe_images",
     )
-    assert {stage: planned[stage] for stage in shared} == dict.fromkeys(shared, 2)
+    assert {stage: planned[stage] for stage in shared} == dict.fromkeys(shared, 1)
     # One ranking and one scoring of patches by each way to score, whatever is composed of them.
-    assert (planned["score_windows"], planned["rank_patches"], planned["score_crops"]) == (2, 2, 2)
+    assert (planned["score_windows"], planned["rank_patches"], planned["score_crops"]) == (1, 1, 1)
     # Representatives for 1, 2 and 4 images; starts for 1, 2, 4 and (a pool of two) 8, by search and by formula.
-    assert planned["choose_representatives"] == 3 * 2
+    assert planned["choose_representatives"] == 3
     assert planned["choose_starts"] == 4 + 3
     assert (planned["train_vae"], planned["train_dit"], planned["train_teacher"]) == (1, 1, 1)

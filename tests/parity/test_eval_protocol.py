@@ -1,15 +1,19 @@
 """The evaluation protocols against the reference codes of RDED (soft) and Minimax/IDC (hard)."""
 
+import random
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from retort.models.classifiers import build_classifier
+from retort.protocols.augment import lights, mix, shuffle_patches, tinted
 from retort.protocols.losses import correct_at, hard_loss, soft_loss, soft_target_loss
 from retort.protocols.optimisers import build_optimizer, decay_groups, lr_factor
-from retort.protocols.views import Views, cutmix_box, mix
+from retort.protocols.views import Views, cutmix_box
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,55 @@ def networks(case):
     for facts, network in built:
         assert sum(p.numel() for p in network.parameters()) == facts["n_params"]
     return built
+
+
+ARCHITECTURES = {  # tag of the reference: our name
+    "convnet6_in": "convnet6",
+    "resnet_ap10_in": "resnet_ap10",
+    "resnet18_in": "resnet18_in",
+    "resnet18_bn": "resnet18",
+    "rded_conv5_bn": "convnet5_bn",
+    "torchvision_resnet18": "resnet18",
+}
+
+
+def hashed(shape, k, seed):
+    """Uniform numbers in [-1, 1) of the reference's weight rule, float64."""
+    word = np.uint64(0xFFFFFFFF)
+    x = np.arange(int(np.prod(shape)), dtype=np.uint64) + np.uint64((1000003 * (k + 1) + 7919 * seed) % 2**32)
+    x &= word
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        x ^= x >> np.uint64(shift)
+        x = (x * np.uint64(factor)) & word
+    return torch.from_numpy((2 * (x / 2.0**32) - 1).reshape(shape))
+
+
+def fill(network, parameters, seed):
+    """Set the parameters, in order, as the reference's weight rule says; running statistics stay 0 and 1."""
+    for k, (parameter, (name, shape)) in enumerate(zip(network.parameters(), parameters, strict=True)):
+        u = hashed(shape, k, seed)
+        if len(shape) > 1:
+            u = u * np.sqrt(3) * np.sqrt(2 / np.prod(shape[1:]))
+        else:
+            u = 1 + 0.1 * u if name.endswith("weight") else 0.1 * u
+        parameter.data = u.float()
+
+
+def test_networks_have_the_parameters_of_the_reference_and_give_its_logits(case):
+    tolerance = case.number(case.facts["tolerance"], r"max abs ([\d.e-]+)\*max")
+    for facts in case.facts["networks"]:
+        tag, side, seed = facts["tag"].rpartition("_")[0], facts["size"], case.facts["seed"]
+        network = build_classifier(ARCHITECTURES[tag], facts["nclass"], side).eval()
+        assert [list(p.shape) for p in network.parameters()] == [shape for _, shape in facts["parameters"]]
+        assert len(list(network.buffers())) == facts["n_buffers"]
+        fill(network, facts["parameters"], seed)
+        images = (hashed((2, 3, side, side), 9999, seed) * 1.5).float()
+        with torch.no_grad():
+            logits, exact = network(images), network.double()(images.double())
+        expected = case[f"net_{facts['tag']}_logits_f32"]
+        torch.testing.assert_close(logits, expected, rtol=0, atol=tolerance * expected.abs().max().item())
+        expected = case[f"net_{facts['tag']}_logits_f64"]
+        torch.testing.assert_close(exact, expected, rtol=0, atol=1e-9 * expected.abs().max().item())
 
 
 def test_weight_decay_falls_on_the_parameters_that_the_reference_decays(networks):
@@ -124,6 +177,46 @@ def test_cutmix_images_equal_the_reference(case, mixings):
         mixed = mix(images, views(facts["bbox"], partners))
         torch.testing.assert_close(mixed, case[f"{facts['key']}_cutmix_out"], rtol=0, atol=1e-6)
         assert torch.equal(images, before)
+
+
+def test_mixup_images_equal_the_reference(case):
+    blended = [facts for facts in case.facts["mixing"] if facts["type"] == "mixup"]
+    assert blended
+    for facts in blended:
+        images, partners = case[f"{facts['key']}_in"], case[f"{facts['key']}_mixup_perm"].numpy()
+        mixed = mix(images, replace(views((0, 0, 0, 0), partners), blend=facts["lam"]))
+        torch.testing.assert_close(mixed, case[f"{facts['key']}_mixup_out"], rtol=0, atol=1e-6)
+
+
+def seeded(case, tensor):
+    """The seed that the case states for one of its tensors, as the sum of its seed and a number."""
+    told = case.facts["tensors"][tensor]
+    return case.facts["seed"] + int(case.number(told, r"seed\+(\d+)"))
+
+
+def test_shuffled_patches_equal_the_reference(case):
+    for name in case.find(r"shuffle_f(\d+)"):
+        count, rng = int(name[1]), random.Random(seeded(case, "shuffle_fX") + int(name[1]))
+        orders = [list(range(count)) for _ in range(2)]
+        for order in orders:  # columns first
+            rng.shuffle(order)
+        shuffled = shuffle_patches(case["shuffle_in"][None], torch.tensor([orders]))
+        assert torch.equal(shuffled[0], case[name[0]])
+
+
+def test_lighting_noise_equals_the_reference(case):
+    generator = torch.Generator().manual_seed(seeded(case, "aug_lighting"))
+    strengths = torch.empty(1, 3).normal_(0, 0.1, generator=generator)
+    lit = case["aug_img"] * 2 - 1 + lights(strengths)[0]
+    torch.testing.assert_close((lit + 1) / 2, case["aug_lighting"], rtol=0, atol=1e-6)
+
+
+def test_colour_jitter_equals_the_reference(case):
+    rng, kinds = random.Random(seeded(case, "aug_jitter")), [0, 1, 2]
+    rng.shuffle(kinds)
+    strengths = [rng.uniform(-0.4, 0.4) for _ in kinds]
+    moved = tinted(case["aug_img"][None] * 2 - 1, torch.tensor([kinds]), torch.tensor([strengths]))
+    torch.testing.assert_close((moved[0] + 1) / 2, case["aug_jitter"], rtol=0, atol=1e-6)
 
 
 def test_soft_loss_and_its_gradient_equal_the_reference_at_every_temperature(case):

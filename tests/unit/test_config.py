@@ -118,11 +118,12 @@ def test_sampling_may_state_the_steps_of_its_inversion():
 # ---------------------------------------------------------------- what does not
 
 TEXT = {"kind": "sdxl", "source": "hub/id", "encoder": "vae"}
+IMAGENET = {"kind": "imagenet", "path": "images", "name": "mine", "resolution": 32}
 FOLDER = {"kind": "folder", "path": "images", "name": "mine", "resolution": 32}
 
 BAD = [
     # unknown keys, at each level
-    ("sede", 1, "(top level)", ["unknown key 'sede'", "did you mean 'seed'?", "allowed: seed, dataset, models,"]),
+    ("sede", 1, "(top level)", ["unknown key 'sede'", "did you mean 'seed'?", "allowed: extends, seed, dataset,"]),
     ("dataset.resolutoin", 32, "dataset", ["unknown key 'resolutoin'", "did you mean 'resolution'?"]),
     ("models.vae.train.chanels", [8], "models.vae.train", ["'chanels'", "did you mean 'channels'?", "norm_groups"]),
     ("methods.noise.genrate", {}, "methods.noise", ["'genrate'", "did you mean 'generate'?", "select"]),
@@ -160,7 +161,15 @@ BAD = [
     ("runs.0.students", [], "runs[0].students", ["must not be empty"]),
     ("runs", [], "runs", ["must not be empty"]),
     ("dataset.kind", "digit", "dataset.kind", ["'digits' or 'folder'", "found 'digit', did you mean 'digits'?"]),
-    ("dataset.kind", GONE, "dataset.kind", ["must be 'digits' or 'folder'", "found nothing"]),
+    ("dataset.kind", GONE, "dataset.kind", ["must be 'digits' or 'folder' or 'imagenet'", "found nothing"]),
+    ("dataset", IMAGENET | {"subset": "imagenete"}, "dataset.subset", ["'imagenette'", "did you mean 'imagenette'?"]),
+    ("dataset", IMAGENET | {"check": "none"}, "dataset.check", ["must be 'decode' or 'header'", "found 'none'"]),
+    (
+        "dataset",
+        IMAGENET | {"subset": "imagenette", "classes": ["n01440764", "n02102040"]},
+        "dataset",
+        ["give subset or classes, not both"],
+    ),
     (
         "models.vae.kind",
         "vea",
@@ -214,7 +223,12 @@ BAD = [
     ("dataset.name", "my data", "dataset.name", ["letters, digits, - and _", "found 'my data'"]),
     ("methods.a/b", {"select": "all"}, "methods", ["the name 'a/b' must be made of letters"]),
     ("methods.<a>", {"select": "all"}, "methods", ["the name '<a>' must be made of letters"]),
-    ("methods.all", {"select": "all"}, "methods.all", ["taken by a target", "all, tables, figures, report"]),
+    (
+        "methods.all",
+        {"select": "all"},
+        "methods.all",
+        ["taken by a target", "all, fetch, tables, figures, exports, report"],
+    ),
     ("models.dit.encoder", "vea", "models.dit.encoder", ["no vae model is called 'vea', did you mean 'vae'?"]),
     ("models.other.encoder", "dit", "models.other.encoder", ["no vae model is called 'dit'", "allowed: vae"]),
     ("teachers.resnet.arch", "resnet9", "teachers.resnet.arch", ["architecture", "'resnet9'", "did you mean 'resnet8"]),
@@ -325,6 +339,7 @@ def test_wrong_kind_of_value_is_named_by_the_very_place_where_it_stands(path):
         written(path),
         f"{written(path)}.inversion",
         f"{written(path)}.teacher",
+        f"{written(path)}.nonsense",  # where a number for each size of the set may stand
     }
 
 

@@ -43,7 +43,8 @@ def test_the_readme_lists_exactly_the_methods_of_the_default_config():
 def test_the_tables_columns_are_those_that_the_code_writes():
     table = README.split("<!-- demo table -->")[1].split("<!-- end of demo table -->")[0].strip().splitlines()
     heads = [cell.strip() for cell in table[0].strip("|").split("|")]
-    assert heads[:6] == ["dataset", "method", "ipc", "protocol", "student", "seeds"]
+    shown = ["top-1 last", "top-1 best*", "top-5 last", "to random", "p", "to unguided", "to full"]
+    assert heads == ["dataset", "method", "ipc", "protocol", "student", "seeds", *shown]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:] if line.startswith("|")]
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     wanted = {
@@ -53,7 +54,9 @@ def test_the_tables_columns_are_those_that_the_code_writes():
         for ipc in run["ipc"]
         for protocol in run["protocols"]
     }
-    assert {(row[1], row[2], row[3]) for row in rows} == wanted
+    assert {(row[1], row[2], row[3].split(" (")[0]) for row in rows} == wanted
+    ids = {name: protocol.id for name, protocol in load_config(config).protocols.items()}
+    assert {row[3] for row in rows} == {f"{name} ({known})" for name, known in ids.items()}
 
 
 def test_the_conda_environment_has_the_pinned_versions():
@@ -68,7 +71,7 @@ def test_install_files_name_versions_and_no_addresses():
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[\w.+!-]+", line) for line in lines)
 
 
-PAGES = [ROOT / "docs" / "methods.md", *sorted((ROOT / "docs" / "methods").glob("*.md"))]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def snippets():

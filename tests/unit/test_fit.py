@@ -80,6 +80,23 @@ def test_a_training_interrupted_again_and_again_still_ends_bit_identical(tmp_pat
     assert identical(resumed, undisturbed)
 
 
+def test_a_loss_in_parts_is_their_sum_differentiated_one_by_one():
+    whole, parts = network(), network()
+    inputs = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    gradients = []
+
+    def in_parts(step: int):
+        for part in inputs.split(2):
+            gradients.append(parts[0].weight.grad)
+            yield parts(part).square().sum()
+
+    for module, loss in ((whole.eval(), lambda step: whole(inputs).square().sum()), (parts.eval(), in_parts)):
+        fit(module, torch.optim.SGD(module.parameters(), lr=0.01), loss, 1, lambda progress: 1.0)
+    assert [gradient is None for gradient in gradients] == [True, False, False]
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_a_state_left_for_another_purpose_is_ignored(tmp_path):
     path = tmp_path / "state.safetensors"
     with pytest.raises(Interrupted):

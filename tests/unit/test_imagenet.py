@@ -1,8 +1,11 @@
 """The order of ImageNet's classes and of the subsets, held against what the field publishes."""
 
+from typing import get_args
+
 import pytest
 from timm.data import ImageNetInfo
 
+from retort.config.schema.data import ImageNetSubset
 from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes, subset_names
 from retort.errors import RetortError
 
@@ -27,7 +30,7 @@ def test_two_classes_share_a_name_and_are_told_apart_by_wnid():
 @pytest.mark.parametrize("name", subset_names())
 def test_subsets_hold_distinct_classes_of_the_thousand(name):
     classes = subset_classes(name)
-    assert len(set(classes)) == len(classes) == {FULL: 1000, "imagenet-100": 100}.get(name, 10)
+    assert len(set(classes)) == len(classes) == {FULL: 1000, "tiny-imagenet": 200, "imagenet-100": 100}.get(name, 10)
     assert set(classes) <= set(imagenet_classes())
 
 
@@ -37,6 +40,15 @@ def test_imagenette_is_the_published_ten():
         *("n01440764", "n02102040", "n02979186", "n03000684", "n03028079"),
         *("n03394916", "n03417042", "n03425413", "n03445777", "n03888257"),
     )
+
+
+def test_tiny_imagenets_classes_are_sorted_as_its_folders_are():
+    assert list(subset_classes("tiny-imagenet")) == sorted(subset_classes("tiny-imagenet"))
+    assert subset_classes("tiny-imagenet")[::100] == ("n01443537", "n03255030")
+
+
+def test_config_offers_the_subsets_that_there_are():
+    assert get_args(ImageNetSubset) == subset_names()
 
 
 def test_an_unknown_subset_is_refused():

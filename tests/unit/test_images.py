@@ -2,16 +2,13 @@
 
 import io
 import random
-import threading
-import time
-from itertools import islice
 
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from retort.data import images
-from retort.data.images import BadImage, image_size, read_rgb, resized, square, stream_images, stream_squares
+from retort.data.images import BadImage, image_size, read_rgb, resized, square
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -131,6 +128,14 @@ def test_resizing_to_the_same_side_changes_nothing():
     assert np.array_equal(resized(noise(8, 8), 8), noise(8, 8))
 
 
+@pytest.mark.parametrize("size", [(300, 300), (500, 375), (375, 500), (259, 256), (1000, 131), (40, 61)])
+@pytest.mark.parametrize(("side", "keep", "short"), [(224, 0.875, 256), (32, 0.8, 40), (56, 0.7, 80)])
+def test_keeping_less_than_all_is_the_fields_test_transform(size, side, keep, short):
+    image = Image.fromarray(noise(size[1], size[0]))
+    transform = Compose([Resize(short, InterpolationMode.BICUBIC), CenterCrop(side)])
+    assert np.array_equal(square(image, side, keep), np.asarray(transform(image)))
+
+
 # ---------------------------------------------------------------- damage
 
 
@@ -213,108 +218,3 @@ def test_any_damage_gives_an_image_or_a_bad_image_and_nothing_else(tmp_path, kin
         outcomes.add(outcome(path))
     assert outcomes <= {"image", "bad"}
     assert "bad" in outcomes
-
-
-# ---------------------------------------------------------------- streaming
-
-
-@pytest.fixture
-def shades(tmp_path) -> list[str]:
-    """Paths of 30 one-colour images, shade i at place i."""
-    paths = [str(tmp_path / f"{i}.png") for i in range(30)]
-    for shade, path in enumerate(paths):
-        Image.new("RGB", (4, 4), (shade,) * 3).save(path)
-    return paths
-
-
-@pytest.mark.parametrize("threads", [1, 4])
-@pytest.mark.parametrize("ahead", [1, 5, 100])
-def test_stream_keeps_the_order_though_later_images_decode_faster(shades, threads, ahead, monkeypatch):
-    read = images.read_rgb
-
-    def slow_at_first(path):
-        time.sleep(0.004 if int(path.split("/")[-1][:-4]) % 4 == 0 else 0)
-        return read(path)
-
-    monkeypatch.setattr(images, "read_rgb", slow_at_first)
-    found = [int(s[0, 0, 0]) for s in stream_squares(iter(shades), 4, threads, ahead)]
-    assert found == list(range(30))
-
-
-@pytest.mark.parametrize(("threads", "ahead"), [(1, 3), (4, 4), (4, 9), (4, 2)])
-def test_stream_never_reads_more_than_ahead_early(shades, threads, ahead, monkeypatch):
-    read, lock, begun = images.read_rgb, threading.Lock(), []
-
-    def counted(path):
-        with lock:
-            begun.append(path)
-        return read(path)
-
-    monkeypatch.setattr(images, "read_rgb", counted)
-    for taken, _ in enumerate(stream_squares(shades, 4, threads, ahead), start=1):
-        time.sleep(0.002)  # let the readers run as far as they may
-        assert len(begun) <= taken + ahead
-    assert sorted(begun) == sorted(shades)
-
-
-def test_stream_raises_at_the_bad_image_after_yielding_those_before(shades):
-    with open(shades[7], "wb"):
-        pass
-    stream, found = stream_squares(shades, 4, threads=3, ahead=10), []
-    with pytest.raises(BadImage, match=r"7\.png: empty file"):
-        found.extend(int(s[0, 0, 0]) for s in stream)
-    assert found == list(range(7))
-
-
-def test_stream_of_nothing_is_empty():
-    assert list(stream_squares([], 4, threads=2)) == []
-
-
-# ---------------------------------------------------------------- streaming at each image's own size
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_images_are_streamed_at_their_own_sizes_in_order(tmp_path, threads):
-    sizes = [(5, 9), (9, 5), (1, 1), (30, 2), (7, 7)]  # width, height
-    rng, expected, paths = np.random.default_rng(0), [], []
-    for i, (width, height) in enumerate(sizes):
-        expected.append(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-        paths.append(str(tmp_path / f"{i}.png"))
-        Image.fromarray(expected[-1]).save(paths[-1])
-    found = list(stream_images(iter(paths), threads, ahead=2))
-    assert len(found) == len(expected)
-    for image, own in zip(found, expected, strict=True):
-        assert image.dtype == np.uint8
-        np.testing.assert_array_equal(image, own)
-
-
-def test_images_are_turned_upright_and_made_rgb_as_everywhere(tmp_path):
-    turned, grey = tmp_path / "turned.jpg", tmp_path / "grey.png"
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned a quarter
-    Image.new("RGB", (8, 4), (255, 0, 0)).save(turned, exif=exif)
-    Image.new("L", (3, 2), 77).save(grey)
-    first, second = stream_images([str(turned), str(grey)], threads=2)
-    assert first.shape == (8, 4, 3)
-    np.testing.assert_array_equal(second, np.full((2, 3, 3), 77))
-
-
-def test_the_stream_of_images_keeps_to_its_lead_and_raises_at_the_bad_one(shades, monkeypatch):
-    read, begun = images.read_rgb, []
-
-    def counted(path):
-        begun.append(path)
-        return read(path)
-
-    monkeypatch.setattr(images, "read_rgb", counted)
-    with open(shades[7], "wb"):
-        pass
-    stream, found = stream_images(shades, threads=2, ahead=3), []
-    for image in islice(stream, 7):
-        found.append(int(image[0, 0, 0]))
-        time.sleep(0.002)  # let the readers run as far as they may
-        assert len(begun) <= len(found) + 3
-    assert found == list(range(7))
-    with pytest.raises(BadImage, match=r"7\.png: empty file"):
-        next(stream)
-    assert list(stream_images([])) == []

@@ -76,13 +76,21 @@ def test_config_is_read_and_planned_without_loading_torch():
 
 
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+# CIFAR comes as pickles; the one module that reads them lets them build arrays of numbers and nothing else.
+# Checkpoints of others may be pickles too; torch's own reader takes tensors out of them and runs nothing.
+RESTRICTED = {"retort.data.unpickle": {"pickle.Unpickler"}, "retort.models.pickled": set()}
+TENSORS_ONLY = {"retort.models.pickled": "torch.load(path, map_location='cpu', weights_only=True, mmap="}
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_nothing_is_pickled_or_unpickled(name):
-    assert {imported.split(".")[0] for imported in imports_of(name)} & PICKLES == set()
+    pickling = {imported for imported in imports_of(name) if imported.split(".")[0] in PICKLES}
+    assert pickling - {"pickle"} == RESTRICTED.get(name, set())
+    assert "pickle" not in pickling or name in RESTRICTED
     tree = ast.parse(SOURCES[name].read_text())
-    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    allowed = TENSORS_ONLY.get(name, "not allowed")
+    called = {ast.unparse(call.func) for call in calls if not ast.unparse(call).startswith(allowed)}
     assert called & {"torch.load", "torch.save", "pd.read_pickle", "np.load", "numpy.load"} == set()
     named = {imported for imported in imports_of(name) if imported in ("torch.load", "torch.save", "numpy.load")}
     assert named == set()
@@ -95,8 +103,8 @@ def test_nothing_is_pickled_or_unpickled(name):
     ("importer", "imported", "broken"),
     [
         ("retort.data.images", "retort.config.seeds.derive_seed", False),
-        ("retort.config.plan", "retort.data.classes.folder_stamp", False),
-        ("retort.config.load", "retort.data.classes.folder_stamp", True),
+        ("retort.config.plan", "retort.data.classes.contents_stamp", False),
+        ("retort.config.load", "retort.data.classes.contents_stamp", True),
         ("retort.config.plan", "retort.data.images.read_rgb", True),
         ("retort.methods.ddim", "retort.protocols.losses", True),
         ("retort.models.dit", "retort.stages.job", True),

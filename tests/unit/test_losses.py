@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from retort.protocols.losses import (
-    correct_at,
-    hard_loss,
-    mixed_targets,
-    soft_loss,
-    soft_target_loss,
-    to_half_and_back,
-)
+from retort.protocols.losses import correct_at, hard_loss, mixed_targets, soft_loss, soft_target_loss
 
 
 def random_logits(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -118,12 +111,3 @@ def test_correct_at_counts_the_k_highest():
     assert correct_at(logits, targets, 1).tolist() == [True, False, False]
     assert correct_at(logits, targets, 2).tolist() == [True, False, True]
     assert correct_at(logits, targets, 5).tolist() == [True, True, True]
-
-
-def test_half_and_back_rounds_as_storage_does():
-    logits = torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) * 10
-    stored = logits.numpy().astype(np.float16).astype(np.float32)
-    rounded = to_half_and_back(logits)
-    assert rounded.dtype == torch.float32
-    assert not torch.equal(rounded, logits)
-    np.testing.assert_array_equal(rounded, stored)

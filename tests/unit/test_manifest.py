@@ -12,7 +12,7 @@ from retort.data.files import read_rows
 from retort.data.manifest import COLUMNS, ClassEntry, read_classes, read_split, write_manifest
 from retort.errors import RetortError
 from retort.stages.decode import decode_split, open_split
-from retort.stages.prepare import build_manifest, export_digits
+from retort.stages.prepare import build_manifest, export_images
 
 COUNTS = {"train/cat": 3, "train/dog": 2, "val/cat": 1, "val/dog": 2}
 
@@ -34,15 +34,17 @@ def built(folder: Path, out: Path, **settings) -> Path:
     defaults = {
         "dataset": "mine",
         "classes": ["cat", "dog"],
-        "class_names": {},
-        "val_fraction": 0.2,
+        "layout": {"kind": "folder", "path": str(folder), "val_fraction": 0.2},
+        "names": {},
         "on_bad_image": "stop",
+        "check": "decode",
+        "max_per_class": None,
         "seed": 0,
         "threads": 2,
     }
     out.mkdir(exist_ok=True)
     paths = [str(out / name) for name in ("manifest.parquet", "classes.csv", "bad.csv")]
-    build_manifest(str(folder), *paths, **defaults | settings)
+    build_manifest(settings.pop("written", None), *paths, **defaults | settings)
     return out
 
 
@@ -84,6 +86,21 @@ def test_order_of_classes_asked_for_is_the_order_of_labels(tmp_path):
     assert images["class_id"].tolist()[:2] == ["dog", "dog"]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["1,dog,dog", "0,cat,cat"],
+        ["0,cat,cat", "2,dog,dog"],
+        ["0,cat,cat", "0,dog,dog"],
+        ["0,cat,cat", "1,cat,cat"],
+    ],
+)
+def test_class_table_out_of_order_is_refused(tmp_path, lines):
+    (tmp_path / "classes.csv").write_text("\n".join(["index,id,name", *lines]) + "\n")
+    with pytest.raises(RetortError, match=r"classes\.csv does not list each class once in label order"):
+        read_classes(tmp_path / "classes.csv")
+
+
 def test_classes_left_out_are_not_in_the_manifest(tmp_path):
     painted(tmp_path / "images", COUNTS | {"train/cow": 1, "val/cow": 1})
     assert set(read(built(tmp_path / "images", tmp_path / "out"))["class_id"]) == {"cat", "dog"}
@@ -102,7 +119,7 @@ def test_class_ids_and_names_may_hold_any_text(tmp_path):
     classes = list(NAMES)
     painted(tmp_path / "images", {f"{split}/{c}": 1 for split in ("train", "val") for c in classes})
     named = {c: NAMES[c] for c in classes if c != "n01"}
-    out = built(tmp_path / "images", tmp_path / "out", classes=classes, class_names=named)
+    out = built(tmp_path / "images", tmp_path / "out", classes=classes, names=named)
     entries = [ClassEntry(i, c, named.get(c, c)) for i, c in enumerate(classes)]
     assert read_classes(out / "classes.csv") == entries
     images = read(out)
@@ -217,7 +234,9 @@ def test_decoded_split_has_pixels_and_labels_in_manifest_order(tmp_path, threads
 
 
 def test_digits_go_all_the_way_from_scans_to_a_manifest(tmp_path):
-    export_digits(str(tmp_path / "images"), ["1", "0"], 8)
-    images = read(built(tmp_path / "images", tmp_path / "out", dataset="digits", classes=["1", "0"]))
+    layout = {"kind": "digits", "resolution": 8}
+    export_images(str(tmp_path / "images"), layout, ["1", "0"])
+    written = str(tmp_path / "images")
+    images = read(built(None, tmp_path / "out", written=written, layout=layout, dataset="digits", classes=["1", "0"]))
     assert images.groupby("split").size().to_dict() == {"train": 280, "val": 80}
     assert images.groupby("class_id")["class_index"].unique().map(list).to_dict() == {"0": [1], "1": [0]}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from retort.config.architectures import ARCHITECTURES
+from retort.config.architectures import ARCHITECTURES, smallest_side
 from retort.models.classifiers import build_classifier
 from retort.protocols.optimisers import build_optimizer, decay_groups, lr_factor
 
@@ -77,6 +77,6 @@ def test_sgd_decays_everything_and_keeps_its_momentum():
 
 def test_every_architecture_takes_images_and_gives_a_logit_per_class():
     for arch in ARCHITECTURES:
-        side = 64 if arch == "convnet6" else 32
+        side = max(32, smallest_side(arch))
         with torch.no_grad():
             assert build_classifier(arch, 7, side).eval()(torch.zeros(2, 3, side, side)).shape == (2, 7)

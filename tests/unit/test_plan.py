@@ -47,6 +47,9 @@ protocols:
   longer: {<<: *soft, views: {steps: 20, batch: 8}}
   flipped: {<<: *soft, views: {steps: 10, batch: 8, flip: true}}
   judged: {<<: *soft, labels: {teacher: idle}}
+  few: {<<: *soft, labels: {teacher: resnet, top: 3}}
+  few-hot: {<<: *soft, labels: {teacher: resnet, top: 3}, temperature: 4}
+  few-adam: {<<: *soft, labels: {teacher: resnet, top: 3}, optimizer: {kind: adamw, lr: 0.1, schedule: half-cosine}}
   static: {<<: *soft, labels: {teacher: resnet, kind: static}}
   static-longer: {<<: *soft, labels: {teacher: resnet, kind: static}, views: {steps: 20}}
   online: {<<: *soft, labels: {teacher: resnet, kind: online}}
@@ -136,6 +139,9 @@ def test_sampling_begins_at_pure_noise_or_at_the_inversion_by_reference_or_match
         ("longer", "longer"),
         ("flipped", "flipped"),
         ("judged", "judged"),
+        ("few", "few"),
+        ("few-hot", "few-hot"),  # what is left out is measured at the temperature
+        ("few-adam", "few"),
         ("static", "static"),
         ("static-longer", "static"),  # one label an image, however it is viewed
     ],
@@ -143,6 +149,11 @@ def test_sampling_begins_at_pure_noise_or_at_the_inversion_by_reference_or_match
 def test_stored_labels_are_shared_by_protocols_that_would_store_the_same(plan, protocol, owner):
     assert plan.stores_labels(protocol)
     assert plan.label_owner(protocol) == owner
+
+
+def test_how_much_of_a_label_is_kept_is_said_with_the_temperature_at_which_the_rest_is_measured(plan):
+    assert plan.top_of("few-hot") == {"count": 3, "temperature": 4}
+    assert plan.top_of("soft") is plan.top_of("hard") is None
 
 
 @pytest.mark.parametrize(("protocol", "teacher"), [("hard", None), ("online", "resnet")])
@@ -515,7 +526,8 @@ def test_selection_tells_what_it_goes_by(composed, method, selection):
 
 
 def test_settings_of_a_model_are_those_that_change_what_it_computes(composed):
-    assert composed.model_settings("dit") == {"kind": "dit", "dtype": "float32", "timestep_embedding": "original"}
+    settings = {"kind": "dit", "dtype": "float32", "timestep_embedding": "original", "classes": "dataset"}
+    assert composed.model_settings("dit") == settings
     assert composed.model_settings("sd") == {"kind": "sd", "dtype": "float16", "prompt": "Image of {name}."}
     assert (composed.encoder_of("sd"), composed.codec_settings("fine-vae")["resolution"]) == ("fine-vae", 64)
 

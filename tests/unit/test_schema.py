@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from retort.config.export_schema import main
+from retort.config.inherit import inherited
 from retort.config.load import load_config
 from retort.errors import RetortError
 
@@ -54,7 +55,7 @@ def test_schema_names_its_dialect_and_describes_keys_in_words():
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_validate(path, validator):
-    validator.validate(yaml.safe_load(path.read_text()))
+    validator.validate(inherited(yaml.safe_load(path.read_text())))
 
 
 def set_top(config):

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline
 from tests.unit import tiny_pipelines as tiny
-from transformers import CLIPTextModel, CLIPTextModelWithProjection
+from tests.unit.saved_pipelines import save_sdxl
 
 from retort.data.manifest import ClassEntry
 from retort.errors import RetortError
@@ -15,34 +15,11 @@ from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 
 TENCH, CRANE = ClassEntry(0, "n01440764", "tench, Tinca tinca"), ClassEntry(1, "n02012849", "crane")
 STEPS, GUIDANCE = 10, 3.0
-WIDTHS = (16, 24)  # of the two text encoders
-EMBEDDED = 8  # numbers for each of the six time ids
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["zeros for null", "empty prompt for null"])
 def directory(request, tmp_path_factory):
-    configs = tiny.text_config(WIDTHS[0], "quick_gelu"), tiny.text_config(WIDTHS[1], "gelu")
-    unet = tiny.unet(
-        sum(WIDTHS),
-        attention_head_dim=(1, 2),
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=EMBEDDED,
-        projection_class_embeddings_input_dim=6 * EMBEDDED + configs[1].projection_dim,
-    )
-    folder = tmp_path_factory.mktemp("sdxl")
-    StableDiffusionXLPipeline(
-        vae=tiny.vae(),
-        text_encoder=tiny.seeded(lambda: CLIPTextModel(configs[0]), seed=3),
-        text_encoder_2=tiny.seeded(lambda: CLIPTextModelWithProjection(configs[1]), seed=4),
-        tokenizer=tiny.tokenizer(),
-        tokenizer_2=tiny.tokenizer(pad="!"),
-        unet=unet,
-        scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
-        force_zeros_for_empty_prompt=request.param,
-        add_watermarker=False,
-    ).save_pretrained(folder)
-    return folder
+    return save_sdxl(tmp_path_factory.mktemp("sdxl"), zeros=request.param)
 
 
 def load(directory, resolution=tiny.SIDE, kind="sdxl", dtype="float32", **more):
@@ -91,6 +68,11 @@ def test_images_are_said_to_be_whole_and_of_the_codecs_size(directory, resolutio
 @torch.no_grad()
 def test_guided_ddim_passes_through_the_latents_of_the_pipeline(directory):
     tiny.check_guided_ddim(load(directory), theirs(directory), TENCH, STEPS, GUIDANCE)
+
+
+@torch.no_grad()
+def test_images_are_those_of_the_pipeline(directory):
+    tiny.check_images(load(directory), theirs(directory), TENCH, STEPS, GUIDANCE)
 
 
 @torch.no_grad()

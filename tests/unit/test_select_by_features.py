@@ -42,7 +42,8 @@ def pets(tmp_path_factory) -> Pictures:
 
 def describe(home: Path, output: Path, classes: list[int]) -> dict[str, np.ndarray]:
     table = str(home / "images" / "classes.csv")
-    describe_shard(str(home / "train.safetensors"), table, str(home / "teacher"), str(output), classes=classes)
+    inputs = (str(home / "images" / "manifest.parquet"), table, str(home / "teacher"))
+    describe_shard(*inputs, str(output), classes=classes, side=SIDE, threads=1)
     return read(output)
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from retort.config.load import load_config
-from retort.data.classes import class_list, digit_classes, folder_stamp, list_folder_classes
-from retort.data.sources import list_images, write_digits
+from retort.data.classes import class_list, digit_classes
+from retort.data.layouts.folders import folder_stamp, list_folder_classes, list_images
+from retort.data.sources import write_digits
 from retort.errors import RetortError
 
 TEN = [str(d) for d in range(10)]
@@ -33,7 +34,7 @@ def files(folder: Path) -> list[str]:
 
 def test_digits_are_1397_for_training_and_400_held_out(digits):
     rows = list_images(digits, TEN, 0.5, 0, "digits")
-    assert Counter(row["split"] for row in rows) == {"train": 1397, "val": 400}
+    assert Counter(row.split for row in rows) == {"train": 1397, "val": 400}
 
 
 def test_digits_are_held_out_in_proportion_to_their_class(digits):
@@ -96,7 +97,7 @@ def filled(root: Path, counts: dict[str, int]) -> Path:
 
 def listed(root: Path, classes=("cat", "dog"), val_fraction=0.2, seed=0, dataset="mine") -> list[tuple[str, str]]:
     """(split, image id) of every image."""
-    return [(r["split"], r["image_id"]) for r in list_images(root, list(classes), val_fraction, seed, dataset)]
+    return [(r.split, r.image_id) for r in list_images(root, list(classes), val_fraction, seed, dataset)]
 
 
 SPLIT_FOLDERS = {"train/cat": 2, "train/dog": 1, "val/cat": 1, "val/dog": 1}
@@ -104,8 +105,7 @@ SPLIT_FOLDERS = {"train/cat": 2, "train/dog": 1, "val/cat": 1, "val/dog": 1}
 
 def test_train_and_val_folders_are_the_splits_ordered_by_class_and_name(tmp_path):
     rows = list_images(filled(tmp_path, SPLIT_FOLDERS), ["dog", "cat"], 0.5, 0, "mine")
-    found = [(r["split"], r["class_id"], r["image_id"], r["path"]) for r in rows]
-    assert found == [
+    assert rows == [
         ("train", "dog", "dog/000.png", str(tmp_path / "train/dog/000.png")),
         ("train", "cat", "cat/000.png", str(tmp_path / "train/cat/000.png")),
         ("train", "cat", "cat/001.png", str(tmp_path / "train/cat/001.png")),
@@ -114,16 +114,29 @@ def test_train_and_val_folders_are_the_splits_ordered_by_class_and_name(tmp_path
     ]
 
 
+class Listing(list):
+    """The entries of a folder in an order of our own."""
+
+    def __init__(self, entries, order):
+        super().__init__(order(sorted(entries, key=lambda entry: entry.name)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
 @pytest.mark.parametrize("counts", [SPLIT_FOLDERS, {"cat": 30, "dog": 30}], ids=["train and val", "one folder"])
 def test_order_in_which_the_file_system_lists_files_does_not_matter(tmp_path, counts, monkeypatch):
     filled(tmp_path, counts)
-    found, listing = [], Path.iterdir
+    found, listing = [], os.scandir
     for order in (
-        sorted,
-        lambda paths: sorted(paths)[::-1],
-        lambda paths: random.Random(0).sample(sorted(paths), len(paths)),
+        list,
+        lambda entries: entries[::-1],
+        lambda entries: random.Random(0).sample(entries, len(entries)),
     ):
-        monkeypatch.setattr(Path, "iterdir", lambda folder, order=order: iter(order(list(listing(folder)))))
+        monkeypatch.setattr(os, "scandir", lambda folder, order=order: Listing(listing(folder), order))
         found.append((list_folder_classes(tmp_path, None), listed(tmp_path)))
     assert found[0] == found[1] == found[2]
 

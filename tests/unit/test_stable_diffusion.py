@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, PNDMScheduler, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from tests.unit import tiny_pipelines as tiny
-from transformers import CLIPTextModel
+from tests.unit.saved_pipelines import VERSIONS, save_stable_diffusion
 
 from retort.data.manifest import ClassEntry
 from retort.errors import RetortError
@@ -19,36 +19,11 @@ from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 
 TENCH, CRANE = ClassEntry(0, "n01440764", "tench, Tinca tinca"), ClassEntry(1, "n02012849", "crane")
 STEPS, GUIDANCE = 10, 3.0
-SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
-# As published: 1.x names PNDM and predicts the noise, 2.x DDIM and v.
-VERSIONS = {
-    "1.x": (PNDMScheduler(**SCHEDULE, skip_prk_steps=True), "quick_gelu", {"attention_head_dim": 2}),
-    "2.x": (
-        DDIMScheduler(**SCHEDULE, prediction_type="v_prediction"),
-        "gelu",
-        {"attention_head_dim": (1, 2), "use_linear_projection": True},
-    ),
-}
-
-
-def save_pipeline(version: str, directory: Path) -> Path:
-    scheduler, activation, unet = VERSIONS[version]
-    StableDiffusionPipeline(
-        vae=tiny.vae(),
-        text_encoder=tiny.seeded(lambda: CLIPTextModel(tiny.text_config(16, activation)), seed=3),
-        tokenizer=tiny.tokenizer(),
-        unet=tiny.unet(16, **unet),
-        scheduler=scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(directory)
-    return directory
 
 
 @pytest.fixture(scope="module")
 def directories(tmp_path_factory):
-    return {version: save_pipeline(version, tmp_path_factory.mktemp("sd") / version) for version in VERSIONS}
+    return {version: save_stable_diffusion(tmp_path_factory.mktemp("sd") / version, version) for version in VERSIONS}
 
 
 @pytest.fixture(params=sorted(VERSIONS))
@@ -100,6 +75,11 @@ def test_prompts_are_encoded_as_by_the_pipeline(directory, more, prompts):
 @torch.no_grad()
 def test_guided_ddim_passes_through_the_latents_of_the_pipeline(directory):
     tiny.check_guided_ddim(load(directory), theirs(directory), TENCH, STEPS, GUIDANCE)
+
+
+@torch.no_grad()
+def test_images_are_those_of_the_pipeline(directory):
+    tiny.check_images(load(directory), theirs(directory), TENCH, STEPS, GUIDANCE)
 
 
 @torch.no_grad()

@@ -3,16 +3,17 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from retort.data.files import write_json
 from retort.stages.tabulate import (
-    accuracy_markdown,
+    CELL,
+    accuracy_latex,
+    accuracy_shown,
     accuracy_table,
+    gap_to_unguided,
     tabulate_accuracy,
-    tabulate_costs,
     tabulate_models,
 )
 
@@ -31,12 +32,16 @@ def student(method: str, last: float, ipc: str = "1", protocol: str = "hard", ar
     } | changes
 
 
+def seeds(method: str, lasts: tuple[float, ...], **more) -> list[dict]:
+    return [student(method, last, **more, seed=seed) for seed, last in enumerate(lasts)]
+
+
 STUDENTS = [
-    *(student("d3hr", last) for last in (0.5, 0.6, 0.7)),
-    *(student("random", last) for last in (0.4, 0.42)),
+    *seeds("d3hr", (0.5, 0.6, 0.7)),
+    *seeds("random", (0.4, 0.42)),
     student("d3hr", 0.8, ipc="5"),
     student("random", 0.75, ipc="5"),
-    *(student("full", last, ipc="all") for last in (0.9, 0.94)),
+    *seeds("full", (0.9, 0.94), ipc="all"),
     student("d3hr", 0.3, protocol="soft"),
 ]
 
@@ -109,22 +114,38 @@ def test_rows_come_in_the_order_of_the_students():
     assert list(zip(table["method"], table["ipc"], strict=True)) == expected
 
 
+LINES = {"random": ["random"], "full": ["full"]}
+UNGUIDED = {"d3hr": "random"}  # as if random were the model's own samples
+PROTOCOLS = {"hard": "hard-10", "soft": "soft"}
+REPORTED = [{"method": "d3hr", "ipc": "5", "protocol": "hard", "student": "resnet8", "top1": 77.7, "source": "D3HR"}]
+WANTED = [{"method": "d3hr", "ipc": "5", "protocol": "hard", "student": "resnet8", "seeds": 3}]
+
+
 def written(folder: Path) -> tuple[pd.DataFrame, str]:
     paths = []
     for i, record in enumerate(STUDENTS):
         paths.append(str(folder / f"{i}.json"))
         write_json(paths[-1], record)
-    tabulate_accuracy(paths, str(folder / "table.csv"), str(folder / "table.md"), random=["random"], full=["full"])
+    outputs = [str(folder / f"table.{ending}") for ending in ("csv", "md", "tex")]
+    tabulate_accuracy(
+        paths, *outputs, **LINES, unguided=UNGUIDED, wanted=WANTED, protocols=PROTOCOLS, reported=REPORTED
+    )
     return pd.read_csv(folder / "table.csv", dtype={"ipc": str}), (folder / "table.md").read_text()
 
 
 def test_the_table_reads_back_as_it_was_computed(tmp_path):
     table, _ = written(tmp_path)
-    computed = accuracy_table(STUDENTS, ["random"], ["full"])
-    pd.testing.assert_frame_equal(table, computed, atol=0.005, rtol=0, check_dtype=False)
+    computed = accuracy_table(STUDENTS, ["random"], ["full"], WANTED)
+    pd.testing.assert_frame_equal(table[computed.columns], computed, atol=0.005, rtol=0, check_dtype=False)
+    assert list(table.columns.difference(computed.columns)) == [
+        "gap_to_unguided",
+        "protocol_id",
+        "reported",
+        "reported_by",
+    ]
     text = (tmp_path / "table.csv").read_text()
     assert "nan" not in text
-    assert "toy,d3hr,5,hard,resnet8,1,80.00,,82.00,,90.00,,5.00,-12.00" in text.splitlines()
+    assert "toy,d3hr,5,hard,hard-10,resnet8,1,2,80.00,,82.00,,90.00,,5.00,,5.00,-12.00,77.70,D3HR" in text.splitlines()
 
 
 def test_the_markdown_twin_has_the_same_rows_and_says_what_best_is(tmp_path):
@@ -132,57 +153,60 @@ def test_the_markdown_twin_has_the_same_rows_and_says_what_best_is(tmp_path):
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len(lines) == len(table) + 2  # header and rule
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    assert [row[:5] for row in cells[2:]] == table.iloc[:, :5].to_numpy().tolist()
-    assert cells[2][5:] == ["3", "60.0 ± 10.0", "62.0 ± 10.0", "70.0 ± 10.0", "+19.0", "-32.0"]
-    assert cells[-1][5:] == ["1", "30.0", "32.0", "40.0", "", ""]
+    protocols = table["protocol"].map({"hard": "hard (hard-10)", "soft": "soft"})  # an id that only repeats the name
+    assert [row[:5] for row in cells[2:]] == table.assign(protocol=protocols)[CELL].to_numpy().tolist()
+    assert cells[2][5:] == ["3", "60.0 ± 10.0", "62.0 ± 10.0", "70.0 ± 10.0", "+19.0", "0.177", "+19.0", "-32.0", ""]
+    assert (cells[4][5], cells[4][-1]) == ("1 of 3", "77.7")
+    assert cells[-1][5:] == ["1", "30.0", "32.0", "40.0", *[""] * 5]
     assert "nan" not in markdown
     assert "best is chosen on the test set" in markdown
 
 
 def test_markdown_keeps_numbers_as_they_are_written():
-    row = accuracy_markdown(accuracy_table([student("010", 0.5, ipc="10")], [], [])).splitlines()[2]
-    assert [cell.strip() for cell in row.split("|")[2:4]] == ["010", "10"]
+    (row,) = accuracy_shown(accuracy_table([student("010", 0.5, ipc="10")], [], [])).to_dict("records")
+    assert (row["method"], row["ipc"]) == ("010", "10")
 
 
-# ---------------------------------------------------------------- costs
-
-HEADER = ["s", "h:m:s", "max_rss", "max_vms", "max_uss", "max_pss", "io_in", "io_out", "mean_load", "cpu_time"]
-
-
-def write_benchmark(path: Path, *rows: list) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ["\t".join(HEADER), *("\t".join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines) + "\n")
-    return str(path)
-
-
-def test_costs_are_what_snakemake_measured_by_stage_and_item(tmp_path):
-    one = [12.5, "0:00:12", 345.25, 9, 9, 9, 9, 9, 160.0, 20.125]
-    short = [0.0625, "0:00:00", "-", "-", "-", "-", "-", "-", "-", "-"]  # too short to be measured
-    folder = tmp_path / "results" / "toy" / "benchmarks"
-    benchmarks = {
-        "train_vae": [write_benchmark(folder / "train_vae" / "vae.tsv", one)],
-        "generate_images": [
-            write_benchmark(folder / "generate_images" / "d3hr" / "ipc5" / "0000.tsv", one),
-            write_benchmark(folder / "generate_images" / "d3hr" / "ipc5" / "0001.tsv", short),
-        ],
-    }
-    tabulate_costs(benchmarks, str(tmp_path / "costs.csv"))
-    table = pd.read_csv(tmp_path / "costs.csv")
-    assert table.columns.tolist() == ["stage", "item", "seconds", "cpu_seconds", "peak_memory_mb"]
-    assert table["stage"].tolist() == ["train_vae", "generate_images", "generate_images"]
-    assert table["item"].tolist() == ["vae", "d3hr/ipc5/0000", "d3hr/ipc5/0001"]
-    numbers = table[["seconds", "cpu_seconds", "peak_memory_mb"]].to_numpy()
-    expected = [[12.5, 20.12, 345.25], [12.5, 20.12, 345.25], [0.06, np.nan, np.nan]]
-    np.testing.assert_allclose(numbers, expected, atol=0.01)
+def test_p_is_of_a_t_test_paired_by_seed_whatever_the_order():
+    # Differences of 10 and 18 points: t = 14 / (sqrt(32) / sqrt(2)) = 3.5, with one degree of freedom.
+    table = accuracy_table(STUDENTS[::-1], ["random"], ["full"])
+    assert row_of(table, "d3hr")["p_random"] == pytest.approx(2 / math.pi * math.atan(1 / 3.5))
+    assert math.isnan(row_of(table, "random")["p_random"])
+    assert math.isnan(row_of(table, "d3hr", "5")["p_random"])  # one pair
+    assert math.isnan(row_of(table, "full", "all")["p_random"])  # random images of another count are no line
+    same = [*seeds("d3hr", (0.5, 0.6)), *seeds("random", (0.4, 0.5))]
+    assert accuracy_table(same, ["random"], [])["p_random"].isna().all()  # no spread, so no test
 
 
-def test_the_last_row_of_a_benchmark_counts(tmp_path):
-    """Snakemake writes one row per repeat."""
-    rows = [[s, "0:00:00", 100, 9, 9, 9, 9, 9, 9, s] for s in (1.5, 2.5)]
-    path = write_benchmark(tmp_path / "write_set" / "random" / "ipc1.tsv", *rows)
-    tabulate_costs({"write_set": [path]}, str(tmp_path / "costs.csv"))
-    assert (tmp_path / "costs.csv").read_text().splitlines()[1:] == ["write_set,random/ipc1,2.50,2.50,100"]
+def test_the_gap_to_unguided_is_to_the_samples_of_the_same_model():
+    table = accuracy_table(
+        [student("d3hr", 0.6), student("dit", 0.5), student("coda", 0.7), student("random", 0.1)], [], []
+    )
+    gaps = dict(
+        zip(table["method"], gap_to_unguided(table, {"d3hr": "dit", "dit": "dit", "coda": "sdxl"}), strict=True)
+    )
+    assert gaps["d3hr"] == pytest.approx(10)
+    assert gaps["dit"] == 0
+    assert math.isnan(gaps["coda"])  # sdxl was not run
+    assert math.isnan(gaps["random"])  # samples nothing
+
+
+def test_missing_seeds_are_counted_and_shown():
+    wanted = [
+        {"method": "d3hr", "ipc": ipc, "protocol": "hard", "student": "resnet8", "seeds": 3} for ipc in ("1", "5")
+    ]
+    table = accuracy_table(STUDENTS, ["random"], ["full"], wanted)
+    assert (row_of(table, "d3hr")["missing_seeds"], row_of(table, "d3hr", "5")["missing_seeds"]) == (0, 2)
+    assert accuracy_shown(table)["seeds"].tolist()[:4] == ["3", "2", "1 of 3", "1"]
+
+
+def test_the_latex_twin_has_the_same_rows_with_names_escaped():
+    table = accuracy_table([student("a_b", 0.5), student("a_b", 0.7, seed=1)], [], [])
+    row = next(line for line in accuracy_latex(accuracy_shown(table)).splitlines() if line.startswith("toy"))
+    cells = [cell.strip() for cell in row.removesuffix(r"\\").split("&")]
+    assert cells[1] == r"a\_b"
+    assert cells[6] == r"60.0 $\pm$ 14.1"
+    assert len(cells) == len(accuracy_shown(table).columns)
 
 
 # ---------------------------------------------------------------- models

@@ -10,14 +10,13 @@ from retort.models.classifiers import build_classifier
 from retort.models.fit import Checkpoint
 from retort.models.teacher import (
     accuracy,
-    affine_maps,
     check_teacher,
     features_and_logits,
     load_teacher,
     logits_of,
     save_teacher,
-    train_teacher,
 )
+from retort.models.train_teacher import affine_maps, crop_maps, train_teacher, within_crops
 
 CLASSES = ["wren", "robin", "finch"]
 
@@ -94,7 +93,8 @@ def test_a_teacher_of_other_classes_or_another_order_is_refused(tmp_path, other)
 def test_only_safetensors_and_json_are_saved(tmp_path):
     save_teacher(untrained(), tmp_path, "resnet8", CLASSES, 8)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.safetensors", "teacher.json"]
-    assert read_json(tmp_path / "teacher.json") == {"arch": "resnet8", "resolution": 8, "classes": CLASSES}
+    about = read_json(tmp_path / "teacher.json")
+    assert (about["arch"], about["resolution"], about["classes"]) == ("resnet8", 8, CLASSES)
 
 
 # ---------------------------------------------------------------- measuring and training
@@ -174,3 +174,56 @@ def test_affine_maps_are_the_identity_without_augmentation_and_stay_in_their_ran
     mirrored = affine_maps(np.random.default_rng(0), 2000, 0, 0, 0, flip=True)[:, 0, 0]
     assert set(mirrored.tolist()) == {-1.0, 1.0}
     assert abs(mirrored.mean()) < 0.1
+
+
+# ---------------------------------------------------------------- random resized crops
+
+
+def test_crops_lie_inside_the_image_and_their_areas_and_aspects_in_their_ranges():
+    maps = crop_maps(np.random.default_rng(0), 4000, (0.1, 0.4)).double()
+    width, height, x, y = maps[:, 0, 0], maps[:, 1, 1], maps[:, 0, 2], maps[:, 1, 2]
+    area, ratio = width * height, width / height
+    assert 0.1 <= area.min() + 1e-6 < 0.102
+    assert 0.398 < area.max() <= 0.4 + 1e-6
+    assert area.mean() == pytest.approx(0.25, abs=0.01)
+    assert 0.75 - 1e-6 <= ratio.min() < 0.752
+    assert 1.33 < ratio.max() <= 4 / 3 + 1e-6
+    for centre, side in ((x, width), (y, height)):
+        assert (centre.abs() + side).max() <= 1 + 1e-6
+        assert (centre / (1 - side)).abs().max() > 0.99
+    assert torch.count_nonzero(maps[:, 0, 1]) == torch.count_nonzero(maps[:, 1, 0]) == 0
+
+
+def test_a_crop_of_the_whole_area_and_no_other_map_leaves_the_image_as_it_is():
+    """Of aspect ratio one; any other cannot hold the whole area."""
+    still = affine_maps(np.random.default_rng(0), 3, 0, 0, 0, flip=False)
+    whole = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(3, 2, 3)
+    assert torch.equal(within_crops(still, whole), whole)
+
+
+def test_a_map_within_a_crop_is_the_one_after_the_other():
+    rng = np.random.default_rng(0)
+    maps, crops = affine_maps(rng, 6, 30, 0.2, 0.1, flip=True), crop_maps(rng, 6, (0.2, 0.8))
+    points = torch.from_numpy(rng.uniform(-1, 1, (6, 2, 9)).astype(np.float32))
+
+    def applied(to: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+        return by[:, :, :2] @ to + by[:, :, 2:]
+
+    torch.testing.assert_close(applied(points, within_crops(maps, crops)), applied(applied(points, crops), maps))
+
+
+@pytest.mark.parametrize("more", [{"crop": (0.5, 1.0)}, {"precision": "bfloat16"}])
+def test_crops_and_low_precision_change_the_training_and_still_learn(more):
+    pixels, labels = squares(60)
+    settings = {"steps": 25, "batch": 16, "lr": 0.01, "weight_decay": 0.01, "rotate": 0, "scale": 0, "shift": 0}
+    held_out, truth = squares(60, seed=1)
+
+    def logits(**options) -> torch.Tensor:
+        module = train_teacher(pixels, labels, "resnet8", (0, "teacher"), **settings, flip=False, **options)
+        assert {p.dtype for p in module.parameters()} == {torch.float32}
+        return logits_of(module, held_out)
+
+    plain = logits()
+    assert accuracy(logits(**more), truth) > 0.9
+    assert not torch.equal(logits(**more), plain)
+    assert torch.equal(logits(crop=None, precision="float32"), plain)

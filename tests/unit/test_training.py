@@ -10,6 +10,7 @@ from diffusers import AutoencoderKL, DiTPipeline
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from PIL import Image
 
+from retort.data import streams
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
@@ -143,6 +144,14 @@ def test_latents_in_double_precision_are_bit_equal_whatever_the_batch(real, vae_
         latents = alone[f"latents/{class_id}"]
         assert (latents.shape, latents.dtype) == ((7, 4, 8, 8), np.float32)
         np.testing.assert_array_equal(latents, together[f"latents/{class_id}"])
+
+
+def test_latents_are_the_same_whoever_reads_the_images(real, vae_directory, monkeypatch):
+    here = encode(real, vae_directory, batch=3, threads=1)
+    monkeypatch.setattr(streams, "FEW", 0)
+    by_others = encode(real, vae_directory, batch=3, threads=2)
+    assert here.keys() == by_others.keys()
+    assert all(np.array_equal(here[name], by_others[name]) for name in here)
 
 
 def test_a_posterior_draw_belongs_to_its_image_whatever_shard_and_batch_it_is_in(real, vae_directory):

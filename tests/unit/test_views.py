@@ -5,7 +5,8 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as TF
 
-from retort.protocols.views import Views, ViewSettings, apply_views, crop_boxes, cutmix_box, plan_views
+from retort.protocols.augment import apply_views
+from retort.protocols.views import Views, ViewSettings, crop_boxes, cutmix_box, plan_views
 
 WORDS = (0, "views", "toy", "shared")
 FULL = (1.0, 1.0)

@@ -5,41 +5,91 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from tests.unit.small_datasets import REST
 from torchvision.datasets import ImageFolder
 
+from retort.config.load import load_config
+from retort.config.plan import Plan
 from retort.data.files import read_json, read_rows, write_json, write_rows
+from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
+from retort.stages.decode import decode_split
 from retort.stages.distilled import COLUMNS, read_set
+from retort.stages.set_card import steps_in_words
 from retort.stages.write_set import write_set
 
 SIDE, PER_CLASS = 8, 4
 CLASSES = ["n03", "n01", "n02"]  # not in alphabetical order
 NAMES = {"n03": "cassette player", "n01": "tench", "n02": "English springer"}
-ABOUT = {
-    "dataset": "toy",
-    "method": "d3hr",
-    "ipc": "2",
+CONFIG = REST | {
     "seed": 7,
-    "settings": {"generate": {"model": "dit", "guidance": 4.0}},
+    "dataset": {"kind": "folder", "path": "photos", "name": "toy", "resolution": SIDE},
+    "models": {
+        "vae": {"kind": "vae", "source": "somebody/vae"},
+        "dit": {"kind": "dit", "encoder": "vae", "train": {"steps": 10}},
+    },
+    "teachers": {"resnet": {"arch": "resnet18.a1_in1k"}},
+    "inversions": {"ddim": {"model": "dit", "stop": 20}},
+    "discoveries": {"density": {"encoder": "vae"}},
+    "typicalities": {"default": {"model": "dit"}},
+    "methods": {
+        "random": {"select": "random"},
+        "chosen": {"select": {"coverage": "herding", "encoder": "vae"}},
+        "shown": {"select": {"discovery": "density"}},
+        "d3hr": {"generate": {"model": "dit", "start": {"inversion": "ddim", "groups": 123}}},
+        "cao2": {
+            "generate": {"model": "dit", "sampler": "ddpm", "steps": 40, "guidance": 2.5, "pool": 3},
+            "select": {"teacher": "resnet", "keep": "uncertain"},
+            "refine": {"iterations": 77},
+        },
+        "coda": {"generate": {"model": "dit", "guide": {"discovery": "density", "strength": 0.07}}},
+        "rded": {"compose": {"score": {"teacher": "resnet", "images": 30}}},
+        "ddps": {"compose": {"score": {"typicality": "default"}, "rank": {"clusters": 9, "encoder": "vae"}, "grid": 3}},
+        "full": {"select": "all"},
+    },
 }
+
+
+def about(method: str, ipc: str = "2") -> dict:
+    """What the rule says of a set of the method."""
+    return Plan(load_config(CONFIG), CLASSES).provenance_of(method) | {"ipc": ipc}
+
+
+ABOUT = about("d3hr")
 
 
 @pytest.fixture
 def home(tmp_path) -> Path:
-    """classes.csv, the decoded split of four images per class, and two generated shards of two per class."""
+    """Four images per class with their manifest and the split decoded, and two generated shards of two per class."""
     rng = np.random.default_rng(0)
-    lines = [f"{i},{c},{NAMES[c]}\n" for i, c in enumerate(CLASSES)]
-    (tmp_path / "classes.csv").write_text("index,id,name\n" + "".join(lines))
-    labels = np.repeat(np.arange(3), PER_CLASS)
-    write_tensors(tmp_path / "train.safetensors", {"pixels": noise(rng, 12), "labels": labels})
+    write_pictures(tmp_path, rng)
+    arguments = (str(tmp_path / "manifest.parquet"), str(tmp_path / "train.safetensors"))
+    decode_split(*arguments, split="train", side=SIDE, threads=1)
     for shard, classes in (("0000", [0, 1]), ("0001", [2])):
         indices = {"class_index": np.repeat(classes, 2), "index": np.tile([0, 1], len(classes))}
         group = {"group": indices["class_index"] * 100 - 1, "score": indices["class_index"] / 8}
         write_tensors(tmp_path / f"{shard}.safetensors", {"pixels": noise(rng, 2 * len(classes))} | indices | group)
     return tmp_path
+
+
+def write_pictures(home: Path, rng: np.random.Generator) -> None:
+    """Image files of several shapes, manifest.parquet and classes.csv; validation images stand between the others."""
+    rows = []
+    for i, label in enumerate(np.repeat(np.arange(3), PER_CLASS)):
+        path = home / "images" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        size = (SIDE, SIDE) if i % 2 else (SIDE + i, SIDE + 3)
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
+        class_id = CLASSES[label]
+        row = {"class_id": class_id, "class_name": NAMES[class_id], "class_index": label, "path": str(path)}
+        row |= {"image_id": f"{class_id}/{i}.png", "width": size[1], "height": size[0]}
+        rows += [row | {"split": split} for split in ("val", "train")]
+    entries = [ClassEntry(i, c, NAMES[c]) for i, c in enumerate(CLASSES)]
+    write_manifest(pd.DataFrame(rows), entries, home / "manifest.parquet", home / "classes.csv")
 
 
 def noise(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -50,12 +100,14 @@ def pixels_of(*paths: Path) -> np.ndarray:
     return np.concatenate([open_tensors(path)["pixels"] for path in paths])
 
 
-def write_made(home: Path, names: list[str], chosen: Sequence[str] = (), models: list[str] | None = None) -> Path:
+def write_made(
+    home: Path, names: list[str], chosen: Sequence[str] = (), models: list[str] | None = None, method: str = "d3hr"
+) -> Path:
     """The set of some shards, of which `chosen` names the members, shard by shard."""
     shards = [str(home / f"{name}.safetensors") for name in names]
     choices = [str(home / f"{name}.csv") for name in chosen]
-    arguments = (str(home / "classes.csv"), str(home / "train.safetensors"), [], shards, choices, models or [])
-    write_set(*arguments, str(home / "set"), copy=True, about=ABOUT)
+    arguments = (str(home / "classes.csv"), str(home / "manifest.parquet"), [], shards, choices, models or [])
+    write_set(*arguments, str(home / "set"), copy=True, about=about(method), side=SIDE, threads=1)
     return home / "set"
 
 
@@ -81,8 +133,9 @@ def filled(row: dict[str, str]) -> dict[str, str]:
 
 def write_selected(home: Path, rows: list[int], copy: bool) -> Path:
     select(home, rows)
-    inputs = (str(home / "classes.csv"), str(home / "train.safetensors"), [str(home / "selection.csv")])
-    write_set(*inputs, [], [], [], str(home / "set"), copy=copy, about=ABOUT | {"method": "chosen"})
+    selection = [str(home / "selection.csv")]
+    inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), selection)
+    write_set(*inputs, [], [], [], str(home / "set"), copy=copy, about=about("random"), side=SIDE, threads=1)
     return home / "set"
 
 
@@ -110,6 +163,22 @@ def test_selected_images_are_those_of_their_rows(home):
     rows = read_rows(directory / "manifest.csv")
     assert [int(row["row"]) for row in rows] == chosen
     assert rows[1]["source"] == "n03/0.png"
+
+
+def test_no_set_but_the_full_one_needs_the_decoded_split(home):
+    expected = pixels_of(home / "train.safetensors")[[3, 0, 5, 6, 11, 8]].copy()
+    (home / "train.safetensors").unlink()
+    found, _ = read_set(write_selected(home, [3, 0, 5, 6, 11, 8], copy=True), None)
+    np.testing.assert_array_equal(found, expected)
+    write_selected(home, list(range(12)), copy=False)
+    with pytest.raises(FileNotFoundError):
+        read_set(home / "set", home / "train.safetensors")
+
+
+def test_a_set_may_be_read_in_part(home):
+    pixels, labels = read_set(write_selected(home, [3, 0, 5, 6, 11, 8], copy=True), None, classes=2, most=1)
+    np.testing.assert_array_equal(pixels, pixels_of(home / "train.safetensors")[[3, 5]])
+    assert labels.tolist() == [0, 1]
 
 
 def test_the_manifest_names_class_source_group_and_score(home):
@@ -254,8 +323,8 @@ def test_representatives_are_written_with_the_origin_and_size_of_their_cluster(h
     origins = ["hdbscan_initial", "kmeans_outliers"] * 3
     found = [row | {"origin": o, "cluster_size": 7 + i} for i, (row, o) in enumerate(zip(rows, origins, strict=True))]
     write_rows(home / "selection.csv", list(found[0]), found)
-    inputs = (str(home / "classes.csv"), str(home / "train.safetensors"), [str(home / "selection.csv")])
-    write_set(*inputs, [], [], [], str(home / "set"), copy=True, about=ABOUT)
+    inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / "selection.csv")])
+    write_set(*inputs, [], [], [], str(home / "set"), copy=True, about=ABOUT, side=SIDE, threads=1)
     written = read_rows(home / "set" / "manifest.csv")
     assert [row["origin"] for row in written] == origins
     assert [row["cluster_size"] for row in written] == ["7", "8", "9", "10", "11", "12"]
@@ -273,9 +342,9 @@ def test_real_images_that_a_teacher_chose_are_written_with_what_it_said(home):
     rows = [row | {"correct": i % 2, "confidence": i / 8} for i, row in enumerate(read_rows(home / "selection.csv"))]
     for name, part in (("first", rows[:4]), ("second", rows[4:])):
         write_rows(home / f"{name}.csv", list(rows[0]), part)
-    inputs = (str(home / "classes.csv"), str(home / "train.safetensors"))
+    inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"))
     selection = [str(home / f"{name}.csv") for name in ("first", "second")]
-    write_set(*inputs, selection, [], [], [], str(home / "set"), copy=True, about=ABOUT)
+    write_set(*inputs, selection, [], [], [], str(home / "set"), copy=True, about=ABOUT, side=SIDE, threads=1)
     written = read_rows(home / "set" / "manifest.csv")
     assert [int(row["row"]) for row in written] == chosen
     assert [row["correct"] for row in written] == ["0", "1"] * 3
@@ -331,6 +400,64 @@ def test_the_card_names_method_data_set_and_classes(home):
     assert card.startswith("# d3hr, 2 images per class, from toy\n")
     assert "6 images of 3 classes (cassette player, tench, English springer)" in card
     assert "manifest.csv" in card
+    assert "Global seed: 7" in card
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("random", ["Random images of the real training images"]),
+        ("chosen", ["images of the real training images that cover their class in the latents of vae (herding)"]),
+        ("shown", ["the discovery density calls representative"]),
+        ("d3hr", ["from the model dit: sampler ddim,", "guidance 4,", "best of 123 random groups", "step 20 of 50"]),
+        ("coda", ["from noise", "the discovery density found (strength 0.07, first 90% of the steps)"]),
+        ("rded", ["best of 5 random crops of each of 30 real images", "teacher resnet", "2 x 2 patches to an image"]),
+        ("ddps", ["with most typicality (default)", "3 x 3 patches", "each of 9 clusters (latents of vae) in turn"]),
+        ("full", ["Every training image"]),
+        (
+            "cao2",
+            [
+                "Sampled 3 times as many images as were wanted from the model dit: sampler ddpm, 40 steps",
+                "guidance 2.5, from noise",
+                "images of the pool that the teacher resnet recognises, uncertain ones first",
+                "77 iterations (Adam, rate 0.0006)",
+            ],
+        ),
+    ],
+)
+def test_the_card_says_in_words_how_the_images_were_made(method, said):
+    words = "\n".join(steps_in_words(about(method)))
+    assert [part for part in said if part not in words] == []
+    assert ("from the model" in words) == (method in ("d3hr", "coda", "cao2"))
+
+
+def test_the_card_says_where_models_come_from_and_under_which_licence(home):
+    places = {name: home / kind / name for kind, name in (("models", "vae"), ("models", "dit"), ("teachers", "resnet"))}
+    for place in places.values():
+        place.mkdir(parents=True)
+    origin = {"name": "vae", "source": "somebody/vae", "revision": "abc123", "licence": "cc-by-nc-4.0"}
+    write_json(places["vae"] / "origin.json", origin)
+    write_json(places["resnet"] / "origin.json", {"name": "resnet", "source": "timm/resnet18.a1_in1k", "revision": "d"})
+    write_json(places["dit"] / "origin.json", {"name": "dit", "trained_from": {"source": "big/dit", "licence": "mit"}})
+    directory = write_made(home, ["0000", "0001"], models=[str(p) for p in places.values()], method="cao2")
+    card = (directory / "card.md").read_text()
+    assert "Data: toy (kind folder, at photos); licence unknown, check" in card
+    assert "Model vae (vae): from somebody/vae at revision abc123; licence cc-by-nc-4.0." in card
+    assert "Model dit (dit): trained here on the data above, with weights from big/dit; licence mit." in card
+    assert "Teacher resnet (resnet18.a1_in1k): from timm/resnet18.a1_in1k at revision d; licence unknown, check" in card
+
+
+def test_the_card_gives_the_licence_that_the_data_state(home, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "photos").mkdir()
+    (home / "photos" / "README.md").write_text("---\nlicense: cc0-1.0\n---\n")
+    assert "Data: toy (kind folder, at photos); licence cc0-1.0." in (write_generated(home) / "card.md").read_text()
+
+
+def test_a_model_without_an_origin_was_trained_here(home):
+    card = (write_generated(home) / "card.md").read_text()
+    assert "Model dit (dit): trained here on the data above, from random weights." in card
+    assert "Model vae (vae): from somebody/vae; licence unknown, check" in card
 
 
 # ---------------------------------------------------------------- the full set
@@ -365,7 +492,15 @@ def test_missing_images_are_reported(home):
 
 
 def left_over(home: Path) -> list[str]:
-    known = {"classes.csv", "train.safetensors", "0000.safetensors", "0001.safetensors", "selection.csv"}
+    known = {
+        "images",
+        "manifest.parquet",
+        "classes.csv",
+        "train.safetensors",
+        "0000.safetensors",
+        "0001.safetensors",
+        "selection.csv",
+    }
     return sorted({p.name for p in home.iterdir()} - known)
 
 
@@ -380,10 +515,21 @@ def test_a_source_that_fails_leaves_no_half_directory(home):
 def test_a_source_that_fails_leaves_the_set_before_it_as_it_was(home):
     directory = write_generated(home)
     before = {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()}
-    with pytest.raises(IndexError):
-        write_selected(home, [0, 1, 99], copy=True)  # there is no row 99
+    (home / "images" / "9.png").write_bytes(b"")
+    with pytest.raises(RetortError, match=r"9\.png: empty file"):
+        write_selected(home, [0, 1, 9], copy=True)
     assert {p: p.read_bytes() for p in directory.rglob("*") if p.is_file()} == before
     assert left_over(home) == ["set"]
+
+
+def test_a_selection_from_another_manifest_is_refused(home):
+    select(home, [0, 1, 11])
+    rows = read_rows(home / "selection.csv")
+    write_rows(home / "selection.csv", list(rows[0]), [row | {"row": int(row["row"]) + 1} for row in rows])
+    inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / "selection.csv")])
+    with pytest.raises(RetortError, match=r"manifest\.parquet has no row 12, which .*selection\.csv names"):
+        write_set(*inputs, [], [], [], str(home / "set"), copy=True, about=ABOUT, side=SIDE, threads=1)
+    assert left_over(home) == []
 
 
 def test_a_rewritten_set_keeps_nothing_of_the_one_before(home):

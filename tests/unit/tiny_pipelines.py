@@ -3,16 +3,18 @@
 import string
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTokenizer
 
 from retort.data.manifest import ClassEntry
+from retort.methods import dpm_solver
 from retort.methods.ddim import sample
 from retort.methods.guidance import guided
 from retort.models.interface import LatentDiffusion
 
 SIDE = 16  # pixels; latents are half as large
 LENGTH = 12  # tokens in a prompt
+WITHIN = 2e-6  # of images in [0, 1] that are the same, but for rounding
 
 
 def seeded(build, seed: int):
@@ -116,3 +118,58 @@ def check_guided_ddim(model: LatentDiffusion, pipeline, entry: ClassEntry, steps
     torch.testing.assert_close(ours, expected, rtol=0, atol=2e-5 * expected.abs().max().item())
     unguided = ddim_latents(pipeline, prompt, noise, steps, 1.0)[:-2]
     assert (unguided - expected).abs().max() > 1e-3
+
+
+def stepped(model: LatentDiffusion, condition, noise: torch.Tensor, scheduler, steps: int, guidance: float):
+    """Images in [0, 1] of our model, guidance and codec under a scheduler of diffusers."""
+    denoise, latents = guided(model, condition, guidance), noise
+    scheduler.set_timesteps(steps)
+    for timestep in scheduler.timesteps:
+        eps = denoise(latents, int(timestep))
+        latents = scheduler.step(eps, timestep, latents).prev_sample
+    return shown(model, latents)
+
+
+def shown(model: LatentDiffusion, latents: torch.Tensor) -> torch.Tensor:
+    """Images in [0, 1], as pipelines give them."""
+    return (model.decode(latents) / 2 + 0.5).clamp(0, 1)
+
+
+def ddim(pipeline, **changes) -> DDIMScheduler:
+    """The pipeline's schedule with the steps of DDIM, for models that predict the noise, which ours all do to us."""
+    return DDIMScheduler.from_config(pipeline.scheduler.config, clip_sample=False, **changes)
+
+
+def karras(pipeline) -> DPMSolverMultistepScheduler:
+    """The pipeline's schedule with the steps of DPM-Solver++ (2M, Karras)."""
+    chosen = {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True}
+    return DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, **chosen)
+
+
+def painted(pipeline, prompt: str, latents: torch.Tensor, steps: int, guidance: float, **more) -> torch.Tensor:
+    """What a text-to-image pipeline of diffusers makes of these starting latents, one image at a time."""
+    pipeline.set_progress_bar_config(disable=True)
+    common = {"height": SIDE, "width": SIDE, "num_inference_steps": steps, "guidance_scale": guidance}
+    images = [pipeline(prompt, **{"output_type": "pt"} | common | more, latents=z[None]).images for z in latents]
+    return torch.cat(images)
+
+
+def check_images(model: LatentDiffusion, pipeline, entry: ClassEntry, steps: int, guidance: float) -> None:
+    """Images from the same noise agree: by DDIM at each guidance, and by our own DPM-Solver++.
+
+    Karras sigmas lie between timesteps: there our noise comes from v at the nearest timestep, the pipeline's image
+    from v at the sigma itself.
+    """
+    between = 2e-4 if pipeline.scheduler.config.prediction_type == "v_prediction" else WITHIN
+    noise = torch.randn(2, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    condition, prompt = model.condition([entry] * 2), entry.name.split(",")[0]
+    for scale in (1.0, guidance):
+        pipeline.scheduler = ddim(pipeline)
+        expected = painted(pipeline, prompt, noise, steps, scale)
+        ours = stepped(model, condition, noise, ddim(pipeline, prediction_type="epsilon"), steps, scale)
+        torch.testing.assert_close(ours, expected, rtol=0, atol=WITHIN)
+        assert expected.std() > 0.01
+        pipeline.scheduler = karras(pipeline)
+        expected = painted(pipeline, prompt, noise, steps, scale)
+        ours = dpm_solver.sample(noise, guided(model, condition, scale), model.alphas_cumprod, steps)
+        torch.testing.assert_close(shown(model, ours), expected, rtol=0, atol=between)

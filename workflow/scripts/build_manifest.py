@@ -5,7 +5,7 @@ from retort.stages.prepare import build_manifest
 
 with job(snakemake):
     build_manifest(
-        snakemake.input.get("images") or snakemake.params.folder,
+        snakemake.input.get("images"),
         snakemake.output.manifest,
         snakemake.output.classes,
         snakemake.output.bad_images,

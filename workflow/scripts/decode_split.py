@@ -9,5 +9,6 @@ with job(snakemake):
         snakemake.output.pixels,
         split=snakemake.wildcards.split,
         side=snakemake.params.side,
+        keep=snakemake.params.keep,
         threads=snakemake.threads,
     )

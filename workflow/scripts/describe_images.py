@@ -5,9 +5,11 @@ from retort.stages.job import job
 
 with job(snakemake):
     describe_shard(
-        snakemake.input.train,
+        snakemake.input.manifest,
         snakemake.input.classes,
         snakemake.input.teacher,
         snakemake.output.features,
         classes=snakemake.params.classes,
+        side=snakemake.params.side,
+        threads=snakemake.threads,
     )

@@ -7,8 +7,9 @@ with job(snakemake):
     draw_classes(
         snakemake.input.sets,
         snakemake.params.names,
-        snakemake.input.train,
+        snakemake.input.manifest,
         snakemake.input.classes,
         snakemake.output.figures,
         classes=snakemake.params.classes,
+        side=snakemake.params.side,
     )

@@ -6,9 +6,11 @@ from retort.stages.job import job
 with job(snakemake):
     draw_contact_sheet(
         snakemake.input.distilled,
-        snakemake.input.train,
+        snakemake.input.get("train"),
+        snakemake.input.manifest,
         snakemake.input.classes,
         snakemake.output.figure,
         classes=snakemake.params.classes,
+        side=snakemake.params.side,
         title=f"{snakemake.wildcards.method}, {snakemake.wildcards.ipc} per class",
     )

@@ -1,5 +1,6 @@
 """Rule encode_latents."""
 
+from retort.config.running import Running
 from retort.models.load import CodecFiles
 from retort.stages.encode import encode_shard
 from retort.stages.job import job
@@ -8,9 +9,10 @@ with job(snakemake):
     encode_shard(
         snakemake.input.manifest,
         snakemake.output.latents,
-        codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
+        codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec, run=Running.parse(snakemake.resources.run)),
         classes=snakemake.params.classes,
         posterior=snakemake.params.posterior,
+        store=snakemake.params.store,
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
         batch=snakemake.resources.batch,

@@ -1,9 +1,9 @@
 """Rule generate_images."""
 
 from retort.methods.sampling import Sampling
-from retort.models.load import CodecFiles, ModelFiles
 from retort.stages.generate import generate_shard
 from retort.stages.job import job
+from retort.stages.model_files import diffusion_files
 
 with job(snakemake):
     generate_shard(
@@ -12,8 +12,7 @@ with job(snakemake):
         snakemake.input.get("representatives"),
         snakemake.input.get("latents"),
         snakemake.output.images,
-        model=ModelFiles(snakemake.input.model, **snakemake.params.model),
-        codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
+        **diffusion_files(snakemake),
         sampling=Sampling(**snakemake.params.sampling),
         classes=snakemake.params.classes,
         count=int(snakemake.wildcards.number),

@@ -1,8 +1,8 @@
 """Rule judge_model."""
 
-from retort.models.load import CodecFiles, ModelFiles
 from retort.stages.job import job
 from retort.stages.judge_model import judge_model
+from retort.stages.model_files import diffusion_files
 
 with job(snakemake):
     judge_model(
@@ -10,8 +10,7 @@ with job(snakemake):
         snakemake.input.teacher,
         snakemake.output.quality,
         name=snakemake.wildcards.model,
-        model=ModelFiles(snakemake.input.model, **snakemake.params.model),
-        codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
+        **diffusion_files(snakemake),
         side=snakemake.params.side,
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,

@@ -1,5 +1,6 @@
 """Rule rank_patches."""
 
+from retort.config.running import Running
 from retort.data.manifest import read_classes
 from retort.models.load import CodecFiles
 from retort.stages.job import job
@@ -10,7 +11,8 @@ with job(snakemake):
         ids = [c.id for c in read_classes(snakemake.input.classes)]
         embedder = Embedder.of_teacher(snakemake.input.teacher, ids, snakemake.params.space["side"])
     else:
-        embedder = Embedder.of_encoder(CodecFiles(snakemake.input.encoder, **snakemake.params.space))
+        run = Running.parse(snakemake.resources.run)
+        embedder = Embedder.of_encoder(CodecFiles(snakemake.input.encoder, **snakemake.params.space, run=run))
     rank_patches(
         snakemake.input.scored,
         snakemake.input.manifest,

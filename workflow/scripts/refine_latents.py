@@ -1,7 +1,7 @@
 """Rule refine_latents."""
 
-from retort.models.load import CodecFiles, ModelFiles
 from retort.stages.job import job
+from retort.stages.model_files import diffusion_files
 from retort.stages.refine import Refinement, refine_shard
 
 with job(snakemake):
@@ -10,8 +10,7 @@ with job(snakemake):
         snakemake.input.images,
         snakemake.input.chosen,
         snakemake.output.images,
-        model=ModelFiles(snakemake.input.model, **snakemake.params.model),
-        codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
+        **diffusion_files(snakemake),
         refinement=Refinement(**snakemake.params.refinement),
         classes=snakemake.params.classes,
         ipc=int(snakemake.wildcards.ipc),

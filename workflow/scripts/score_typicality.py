@@ -1,7 +1,7 @@
 """Rule score_typicality."""
 
-from retort.models.load import CodecFiles, ModelFiles
 from retort.stages.job import job
+from retort.stages.model_files import diffusion_files
 from retort.stages.typicality import score_shard
 
 with job(snakemake):
@@ -9,8 +9,7 @@ with job(snakemake):
         snakemake.input.latents,
         snakemake.input.classes,
         snakemake.output.maps,
-        model=ModelFiles(snakemake.input.model, **snakemake.params.model),
-        codec=CodecFiles(snakemake.input.encoder, **snakemake.params.codec),
+        **diffusion_files(snakemake),
         classes=snakemake.params.classes,
         **snakemake.params.typicality,
         dataset=snakemake.params.dataset,

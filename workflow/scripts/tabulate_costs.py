@@ -1,7 +1,15 @@
 """Rule tabulate_costs."""
 
+from retort.stages.costs import tabulate_costs
 from retort.stages.job import job
-from retort.stages.tabulate import tabulate_costs
 
 with job(snakemake):
-    tabulate_costs(dict(snakemake.input.items()), snakemake.output.csv)
+    tabulate_costs(
+        snakemake.params.jobs,
+        snakemake.input.manifest,
+        snakemake.input.classes,
+        snakemake.output.csv,
+        snakemake.output.jobs,
+        shards=snakemake.params.shards,
+        full=snakemake.params.full,
+    )

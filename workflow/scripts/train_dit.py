@@ -4,7 +4,9 @@ from pathlib import Path
 
 from retort.models.fit import Checkpoint
 from retort.stages.job import job, purpose
-from retort.stages.make_dit import make_dit
+from retort.stages.make_dit import Start, make_dit
+
+start = snakemake.input.get("start")
 
 with job(snakemake):
     make_dit(
@@ -15,5 +17,10 @@ with job(snakemake):
         Checkpoint(Path(snakemake.params.checkpoint), purpose(snakemake)),
         name=snakemake.wildcards.model,
         seed=snakemake.params.seed,
-        settings=snakemake.params.settings,
+        settings={
+            **snakemake.params.settings,
+            "micro_batch": snakemake.resources.micro_batch,
+            "recompute": bool(snakemake.resources.recompute),
+        },
+        start=Start(start, snakemake.params.start_classes) if start else None,
     )

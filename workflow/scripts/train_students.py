@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from retort.protocols.labels import Top
 from retort.protocols.student import Recipe
 from retort.protocols.views import ViewSettings
 from retort.stages.job import job
@@ -10,7 +11,7 @@ from retort.stages.train_students import Labelling, train_students
 with job(snakemake):
     train_students(
         snakemake.input.distilled,
-        snakemake.input.train,
+        snakemake.input.get("train"),
         snakemake.input.val,
         snakemake.input.classes,
         [Path(snakemake.output.students, f"{seed}.json") for seed in range(snakemake.params.seeds)],
@@ -19,7 +20,10 @@ with job(snakemake):
         views=ViewSettings(**snakemake.params.views),
         recipe=Recipe(**snakemake.params.recipe),
         labelling=Labelling(
-            **snakemake.params.labelling, stored=snakemake.input.get("labels"), teacher=snakemake.input.get("teacher")
+            **snakemake.params.labelling,
+            stored=snakemake.input.get("labels"),
+            teacher=snakemake.input.get("teacher"),
+            top=Top(**snakemake.params.top) if snakemake.params.top else None,
         ),
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,

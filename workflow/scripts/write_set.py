@@ -6,7 +6,7 @@ from retort.stages.write_set import write_set
 with job(snakemake):
     write_set(
         snakemake.input.classes,
-        snakemake.input.train,
+        snakemake.input.manifest,
         snakemake.input.get("selection", []),
         snakemake.input.get("images", []),
         snakemake.input.get("chosen", []),
@@ -14,4 +14,6 @@ with job(snakemake):
         snakemake.output.distilled,
         copy=snakemake.params.copy_images,
         about=snakemake.params.about,
+        side=snakemake.params.side,
+        threads=snakemake.threads,
     )

@@ -1,6 +1,6 @@
 """What each method of the config is made of, who owns what methods share, and which jobs stand behind a set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from retort.config.runs import ALL
@@ -30,6 +30,11 @@ class Compositions:
     def encoder_of(self, model: str) -> str:
         return self.config.models[model].encoder
 
+    def refiner_of(self, model: str) -> str | None:
+        """The model that ends what a diffusion model begins."""
+        refiner = getattr(self.config.models[model], "refiner", None)
+        return refiner and refiner.model
+
     def methods_that_select(self, select: str) -> list[str]:
         return [name for name, method in self.config.methods.items() if method.select == select]
 
@@ -55,6 +60,22 @@ class Compositions:
 
     def refine_of(self, method: str) -> Refine | None:
         return self.config.methods[method].refine
+
+    def unguided_of(self, method: str, preferred: Sequence[str] = ()) -> str | None:
+        """A method that samples from the same model and does nothing else; None for what samples nothing.
+
+        Of several the first of `preferred`, then of the config.
+        """
+        own = self.generate_of(method)
+        if own is None:
+            return None
+        for name in (*preferred, *self.config.methods):
+            other = self.config.methods[name]
+            made = other.generate
+            bare = made and made.model == own.model and made.start == "noise" and not made.guide
+            if bare and made.pool == 1 and not other.select and not other.refine:
+                return name
+        return None
 
     def start_of(self, method: str) -> InversionStart | None:
         """How a method starts from an inversion, or None when it starts from noise or samples nothing."""
@@ -183,13 +204,13 @@ class Compositions:
         return settings | {"steps": inversion.steps, "first": inversion.stop + (start.first_step == "reference")}
 
     def models_of(self, method: str) -> list[str]:
-        """Diffusion models and encoders that a method's images depend on."""
+        """Diffusion models, refiners and encoders that a method's images depend on."""
         generate, typicality = self.generate_of(method), self.typicality_of(method)
         space, discovery = self.feature_space(method) or {}, self.discovery_of(method)
         run = [generate.model] if generate else [self.config.typicalities[typicality].model] if typicality else []
         encoders = [*map(self.encoder_of, run), space.get("encoder")]
         encoders += [self.config.discoveries[discovery].encoder] if discovery else []
-        return list(dict.fromkeys(name for name in [*run, *encoders] if name))
+        return list(dict.fromkeys(name for name in [*run, *map(self.refiner_of, run), *encoders] if name))
 
     def provenance_of(self, method: str) -> dict:
         """The part of the config that a method's sets depend on, for people who find the set without the config."""
@@ -208,8 +229,11 @@ class Compositions:
             "method": method,
             "seed": self.seed,
             "settings": config.methods[method].model_dump(**dump),
-            "data": self.dataset.model_dump(**dump, exclude={"shard_classes"}),
-        } | {part: {n: table[n].model_dump(**dump) for n in names} for part, (table, names) in shared.items()}
+            "data": self.dataset.model_dump(**dump, exclude={"shard_classes", "test_crop"}),
+        } | {
+            part: {n: table[n].model_dump(**dump, exclude={"run"}) for n in names}
+            for part, (table, names) in shared.items()
+        }
 
 
 def _draw(start: InversionStart | None) -> InversionStart | None:

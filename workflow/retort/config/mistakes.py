@@ -143,7 +143,7 @@ def yaml_booleans(raw: Any, typed: Any, path: tuple = ()) -> Iterator[str]:
         yield f"{_place(path)}: must be a number; found {raw}"
     elif isinstance(raw, dict):
         for key, value in raw.items():
-            inner = getattr(typed, key) if isinstance(typed, BaseModel) else typed[key]
+            inner = getattr(typed, typed.attributes()[key]) if isinstance(typed, BaseModel) else typed[key]
             yield from yaml_booleans(value, inner, (*path, key))
     elif isinstance(raw, list):
         for i, value in enumerate(raw):

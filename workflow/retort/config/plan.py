@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from pathlib import Path
 
 import pandas as pd
 
 from retort.config.compositions import Compositions
+from retort.config.running import Running
 from retort.config.runs import ALL, run_table
 from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
-from retort.data.classes import folder_stamp
+from retort.config.schema.models import DitFineTuning
+from retort.data.classes import contents_stamp
+from retort.data.imagenet import FULL
 
 
 class Plan(Compositions):
@@ -22,20 +24,34 @@ class Plan(Compositions):
 
     # ------------------------------------------------------------ data
 
-    @property
-    def user_folder(self) -> str | None:
-        """Where the user's images lie; None when the workflow writes them out itself."""
-        return None if self.dataset.kind == "digits" else self.dataset.path
-
     def manifest_settings(self) -> dict:
         """What shapes the manifest apart from the images."""
-        if self.dataset.kind == "digits":
-            return {"class_names": {}, "val_fraction": 0.0, "on_bad_image": "stop"}
-        return self.dataset.model_dump(include={"class_names", "val_fraction", "on_bad_image"})
+        dataset = self.dataset
+        return {
+            "layout": dataset.layout(),
+            "names": getattr(dataset, "class_names", {}),
+            "on_bad_image": getattr(dataset, "on_bad_image", "stop"),
+            "check": getattr(dataset, "check", "decode"),
+            "max_per_class": dataset.max_per_class,
+        }
 
-    def folder_stamp(self) -> list[str]:
-        """Changes when images are added to or removed from the user's folder."""
-        return [] if self.dataset.kind == "digits" else folder_stamp(Path(self.dataset.path), self.classes)
+    def contents_stamp(self) -> list[str]:
+        """Changes when images are added to the user's data or removed from them."""
+        return contents_stamp(self.dataset, self.classes)
+
+    def decoded_splits(self) -> list[str]:
+        """Splits whose pixels are kept for those who see all of them: students, and models that are trained here."""
+        taught = [self.config.teachers[name] for name in self.used_teachers()]
+        taught += [self.config.models[name] for name in self.used_encoders(trained=True)]
+        everything = set(self.wanted_methods) & set(self.methods_that_select("all"))
+        return ["train", "val"] if everything or any(model.train for model in taught) else ["val"]
+
+    def dataset_identity(self) -> str | None:
+        """What the whole data set is called in papers; None for a part of one."""
+        if self.dataset.classes or self.dataset.max_per_class:
+            return None
+        kind = self.dataset.kind
+        return self.dataset.subset or FULL if kind == "imagenet" else kind
 
     # ------------------------------------------------------------ shards
 
@@ -66,7 +82,16 @@ class Plan(Compositions):
 
     def model_settings(self, name: str) -> dict:
         """What changes how a diffusion model computes, apart from its weights."""
-        return self.config.models[name].model_dump(include={"kind", "dtype", "timestep_embedding", "prompt"})
+        read = {"kind", "dtype", "timestep_embedding", "classes", "prompt"}
+        settings = self.config.models[name].model_dump(include=read)
+        if refiner := self.refiner_of(name):
+            handover = {"dtype": self.config.models[refiner].dtype, "start": self.config.models[name].refiner.from_}
+            settings["refiner"] = handover
+        return settings
+
+    def running_of(self, name: str) -> str:
+        """How a model or an encoder is run, which changes no result."""
+        return str(Running(**self.config.models[name].run.model_dump()))
 
     def codec_settings(self, name: str) -> dict:
         """The same for an encoder."""
@@ -78,6 +103,39 @@ class Plan(Compositions):
         used = {g.model for m in self.wanted_methods if (g := self.generate_of(m))}
         used |= {self.config.typicalities[name].model for name in self.used_typicalities()}
         return [name for name in self.model_names(trained=trained) if name in used]
+
+    def checkpoint_of(self, model: str) -> str | None:
+        """The model whose weights the training of another starts from; None where it starts from nothing."""
+        train = self.config.models[model].train
+        return train.from_ if isinstance(train, DitFineTuning) else None
+
+    def fetched_models(self) -> list[str]:
+        """Models of every kind that the wanted methods need from elsewhere, in the order of the config."""
+        used = {*self.used_models(), *self.used_encoders()}
+        used |= {self.checkpoint_of(model) for model in self.used_models(trained=True)}
+        used |= {self.refiner_of(model) for model in self.used_models()}
+        return [name for name in self.model_names(trained=False) if name in used]
+
+    def uses_of_fetched(self) -> list[dict]:
+        """Each wanted diffusion model from elsewhere, and the encoder that it works with (see stages.check_models)."""
+        uses = []
+        for name in self.used_models():
+            elsewhere = {name: {}} if self.config.models[name].source else {}
+            elsewhere |= {other: {"starts": True} for other in [self.checkpoint_of(name)] if other}
+            elsewhere |= {other: {} for other in [self.refiner_of(name)] if other}
+            for model, role in elsewhere.items():
+                classes = getattr(self.config.models[model], "classes", None)
+                uses.append({"model": model, "encoder": self.encoder_of(name), "classes": classes} | role)
+        return uses
+
+    def encoders_at_work(self) -> dict[str, dict]:
+        """Resolution of each wanted encoder, and how it is trained where it is (see stages.check_models)."""
+        found = {}
+        for name in self.used_encoders():
+            train = self.config.models[name].train
+            resolution = self.codec_settings(name)["resolution"]
+            found[name] = {"resolution": resolution, "training": train.model_dump(mode="json") if train else None}
+        return found
 
     def used_encoders(self, trained: bool | None = None) -> list[str]:
         """Encoders that the wanted methods and their models run, in the order of the config."""
@@ -100,12 +158,17 @@ class Plan(Compositions):
         used |= {self.config.discoveries[name].encoder for name in self.used_discoveries()}
         return [name for name in self.model_names("vae") if name in used]
 
-    def used_teachers(self) -> list[str]:
-        """Teachers of the wanted protocols and methods, in the order of the config."""
+    def teacher_names(self, trained: bool | None = None) -> list[str]:
+        """Teachers that are trained here, fetched, or either."""
+        return [n for n, teacher in self.config.teachers.items() if trained in (None, teacher.train is not None)]
+
+    def used_teachers(self, trained: bool | None = None, measuring: bool = True) -> list[str]:
+        """Teachers of the wanted protocols and methods, and of the measures of quality, in the order of the config."""
         used = {self.teacher_of(protocol) for protocol in self.runs["protocol"].unique()}
         for method in self.wanted_methods:
             used |= self.teachers_of(method)
-        return [name for name in self.config.teachers if name in used]
+        used |= {self.config.quality.teacher} if measuring and self.config.quality else set()
+        return [name for name in self.teacher_names(trained) if name in used]
 
     def used_discoveries(self) -> list[str]:
         return self._used(self.discovery_of, self.config.discoveries)
@@ -126,6 +189,19 @@ class Plan(Compositions):
     @cached_property
     def wanted_methods(self) -> list[str]:
         return list(self.runs["method"].unique())
+
+    def only(self, method: str) -> "Plan":
+        """The same plan, in which only this method is wanted."""
+        alone = Plan(self.config, self.classes)
+        alone.runs = self.runs[self.runs["method"] == method]
+        return alone
+
+    def with_every_method(self) -> "Plan":
+        """The same plan, in which every method of the config is wanted, also those that no run names."""
+        every = Plan(self.config, self.classes)
+        cells = self.runs[["ipc", "protocol", "student", "seed"]].drop_duplicates()
+        every.runs = cells.merge(pd.DataFrame({"method": list(self.config.methods)}), how="cross")
+        return every
 
     # ------------------------------------------------------------ protocols
 
@@ -149,11 +225,57 @@ class Plan(Compositions):
             "teacher": labels.teacher,
             "kind": labels.kind,
             "views": views.model_dump(mode="json") if labels.kind == "region" else None,
+            "top": self.top_of(protocol),
         }
+
+    def top_of(self, protocol: str) -> dict | None:
+        """How many logits of a label are kept, and the temperature at which the rest is measured; None for all."""
+        labels, temperature = self.protocol(protocol).labels, self.protocol(protocol).temperature
+        kept = None if labels == "hard" else labels.top
+        return kept and {"count": kept, "temperature": temperature}
 
     def teacher_of(self, protocol: str) -> str | None:
         labels = self.protocol(protocol).labels
         return None if labels == "hard" else labels.teacher
+
+    def labelling_teacher(self, method: str, ipc: str) -> str | None:
+        """The teacher of the first protocol with soft labels that a set is measured by; None without one."""
+        return next((teacher for p in self.protocols_of(method, ipc) if (teacher := self.teacher_of(p))), None)
+
+    def view_label_owners(self, method: str, ipc: str) -> list[str]:
+        """The protocols under whose names the labels of a set's augmented views are stored."""
+        stored = [p for p in self.protocols_of(method, ipc) if (self.labelling_of(p) or {}).get("views")]
+        return list(dict.fromkeys(map(self.label_owner, stored)))
+
+    def protocols_of(self, method: str, ipc: str) -> list[str]:
+        """Those that a set is measured by, in run order."""
+        rows = self.wanted("ipc", "protocol", methods=[method])
+        return [row["protocol"] for row in rows if row["ipc"] == ipc]
+
+    def views_of(self, protocol: str, method: str, ipc: str) -> dict:
+        """What the students of a set see."""
+        compose = self.compose_of(method)
+        return self.protocol(protocol).views.at(ipc, compose.grid if compose else 1)
+
+    def protocol_ids(self) -> dict[str, str]:
+        return {name: protocol.id for name, protocol in self.config.protocols.items()}
+
+    def hard_protocols(self) -> list[str]:
+        return [name for name, protocol in self.config.protocols.items() if protocol.labels == "hard"]
+
+    def plain_twins(self) -> dict[str, str]:
+        """For each protocol with augmentation the first one that is the same without, where there is one."""
+        twins, unnamed = {}, {"preset": None}
+        for name, protocol in self.config.protocols.items():
+            bare = protocol.model_copy(update={"views": protocol.views.without_augmentation(), **unnamed})
+            same = (
+                other
+                for other, found in self.config.protocols.items()
+                if found.model_copy(update=unnamed) == bare and other != name
+            )
+            if twin := next(same, None):
+                twins[name] = twin
+        return twins
 
     # ------------------------------------------------------------ what is wanted
 
@@ -161,6 +283,20 @@ class Plan(Compositions):
         """Distinct values of columns of the run table, of some methods or all, in run order."""
         rows = self.runs if methods is None else self.runs[self.runs["method"].isin(methods)]
         return rows[list(columns)].drop_duplicates().to_dict("records")
+
+    def wanted_seeds(self, methods: list[str] | None = None) -> list[dict]:
+        """The students that a table should have: method, ipc, protocol, student, seeds."""
+        cells = self.wanted("method", "ipc", "protocol", "student", methods=methods)
+        return [cell | {"seeds": self.seeds_of(**cell)} for cell in cells]
+
+    def unguided_twins(self) -> dict[str, str]:
+        """Method -> the method that only samples from the same model, where there is one; first of the wanted ones."""
+        twins = {method: self.unguided_of(method, self.wanted_methods) for method in self.wanted_methods}
+        return {method: twin for method, twin in twins.items() if twin}
+
+    def distilled_sets(self) -> list[dict[str, str]]:
+        """Every wanted set, but for those that are the whole training set."""
+        return [row for row in self.wanted("method", "ipc") if row["ipc"] != ALL]
 
     def smallest_sets(self) -> list[dict[str, str]]:
         """Each wanted method's set of fewest images, but for those that take the whole training set."""
@@ -171,7 +307,7 @@ class Plan(Compositions):
         return self._extreme_sets(max)
 
     def _extreme_sets(self, extreme: Callable[[Iterable[int]], int]) -> list[dict[str, str]]:
-        sets = [row for row in self.wanted("method", "ipc") if row["ipc"] != ALL]
+        sets = self.distilled_sets()
         kept = {m: extreme(int(r["ipc"]) for r in sets if r["method"] == m) for m in {r["method"] for r in sets}}
         return [row for row in sets if int(row["ipc"]) == kept[row["method"]]]
 

@@ -1,20 +1,38 @@
 """Names in the config that point at other parts of it."""
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
-from retort.config.architectures import ARCHITECTURES
+from retort.config.architectures import ARCHITECTURES, smallest_side
 from retort.config.hints import did_you_mean
 from retort.config.schema import Config
+from retort.config.schema.data import ImageNetSubset
 from retort.config.schema.methods import CoverageSelect, DiscoverySelect, Generate, Method, TeacherScore, TeacherSelect
+from retort.config.schema.models import DitFineTuning, DitModel, TextModel
+from retort.config.timm_names import timm_tags
+
+CLASS_LISTS = ("dataset", *get_args(ImageNetSubset))  # what a model's or a teacher's labels may stand for
 
 
 def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
     """One line for each name that points nowhere, at the wrong kind of thing, or at things that do not go together."""
     for name, model in config.models.items():
-        if model.kind != "vae":
+        if name in _backbones(config):
             yield from _check(f"models.{name}.encoder", model.encoder, _vaes(config), "vae model")
+        if isinstance(model, DitModel):
+            yield from _check(f"models.{name}.classes", model.classes, CLASS_LISTS, "list of classes")
+        if isinstance(model, TextModel) and model.refiner:
+            refiners = [n for n, m in config.models.items() if m.kind == "sdxl-refiner"]
+            yield from _check(f"models.{name}.refiner.model", model.refiner.model, refiners, "sdxl-refiner model")
+        if isinstance(model.train, DitFineTuning):
+            checkpoints = [n for n, m in config.models.items() if m.kind == "dit" and m.source]
+            yield from _check(f"models.{name}.train.from", model.train.from_, checkpoints, "dit model with a source")
     for name, teacher in config.teachers.items():
-        yield from _check(f"teachers.{name}.arch", teacher.arch, ARCHITECTURES, "architecture")
+        yield from _of_architecture(
+            f"teachers.{name}.arch", teacher.arch, teacher.resolution or config.dataset.resolution
+        )
+        if teacher.classes:
+            yield from _check(f"teachers.{name}.classes", teacher.classes, CLASS_LISTS, "list of classes")
     for part, shared in (("inversions", config.inversions), ("typicalities", config.typicalities)):
         for name, stage in shared.items():
             yield from _check(f"{part}.{name}.model", stage.model, _backbones(config), "diffusion model")
@@ -28,14 +46,17 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
         if protocol.labels != "hard":
             place = f"protocols.{name}.labels.teacher"
             yield from _check(place, protocol.labels.teacher, config.teachers, "teacher")
+    if config.quality:
+        yield from _check("quality.teacher", config.quality.teacher, config.teachers, "teacher")
     for i, run in enumerate(config.runs):
         for names, key, allowed, what in (
             (run.methods, "methods", config.methods, "method"),
             (run.protocols, "protocols", config.protocols, "protocol"),
-            (run.students, "students", ARCHITECTURES, "architecture"),
         ):
             for name in names:
                 yield from _check(f"runs[{i}].{key}", name, allowed, what)
+        for name in run.students:
+            yield from _of_architecture(f"runs[{i}].students", name, config.dataset.resolution)
 
 
 def _check(place: str, name: str, allowed, what: str) -> Iterator[str]:
@@ -44,12 +65,27 @@ def _check(place: str, name: str, allowed, what: str) -> Iterator[str]:
         yield f"{place}: no {what} is called {name!r}{did_you_mean(name, allowed)} (allowed: {known})"
 
 
+def _of_architecture(place: str, name: str, resolution: int) -> Iterator[str]:
+    """Ours, timm's, or for a teacher timm's with a tag."""
+    arch, _, tag = name.partition(".")
+    if arch not in ARCHITECTURES and arch not in timm_tags():
+        close, ours = did_you_mean(arch, [*ARCHITECTURES, *timm_tags()]), ", ".join(ARCHITECTURES)
+        yield f"{place}: no architecture is called {arch!r}{close} (allowed: {ours}, or any of timm's)"
+    elif tag and arch in ARCHITECTURES:
+        yield f"{place}: {arch} is no architecture of timm's and has no weights called {tag!r}; give a source"
+    elif tag and timm_tags()[arch] and tag not in timm_tags()[arch]:
+        known = sorted(timm_tags()[arch])
+        yield f"{place}: {arch} has no weights called {tag!r}{did_you_mean(tag, known)} (allowed: {', '.join(known)})"
+    elif resolution < (least := smallest_side(arch)):
+        yield f"{place}: {arch} needs images of at least {least} pixels a side, not {resolution}; name a shallower one"
+
+
 def _vaes(config: Config) -> list[str]:
     return sorted(n for n, m in config.models.items() if m.kind == "vae")
 
 
 def _backbones(config: Config) -> list[str]:
-    return sorted(n for n, m in config.models.items() if m.kind != "vae")
+    return sorted(n for n, m in config.models.items() if m.kind not in ("vae", "sdxl-refiner"))
 
 
 def _of_method(place: str, method: Method, config: Config) -> Iterator[str]:

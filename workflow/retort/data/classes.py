@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
+from retort.data.layouts.listing import refuse_odd_ids
 from retort.errors import RetortError
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -14,42 +16,53 @@ def digit_classes(wanted: list[str] | None) -> list[str]:
     return wanted or DIGITS
 
 
-def list_folder_classes(path: Path, wanted: list[str] | None) -> list[str]:
-    """Class ids of an image folder in label order: `wanted` if given, else the folder names, sorted.
+def class_list(dataset) -> list[str]:
+    """Class ids in label order for the `dataset` part of the config.
 
-    Raises RetortError when the folder is missing, has no class folders, or lacks a wanted class.
+    Where the config or the kind of data set says which classes there are, the data need not be there yet. Raises
+    RetortError for classes that are not, for data that are needed to know, and for ids that cannot name a folder.
     """
-    root = path / "train" if (path / "train").is_dir() else path
-    if not root.is_dir():
-        raise RetortError(f"dataset.path: there is no folder {path}; give the folder that holds one folder per class")
-    found = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if missing := [c for c in wanted or [] if c not in found]:
-        raise RetortError(f"dataset.classes: {root} has no folder {', '.join(missing)}; it has {some_of(found)}")
-    classes = wanted or found
-    if len(classes) < 2:
-        raise RetortError(
-            f"dataset.path: {root} has {len(found)} class folders; "
-            "at least two are needed, one folder of images per class"
-        )
+    if dataset.classes:
+        refuse_odd_ids(dataset.classes, "dataset.classes")
+    classes = _classes(dataset)
+    refuse_odd_ids(classes, "dataset.path")
     return classes
 
 
-def folder_stamp(path: Path, classes: list[str]) -> list[str]:
-    """When each class folder last gained or lost a file; cheap enough to ask at every start."""
-    roots = [path / "train", path / "val"] if (path / "train").is_dir() else [path]
-    folders = [root / class_id for root in roots for class_id in classes]
-    return [f"{folder}:{folder.stat().st_mtime_ns}" for folder in folders if folder.is_dir()]
+def _classes(dataset) -> list[str]:
+    kind, wanted = dataset.kind, dataset.classes
+    if kind == "digits":
+        return digit_classes(wanted)
+    if kind in cifar.ARCHIVES:
+        return cifar.list_classes(kind, wanted)
+    path = Path(dataset.path)
+    if kind == "imagenet":
+        return ilsvrc.list_classes(path, dataset.subset, wanted)
+    if kind == "tiny-imagenet":
+        return tiny_imagenet.list_classes(path, wanted)
+    if kind == "places365":
+        return places.list_classes(path, wanted)
+    if kind == "huggingface" and dataset.format == "parquet":
+        return huggingface.parquet_classes(path, wanted, dataset.label_column, dataset.label_ids)
+    splits = huggingface.folder_splits(path) if kind == "huggingface" else None
+    return folders.list_folder_classes(path, wanted, splits)
 
 
-def some_of(names: list[str], most: int = 8) -> str:
-    """The first few names, and how many more there are."""
-    return ", ".join(names[:most]) + (
-        f" and {len(names) - most} more" if len(names) > most else "" if names else "none"
-    )
-
-
-def class_list(dataset) -> list[str]:
-    """Class ids in label order for the `dataset` part of the config. Raises RetortError as the functions above."""
-    if dataset.kind == "digits":
-        return digit_classes(dataset.classes)
-    return list_folder_classes(Path(dataset.path), dataset.classes)
+def contents_stamp(dataset, classes: list[str]) -> list[str]:
+    """Changes when images are added to the user's data or removed; cheap enough to ask at every start."""
+    kind = dataset.kind
+    if kind == "digits":
+        return []
+    path = Path(dataset.path)
+    if kind in cifar.ARCHIVES:
+        return cifar.stamp(kind, path)
+    if kind == "imagenet":
+        return ilsvrc.stamp(path, classes, dataset.val, dataset.ground_truth)
+    if kind == "tiny-imagenet":
+        return tiny_imagenet.stamp(path, classes)
+    if kind == "places365":
+        return places.stamp(path, classes)
+    if kind == "huggingface" and dataset.format == "parquet":
+        return huggingface.parquet_stamp(path)
+    splits = huggingface.folder_splits(path) if kind == "huggingface" else None
+    return folders.folder_stamp(path, classes, splits)

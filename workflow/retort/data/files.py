@@ -1,10 +1,11 @@
 """Files that appear whole or not at all."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def whole_directory(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def sha256_of(path: str | Path) -> str:
+    """Of a file's content, read in pieces."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Indented JSON with a final newline, whole or not at all."""
     with whole_file(path) as scratch:
@@ -55,14 +62,23 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_rows(path: str | Path, columns: list[str], rows: list[dict]) -> None:
-    """CSV with a header, whole or not at all; every row has exactly these columns."""
+def write_rows(path: str | Path, columns: list[str], rows: Iterable[dict]) -> int:
+    """CSV with a header, whole or not at all; every row has exactly these columns. How many rows there were."""
     with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        count = 0
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+        return count
+
+
+def each_row(path: str | Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV one by one: a table of a whole data set need not fit into memory."""
+    with open(path, newline="", encoding="utf-8") as handle:
+        yield from csv.DictReader(handle)
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    with open(path, newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    return list(each_row(path))

@@ -1,17 +1,11 @@
-"""Reading images: one way from a file to square RGB pixels, and an ordered, prefetching stream of them."""
+"""Reading images: one way from a file to square RGB pixels."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from retort.errors import RetortError
-
-EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
 
 # How to turn the stored pixels upright, by EXIF orientation. ImageOps.exif_transpose would also write the EXIF data
 # anew, and fails where any of its other tags is odd.
@@ -41,8 +35,7 @@ def read_rgb(path: str | Path) -> Image.Image:
             turn = _TURNS.get(handle.getexif().get(ExifTags.Base.Orientation))
             image = handle.copy() if turn is None else handle.transpose(turn)
     except Exception as error:  # what a decoder raises when it stumbles over damage can be anything
-        empty = Path(path).is_file() and Path(path).stat().st_size == 0
-        raise BadImage(f"{path}: {'empty file' if empty else str(error) or type(error).__name__}") from None
+        raise _named(path, error) from None
     if image.mode.startswith("I"):
         wide = np.asarray(image, dtype=np.float64)
         image = Image.fromarray((wide / 257).round().clip(0, 255).astype(np.uint8))
@@ -57,11 +50,44 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return read_rgb(path).size
 
 
-def square(image: Image.Image, side: int) -> np.ndarray:
-    """(side, side, 3) uint8: the shorter side resized to `side` (bicubic), then the centre cropped."""
+def header_size(path: str | Path) -> tuple[int, int]:
+    """The same from the beginning of the file alone, which leaves damage further on to whoever reads the image.
+
+    Raises BadImage for a file that is empty, no image or absurdly large.
+    """
+    try:
+        with Image.open(path) as handle:
+            width, height = handle.size
+            lies = handle.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    except Exception as error:  # as above
+        raise _named(path, error) from None
+    return (height, width) if lies else (width, height)
+
+
+def _named(path: str | Path, error: Exception) -> BadImage:
+    empty = Path(path).is_file() and Path(path).stat().st_size == 0
+    return BadImage(f"{path}: {'empty file' if empty else str(error) or type(error).__name__}")
+
+
+def square(image: Image.Image, side: int, keep: float = 1.0) -> np.ndarray:
+    """(side, side, 3) uint8: the shorter side resized to `side` / `keep` (bicubic), then the centre cropped.
+
+    keep is the share of the shorter side that stays in the crop: 224 pixels at 0.875 are cut from 256.
+    """
+    if keep < 1:
+        return _centre(image, side, round(side / keep))
     if image.size != (side, side):
         image = ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _centre(image: Image.Image, side: int, short: int) -> np.ndarray:
+    """The centre of the image resized to `short` pixels on its shorter side, rounding as torchvision does."""
+    width, height = image.size
+    size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.uint8)
+    top, left = (round((extent - side) / 2) for extent in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
 
 
 def resized(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -69,23 +95,3 @@ def resized(pixels: np.ndarray, side: int) -> np.ndarray:
     if pixels.shape[:2] == (side, side):
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS))
-
-
-def stream_squares(paths: Iterable[str], side: int, threads: int = 1, ahead: int = 64) -> Iterator[np.ndarray]:
-    """(side, side, 3) uint8 for each path, in order, decoded by `threads` threads at most `ahead` images early."""
-    return _stream(paths, lambda path: square(read_rgb(path), side), threads, ahead)
-
-
-def stream_images(paths: Iterable[str], threads: int = 1, ahead: int = 16) -> Iterator[np.ndarray]:
-    """(height, width, 3) uint8 for each path at its own size, in order, decoded ahead in the same way."""
-    return _stream(paths, lambda path: np.asarray(read_rgb(path)), threads, ahead)
-
-
-def _stream(paths: Iterable[str], read: Callable[[str], np.ndarray], threads: int, ahead: int) -> Iterator[np.ndarray]:
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        todo = iter(paths)
-        waiting = deque(pool.submit(read, p) for p in islice(todo, max(1, ahead)))
-        while waiting:
-            pixels = waiting.popleft().result()
-            waiting.extend(pool.submit(read, p) for p in islice(todo, 1))
-            yield pixels

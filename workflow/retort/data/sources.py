@@ -1,19 +1,22 @@
-"""Where real images come from: scikit-learn's digits written out as a folder, or a folder of one's own."""
+"""Where real images come from: listed where they lie, or first written out as an image folder.
 
+A `layout` is the part of the config that says so: `kind`, and the keys that this kind has (config/schema/data.py).
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from retort.config.seeds import derive_seed
-from retort.data.classes import some_of
-from retort.data.images import EXTENSIONS
-from retort.errors import RetortError
+from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
+from retort.data.layouts.listing import ImageFile, refuse_odd_ids
 
 DIGITS_TEST_SIZE = 400
 
 
-def write_digits(folder: Path, classes: list[str], side: int) -> None:
+def write_digits(folder: Path, classes: Sequence[str], side: int) -> None:
     """scikit-learn's 1,797 digits as folder/{train,val}/<digit>/<row>.png, (side, side) RGB, bicubic.
 
     The split is stratified, 1,397 / 400, and the same for everybody; `classes` keeps some of the digits.
@@ -34,44 +37,64 @@ def write_digits(folder: Path, classes: list[str], side: int) -> None:
                 image.save(target)
 
 
-def list_images(path: Path, classes: list[str], val_fraction: float, seed: int, dataset: str) -> list[dict]:
-    """One {split, class_id, image_id, path} per image file, ordered by split, class and name.
+def write_images(layout: dict, folder: Path, classes: Sequence[str]) -> None:
+    """The images of a data set that does not come as files, as folder/{train,val}/<class id>/<image>.
 
-    With train/ and val/ under `path` these are the splits. Otherwise about `val_fraction` of each class is held out,
-    by a draw that each image makes for itself, from its own name, so that adding images moves none of the others.
-    Both splits get at least one image of each class.
-    Raises RetortError for classes without images, and for train/ without val/ or with other classes.
+    Raises RetortError for archives that are missing, damaged or not what they should be.
     """
-    train, val = path / "train", path / "val"
-    if not train.is_dir():
-        rows = []
-        for class_id in classes:
-            files = _image_files(path / class_id)
-            if len(files) < 2:
-                raise RetortError(f"{path / class_id} has {len(files)} images; at least two are needed to hold one out")
-            draws = {f: derive_seed(seed, "split", dataset, class_id, f.name) / 2**63 for f in files}
-            first, *others, _ = sorted(files, key=draws.get)
-            held_out = {first, *(f for f in others if draws[f] < val_fraction)}
-            rows += [_row("val" if f in held_out else "train", class_id, f) for f in files]
-        return sorted(rows, key=lambda row: row["split"])  # stable: "train" before "val", classes and names kept
-    if not val.is_dir():
-        raise RetortError(f"{path} has train/ but no val/; add val/, or put the class folders directly under {path}")
-    extra = sorted({p.name for p in val.iterdir() if p.is_dir()} ^ {p.name for p in train.iterdir() if p.is_dir()})
-    if extra := [c for c in extra if not c.startswith(".")]:
-        raise RetortError(f"train/ and val/ under {path} disagree about classes: only one of them has {some_of(extra)}")
-    rows = []
-    for split, root in (("train", train), ("val", val)):
-        for class_id in classes:
-            files = _image_files(root / class_id)
-            if not files:
-                raise RetortError(f"{root / class_id} has no images (looked for {', '.join(sorted(EXTENSIONS))})")
-            rows += [_row(split, class_id, f) for f in files]
-    return rows
+    refuse_odd_ids(classes, "dataset.classes")
+    kind = layout["kind"]
+    if kind == "digits":
+        write_digits(folder, classes, layout["resolution"])
+    elif kind in cifar.ARCHIVES:
+        cifar.write_images(kind, Path(layout["path"]), folder, classes)
+    else:
+        huggingface.write_images(Path(layout["path"]), folder, classes, layout["label_column"], layout["label_ids"])
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS) if folder.is_dir() else []
+def list_images(layout: dict, written: str | None, classes: Sequence[str], seed: int, dataset: str) -> list[ImageFile]:
+    """Every image of the classes, ordered by split, class and name.
+
+    written: the folder that `write_images` filled, if it did. Raises RetortError for data that are missing or laid
+    out otherwise, naming the place and what should be there.
+    """
+    refuse_odd_ids(classes, "dataset.classes")
+    val_fraction = layout.get("val_fraction", 0.0)
+    if written:
+        return folders.list_images(Path(written), classes, val_fraction, seed, dataset)
+    kind, path = layout["kind"], Path(layout["path"])
+    if kind == "imagenet":
+        return ilsvrc.list_images(path, classes, layout["val"], layout["ground_truth"])
+    if kind == "tiny-imagenet":
+        return tiny_imagenet.list_images(path, classes)
+    if kind == "places365":
+        return places.list_images(path, classes)
+    splits = huggingface.folder_splits(path) if kind == "huggingface" else None
+    return folders.list_images(path, classes, val_fraction, seed, dataset, splits)
 
 
-def _row(split: str, class_id: str, file: Path) -> dict:
-    return {"split": split, "class_id": class_id, "image_id": f"{class_id}/{file.name}", "path": str(file)}
+def class_names(layout: dict, classes: Sequence[str]) -> dict[str, str]:
+    """Readable names of the classes that the data set itself names; by class id."""
+    kind = layout["kind"]
+    if kind == "imagenet":
+        return ilsvrc.class_names(classes)
+    if kind == "tiny-imagenet":
+        return tiny_imagenet.class_names(Path(layout["path"]), classes)
+    if kind == "places365" or kind in cifar.ARCHIVES:
+        return {class_id: class_id.replace("_", " ").replace("-", " ") for class_id in classes}
+    if kind == "huggingface" and layout["format"] == "parquet":
+        return huggingface.parquet_names(Path(layout["path"]), layout["label_column"], layout["label_ids"])
+    return {}
+
+
+def first_drawn(images: list[ImageFile], most: int, seed: int, dataset: str) -> list[ImageFile]:
+    """At most `most` images of each class and split, in the order given, by a draw that each makes for itself."""
+    members: dict[tuple[str, str], list[ImageFile]] = {}
+    for image in images:
+        members.setdefault((image.split, image.class_id), []).append(image)
+
+    def draw(image: ImageFile) -> int:
+        return derive_seed(seed, "thin", dataset, image.split, image.image_id)
+
+    kept = {image for group in members.values() for image in sorted(group, key=draw)[:most]}
+    return [image for image in images if image in kept]

@@ -14,7 +14,7 @@ from retort.errors import RetortError
 
 _CODES = {
     "float64": "F64", "float32": "F32", "float16": "F16",
-    "int64": "I64", "int32": "I32", "int16": "I16", "uint8": "U8", "bool": "BOOL",
+    "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL",
 }  # fmt: skip
 _DTYPES = {code: np.dtype(name) for name, code in _CODES.items()}
 
@@ -76,20 +76,32 @@ def _map(path: Path, entry: dict, base: int, mode: str) -> np.ndarray:
 
 
 def _read_header(path: Path) -> tuple[dict, int]:
-    damaged = RetortError(f"{path} is not a whole safetensors file; delete it and run again, and it will be rebuilt")
+    try:
+        header, base = read_header(path)
+        entries = (entry for name, entry in header.items() if name != "__metadata__")
+        if all(e["data_offsets"][1] - e["data_offsets"][0] == _bytes(e["shape"], e["dtype"]) for e in entries):
+            return header, base
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise RetortError(f"{path} is not a whole safetensors file; delete it and run again, and it will be rebuilt")
+
+
+def read_header(path: Path) -> tuple[dict, int]:
+    """The header of a safetensors file whatever its dtypes, and the byte at which the tensors begin.
+
+    Raises ValueError, saying why, for a file that is none, or whose size is not what the header says.
+    """
     size = path.stat().st_size
     with open(path, "rb") as handle:
         prefix = handle.read(8)
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
         if length > min(size - 8, 100_000_000):
-            raise damaged
-        try:
-            header = json.loads(handle.read(length))
-            entries = [entry for name, entry in header.items() if name != "__metadata__"]
-            whole = all(e["data_offsets"][1] - e["data_offsets"][0] == _bytes(e["shape"], e["dtype"]) for e in entries)
-            end = max((e["data_offsets"][1] for e in entries), default=0)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-            raise damaged from None
-    if not whole or 8 + length + end != size:
-        raise damaged
+            raise ValueError("its header does not fit into it")
+        header = json.loads(handle.read(length))
+    try:
+        end = max((e["data_offsets"][1] for name, e in header.items() if name != "__metadata__"), default=0)
+    except (KeyError, TypeError, IndexError, AttributeError):
+        raise ValueError("its header is no table of tensors") from None
+    if 8 + length + end != size:
+        raise ValueError(f"it has {size:,} bytes where its header says {8 + length + end:,}")
     return header, 8 + length

@@ -17,6 +17,11 @@ class Backbone:
         self.codec = codec
 
     @property
+    def networks(self) -> list[nn.Module]:
+        """Those that predict noise."""
+        return [self.network]
+
+    @property
     def device(self) -> torch.device:
         return self.network.device
 

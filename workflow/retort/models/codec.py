@@ -7,27 +7,61 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
+from retort.data.files import read_json
+from retort.errors import RetortError
+from retort.models.economy import borrowed
+from retort.models.weights import load_weights
+
+UNKNOWN_SCALES = ("shift_factor", "latents_mean", "latents_std")
+
 
 class Codec:
-    """Images in [-1, 1] to scaled latents and back; scaled means multiplied by the VAE's own scaling factor."""
+    """Images in [-1, 1] to scaled latents and back; scaled means multiplied by the VAE's own scaling factor.
 
-    def __init__(self, vae: AutoencoderKL, resolution: int):
+    device: where it computes, the VAE's own by default; a VAE that waits elsewhere moves there and back.
+    """
+
+    def __init__(self, vae: AutoencoderKL, resolution: int, device: torch.device | None = None):
         self.vae = vae.eval().requires_grad_(False)
         self.resolution = resolution
+        self.device = device or vae.device
         shrink = 2 ** (len(vae.config.block_out_channels) - 1)
         self.latent_shape = (vae.config.latent_channels, resolution // shrink, resolution // shrink)
 
     @classmethod
-    def load(cls, directory: str | Path, resolution: int, dtype: torch.dtype, device: torch.device) -> "Codec":
-        """From an AutoencoderKL directory; only safetensors weights are read."""
-        vae = AutoencoderKL.from_pretrained(
-            directory, torch_dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
-        )
-        return cls(vae.to(device), resolution)
+    def load(
+        cls,
+        directory: str | Path,
+        resolution: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        slicing: bool = False,
+        offload: bool = False,
+    ) -> "Codec":
+        """From an AutoencoderKL directory; only safetensors weights are read.
+
+        One whose config asks for an upcast runs in float32 where dtype is float16, in which it would overflow. Raises
+        RetortError for weights with holes and for latents that are more than scaled.
+        """
+        config = read_json(Path(directory, "config.json"))
+        if strange := [key for key in UNKNOWN_SCALES if config.get(key) is not None]:
+            raise RetortError(
+                f"{directory}: {strange[0]} is {config[strange[0]]}, but latents here are the VAE's times its "
+                "scaling_factor, as those of Stable Diffusion, SDXL and DiT are; name such a VAE"
+            )
+        if dtype == torch.float16 and config.get("force_upcast"):
+            print(f"{directory}: force_upcast, so it runs in float32: in float16 it overflows")
+            dtype = torch.float32
+        vae = load_weights(AutoencoderKL, Path(directory), dtype)
+        if slicing:
+            vae.enable_slicing()
+        return cls(vae if offload else vae.to(device), resolution, device)
 
     def encode(self, images: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
         """(N, 3, h, w) in [-1, 1] to float32 latents (N, C, H, W): the posterior mean, or one seeded draw per image."""
-        posterior = self.vae.encode(images.to(self.vae.device, self.vae.dtype)).latent_dist
+        with borrowed(self.device, self.vae):
+            posterior = self.vae.encode(images.to(self.device, self.vae.dtype)).latent_dist
         latents = posterior.mean
         if generators is not None:
             noise = torch.stack([torch.randn(self.latent_shape, generator=g) for g in generators])
@@ -36,5 +70,6 @@ class Codec:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Scaled latents (N, C, H, W) to float32 images (N, 3, h, w), nominally in [-1, 1]."""
-        latents = latents.to(self.vae.device, self.vae.dtype) / self.vae.config.scaling_factor
-        return self.vae.decode(latents).sample.float()
+        latents = latents.to(self.device, self.vae.dtype) / self.vae.config.scaling_factor
+        with borrowed(self.device, self.vae):
+            return self.vae.decode(latents).sample.float()

@@ -8,7 +8,7 @@ from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DMod
 from torch import Tensor
 
 from retort.data.manifest import ClassEntry
-from retort.errors import RetortError
+from retort.errors import RetortError, some_of
 from retort.models.backbone import Backbone
 from retort.models.codec import Codec
 from retort.models.interface import Condition
@@ -17,14 +17,24 @@ from retort.models.weights import load_weights
 
 
 class DiT(Backbone):
-    """DiT over a diffusers pipeline directory (transformer/, scheduler/) and the codec of its latents."""
+    """DiT over a diffusers pipeline directory (transformer/, scheduler/) and the codec of its latents.
 
-    def __init__(self, transformer: DiTTransformer2DModel, alphas_cumprod: Tensor, codec: Codec):
+    class_ids: the classes that it knows, in the order of its labels; None means those of the data set, in theirs.
+    """
+
+    def __init__(
+        self,
+        transformer: DiTTransformer2DModel,
+        alphas_cumprod: Tensor,
+        codec: Codec,
+        class_ids: Sequence[str] | None = None,
+    ):
         super().__init__(transformer, alphas_cumprod, codec)
         self.transformer = transformer
         side = transformer.config.sample_size
         self.latent_shape = (transformer.config.in_channels, side, side)
         self.null_class = transformer.config.num_embeds_ada_norm
+        self._labels = None if class_ids is None else {class_id: label for label, class_id in enumerate(class_ids)}
 
     @classmethod
     def load(
@@ -34,6 +44,7 @@ class DiT(Backbone):
         dtype: torch.dtype,
         device: torch.device,
         timestep_embedding: str = "diffusers",
+        class_ids: Sequence[str] | None = None,
     ) -> "DiT":
         """From a DiTPipeline directory; only safetensors weights are read.
 
@@ -47,10 +58,11 @@ class DiT(Backbone):
                 f"{directory} predicts {schedule.prediction!r}; a DiT that predicts the noise can be used"
             )
         set_timestep_embedding(transformer, timestep_embedding)
-        return cls(transformer.to(device), schedule.alphas_cumprod, codec)
+        return cls(transformer.to(device), schedule.alphas_cumprod, codec, class_ids)
 
     def condition(self, classes: Sequence[ClassEntry]) -> Condition:
-        return {"class_labels": torch.tensor([c.index for c in classes], device=self.device)}
+        labels = [c.index if self._labels is None else self._labels[c.id] for c in classes]
+        return {"class_labels": torch.tensor(labels, device=self.device)}
 
     def null(self, n: int) -> Condition:
         return {"class_labels": torch.full((n,), self.null_class, device=self.device)}
@@ -67,11 +79,19 @@ class DiT(Backbone):
         return output[:, :channels], output[:, channels:] if output.shape[1] == 2 * channels else None
 
     def check_classes(self, classes: Sequence[ClassEntry]) -> None:
-        """Raises RetortError unless the model knows exactly as many classes as the data set has."""
-        if len(classes) != self.null_class:
+        """Raises RetortError unless the model knows these classes, and as many in all as it is said to know."""
+        known = len(classes) if self._labels is None else len(self._labels)
+        if known != self.null_class:
+            whose = "the data set has" if self._labels is None else "its list of classes has"
             raise RetortError(
-                f"the model knows {self.null_class} classes but the data set has {len(classes)}; "
-                "train the model on this data set or name the data set that it was trained on"
+                f"the model knows {self.null_class} classes but {whose} {known}; train the model on this data set, or "
+                "say in the model's key classes which list it was trained on (dataset, imagenet1k, ...)"
+            )
+        if self._labels is not None and (strange := [c.id for c in classes if c.id not in self._labels]):
+            raise RetortError(
+                f"the model does not know {len(strange)} of the data set's {len(classes)} classes: "
+                f"{some_of(strange)}; its own are {some_of(list(self._labels))}. Class ids must be those of its list "
+                "(folders named by wnid for ImageNet), or train the model on this data set"
             )
 
 

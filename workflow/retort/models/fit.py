@@ -1,6 +1,6 @@
 """The training loop that everything trained here goes through: seeded by step, resumable, averaged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Checkpoint:
 def fit(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss_at: Callable[[int], Tensor],
+    loss_at: Callable[[int], Tensor | Iterable[Tensor]],
     steps: int,
     lr_factor: Callable[[float], float],
     checkpoint: Checkpoint | None = None,
@@ -39,8 +39,9 @@ def fit(
     """Run `steps` optimiser steps and return the module to use: the averaged one when `ema` > 0.
 
     loss_at(step) draws the batch of that step, seeded by the step, so that a resumed training goes on exactly as
-    an undisturbed one. lr_factor maps progress in [0, 1) to a factor on each group's rate. The state is saved
-    twenty times over the run. Raises RetortError when the loss is not finite.
+    an undisturbed one. A loss that is given in parts is their sum; each part is differentiated before the next one is
+    asked for, so that only one is in memory. lr_factor maps progress in [0, 1) to a factor on each group's rate. The
+    state is saved twenty times over the run. Raises RetortError when the loss is not finite.
     """
     averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
     base_rates = [group["lr"] for group in optimizer.param_groups]
@@ -51,8 +52,7 @@ def fit(
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * lr_factor(step / steps)
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_at(step)
-        loss.backward()
+        loss = _differentiate(loss_at(step))
         optimizer.step()
         if averaged:
             averaged.update_parameters(module)
@@ -63,6 +63,15 @@ def fit(
         if checkpoint and (step + 1) % every == 0 and step + 1 < steps:
             _save(checkpoint, step + 1, module, optimizer, averaged)
     return averaged.module if averaged else module
+
+
+def _differentiate(loss: Tensor | Iterable[Tensor]) -> Tensor:
+    """Add the gradients of all parts; the detached loss."""
+    total = None
+    for part in [loss] if isinstance(loss, Tensor) else loss:
+        part.backward()
+        total = part.detach() if total is None else total + part.detach()
+    return total
 
 
 def warmup_cosine(warmup: float) -> Callable[[float], float]:
@@ -82,7 +91,7 @@ def _state(module: nn.Module, optimizer: torch.optim.Optimizer, averaged: nn.Mod
         tensors |= {f"average/{k}": v for k, v in averaged.state_dict().items()}
     for i, entry in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{i}/{k}": torch.as_tensor(v) for k, v in entry.items()}
-    return {k: v.detach().contiguous().clone() for k, v in tensors.items()}
+    return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}  # a GPU need not hold it twice
 
 
 def _save(checkpoint: Checkpoint, step: int, module, optimizer, averaged) -> None:

@@ -5,17 +5,30 @@ from dataclasses import dataclass
 import torch
 
 from retort.config.devices import pick_device
+from retort.config.running import AUTOMATIC, Running
+from retort.data.imagenet import subset_classes
 from retort.errors import RetortError
+from retort.models.backbone import Backbone
 from retort.models.codec import Codec
-from retort.models.interface import LatentDiffusion
+from retort.models.economy import slice_attention
+
+
+@dataclass(frozen=True)
+class RefinerFiles:
+    """Where the refiner of an SDXL model lies; start: the share of the noise schedule that the base predicts."""
+
+    directory: str
+    dtype: str
+    start: float
 
 
 @dataclass(frozen=True)
 class ModelFiles:
     """Where a model lies and how to run it: the parameters of a rule that can change what the model computes.
 
-    kind: "dit", "sd" (Stable Diffusion 1.x and 2.x) or "sdxl". timestep_embedding is read for a dit; prompt, with
-    {name} for the class, for the others.
+    kind: "dit", "sd" (Stable Diffusion 1.x and 2.x) or "sdxl". timestep_embedding and classes (the list in whose order
+    its labels are: "dataset" or a name of `subset_classes`) are read for a dit; prompt, with {name} for the class, for
+    the others; refiner for an sdxl. run changes nothing but speed and memory.
     """
 
     directory: str
@@ -23,6 +36,9 @@ class ModelFiles:
     timestep_embedding: str = "diffusers"
     kind: str = "dit"
     prompt: str = "{name}"
+    classes: str = "dataset"
+    refiner: RefinerFiles | None = None
+    run: Running = AUTOMATIC
 
 
 @dataclass(frozen=True)
@@ -32,13 +48,17 @@ class CodecFiles:
     directory: str
     dtype: str
     resolution: int
+    run: Running = AUTOMATIC
 
 
 def load_codec(files: CodecFiles) -> Codec:
-    return Codec.load(files.directory, files.resolution, getattr(torch, files.dtype), pick_device())
+    """The encoder that `files` describes, for this job's device. Raises RetortError as `Codec.load` does."""
+    dtype, device = getattr(torch, files.dtype), pick_device(files.run.device)
+    switches = {"slicing": files.run.slicing, "offload": files.run.offload}
+    return Codec.load(files.directory, files.resolution, dtype, device, **switches)
 
 
-def load_diffusion(files: ModelFiles, codec: CodecFiles) -> LatentDiffusion:
+def load_diffusion(files: ModelFiles, codec: CodecFiles) -> Backbone:
     """The LatentDiffusion that `files` describes, on this job's device.
 
     Raises RetortError when its latents are not of the shape that the encoder makes (a dit) or not of as many
@@ -52,28 +72,43 @@ def load_diffusion(files: ModelFiles, codec: CodecFiles) -> LatentDiffusion:
             f"{files.directory} works on latents {takes}, but {codec.directory} makes "
             f"{encoder.latent_shape} at {codec.resolution} pixels; name its own encoder or set that resolution"
         )
+    for network in model.networks:
+        if files.run.slicing:
+            slice_attention(network)
+        if files.run.compile:
+            network.compile(dynamic=False)
     return model
 
 
 # Each kind is imported where it is loaded: the libraries behind them take many seconds to import.
 
 
-def _dit(files: ModelFiles, codec: Codec) -> LatentDiffusion:
+def _dit(files: ModelFiles, codec: Codec) -> Backbone:
     from retort.models.dit import DiT
 
-    return DiT.load(files.directory, codec, getattr(torch, files.dtype), pick_device(), files.timestep_embedding)
+    class_ids = None if files.classes == "dataset" else subset_classes(files.classes)
+    return DiT.load(files.directory, codec, *_place(files), files.timestep_embedding, class_ids)
 
 
-def _stable_diffusion(files: ModelFiles, codec: Codec) -> LatentDiffusion:
+def _stable_diffusion(files: ModelFiles, codec: Codec) -> Backbone:
     from retort.models.stable_diffusion import StableDiffusion
 
-    return StableDiffusion.load(files.directory, codec, getattr(torch, files.dtype), pick_device(), files.prompt)
+    return StableDiffusion.load(files.directory, codec, *_place(files), files.prompt, files.run.offload)
 
 
-def _sdxl(files: ModelFiles, codec: Codec) -> LatentDiffusion:
+def _sdxl(files: ModelFiles, codec: Codec) -> Backbone:
+    from retort.models.refiner import Refiner
     from retort.models.sdxl import Sdxl
 
-    return Sdxl.load(files.directory, codec, getattr(torch, files.dtype), pick_device(), files.prompt)
+    refiner, run = files.refiner, files.run
+    if refiner:
+        dtype, device = getattr(torch, refiner.dtype), pick_device(run.device)
+        refiner = Refiner.load(refiner.directory, dtype, device, refiner.start, run.offload)
+    return Sdxl.load(files.directory, codec, *_place(files), files.prompt, refiner, run.offload)
+
+
+def _place(files: ModelFiles) -> tuple[torch.dtype, torch.device]:
+    return getattr(torch, files.dtype), pick_device(files.run.device)
 
 
 KINDS = {"dit": _dit, "sd": _stable_diffusion, "sdxl": _sdxl}

@@ -7,7 +7,17 @@ from torch import Tensor
 
 def to_images(pixels: np.ndarray) -> Tensor:
     """(N, h, w, 3) uint8 to (N, 3, h, w) float32 in [-1, 1]."""
-    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return images_of(torch.from_numpy(np.array(pixels)))
+
+
+def images_of(pixels: Tensor) -> Tensor:
+    """The same of a tensor, where it lies. A GPU divides a little differently: only like compares with like."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def images_on(device: torch.device, pixels: np.ndarray) -> Tensor:
+    """`to_images` on a device: it is bytes that travel, without waiting where they lie in page-locked memory."""
+    return images_of(torch.from_numpy(pixels).to(device, non_blocking=True))
 
 
 def to_pixels(images: Tensor) -> np.ndarray:

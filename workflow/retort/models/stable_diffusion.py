@@ -14,6 +14,7 @@ from retort.data.manifest import ClassEntry
 from retort.errors import RetortError
 from retort.models.backbone import Backbone
 from retort.models.codec import Codec
+from retort.models.economy import borrowed
 from retort.models.interface import Condition, join
 from retort.models.schedules import Schedule, read_schedule
 from retort.models.weights import load_weights
@@ -60,8 +61,11 @@ class TextToImage(Backbone, ABC):
 
     def eps(self, latents: Tensor, timesteps: Tensor, condition: Condition) -> Tensor:
         """Predicted noise; a prediction v is turned into sqrt(abar) v + sqrt(1 - abar) x (Salimans and Ho 2022)."""
-        arguments = self.unet_arguments(condition)
-        output = self.unet(latents.to(self.dtype), timesteps, **arguments).sample
+        return self.predict(self.unet, latents, timesteps, self.unet_arguments(condition))
+
+    def predict(self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, arguments: dict) -> Tensor:
+        """The noise that a UNet of this model's schedule and kind of prediction predicts."""
+        output = unet(latents.to(unet.dtype), timesteps, **arguments).sample
         if self.prediction == "v_prediction":
             signal, noise = self._rates[:, timesteps.to(self.device)][..., None, None, None]
             output = signal * output + noise * latents
@@ -113,19 +117,21 @@ class StableDiffusion(TextToImage):
         dtype: torch.dtype,
         device: torch.device,
         prompt: str = PLACE_OF_NAME,
+        offload: bool = False,
     ) -> "StableDiffusion":
         """From a StableDiffusionPipeline directory; only safetensors weights are read.
 
-        Raises RetortError for another kind of UNet, for weights with holes, and for a prompt without a place for
-        the name.
+        offload: the text encoder waits on the CPU. Raises RetortError for another kind of UNet, for weights with
+        holes, and for a prompt without a place for the name.
         """
         unet = load_weights(UNet2DConditionModel, Path(directory, "unet"), dtype)
         if unet.config.addition_embed_type is not None:
             raise RetortError(f"{directory} is no Stable Diffusion 1.x or 2.x; is its kind sdxl?")
+        text_encoder = load_weights(CLIPTextModel, Path(directory, "text_encoder"), dtype)
         return cls(
             unet.to(device),
             CLIPTokenizer.from_pretrained(Path(directory, "tokenizer"), local_files_only=True),
-            load_weights(CLIPTextModel, Path(directory, "text_encoder"), dtype).to(device),
+            text_encoder if offload else text_encoder.to(device),
             read_schedule(Path(directory, "scheduler")),
             codec,
             prompt,
@@ -133,8 +139,9 @@ class StableDiffusion(TextToImage):
 
     def encode_prompt(self, text: str) -> Condition:
         """{"prompt_embeds": (1, L, D)}, the text encoder's last layer."""
-        tokens = tokenize(text, self.tokenizer, self.text_encoder)
-        return {"prompt_embeds": self.text_encoder(tokens).last_hidden_state}
+        with borrowed(self.device, self.text_encoder):
+            tokens = tokenize(text, self.tokenizer, self.text_encoder)
+            return {"prompt_embeds": self.text_encoder(tokens).last_hidden_state}
 
     def unet_arguments(self, condition: Condition) -> dict:
         return {"encoder_hidden_states": condition["prompt_embeds"]}

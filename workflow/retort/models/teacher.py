@@ -1,4 +1,4 @@
-"""Teachers: trained on the real images, saved with what they are, measured before they are believed."""
+"""Teachers: saved with what they are and what they want to see, measured before they are believed."""
 
 import math
 from collections.abc import Sequence
@@ -11,59 +11,65 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from retort.config.devices import pick_device
-from retort.config.seeds import derive_seed, numpy_rng
 from retort.data.files import read_json, write_json
 from retort.errors import RetortError
-from retort.models.classifiers import build_classifier, normalised
-from retort.models.fit import Checkpoint, fit, warmup_cosine
+from retort.models.classifiers import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    build_classifier,
+    features_and_logits_of,
+    head_of,
+    normalised,
+)
 from retort.models.pixels import to_images
 
 
-def train_teacher(
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    arch: str,
-    seed_words: Sequence[str | int],
-    checkpoint: Checkpoint | None = None,
-    *,
-    steps: int,
-    batch: int,
-    lr: float,
-    weight_decay: float,
-    rotate: float,
-    scale: float,
-    shift: float,
-    flip: bool,
-) -> nn.Module:
-    """A classifier for pixels (N, h, h, 3) uint8 with labels (N,), trained under random affine maps."""
-    device = pick_device()
-    torch.manual_seed(derive_seed(*seed_words, "weights"))
-    module = build_classifier(arch, int(labels.max()) + 1, pixels.shape[1]).to(
-        device, memory_format=torch.channels_last
-    )
+class Teacher(nn.Module):
+    """A classifier that takes what every classifier here takes, and gives its network what that was trained on.
 
-    def loss_at(step: int) -> Tensor:
-        rng = numpy_rng(*seed_words, "batch", step)
-        rows = np.sort(rng.integers(len(labels), size=batch))
-        maps = affine_maps(rng, batch, rotate, scale, shift, flip).to(device)
-        images = to_images(pixels[rows]).to(device)
-        grid = F.affine_grid(maps, list(images.shape), align_corners=False)
-        images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        return F.cross_entropy(module(normalised(images)), torch.from_numpy(labels[rows]).to(device))
+    Images (N, 3, h, h) normalised with ImageNet's statistics are resized to the network's side and renormalised to
+    its own mean and standard deviation, each where it differs.
+    """
 
-    optimizer = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=weight_decay)
-    return fit(module, optimizer, loss_at, steps, warmup_cosine(0.05), checkpoint, label="training the teacher").eval()
+    def __init__(
+        self,
+        network: nn.Module,
+        resolution: int,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        interpolation: str = "bilinear",
+    ):
+        super().__init__()
+        self.network, self.resolution, self.interpolation = network, resolution, interpolation
+        self._renormalise = (tuple(mean), tuple(std)) != (IMAGENET_MEAN, IMAGENET_STD)
+        ours, own = (torch.tensor([m, s]).view(2, 3, 1, 1) for m, s in ((IMAGENET_MEAN, IMAGENET_STD), (mean, std)))
+        self.register_buffer("gain", ours[1] / own[1], persistent=False)
+        self.register_buffer("offset", (ours[0] - own[0]) / own[1], persistent=False)
 
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, K) logits."""
+        return self.network(self._seen(images))
 
-def affine_maps(rng: np.random.Generator, n: int, rotate: float, scale: float, shift: float, flip: bool) -> Tensor:
-    """(n, 2, 3) float32 maps for affine_grid: degrees of rotation, shares of scale and shift, left-right flips."""
-    angle = np.deg2rad(rng.uniform(-rotate, rotate, n))
-    size = rng.uniform(1 - scale, 1 + scale, n)
-    move = rng.uniform(-2 * shift, 2 * shift, (n, 2))  # affine_grid measures the side as 2
-    mirror = np.where(rng.random(n) < 0.5, -1.0, 1.0) if flip else np.ones(n)
-    cos, sin = np.cos(angle) * size, np.sin(angle) * size
-    rows = [np.stack([cos * mirror, -sin, move[:, 0]], 1), np.stack([sin * mirror, cos, move[:, 1]], 1)]
-    return torch.from_numpy(np.stack(rows, 1).astype(np.float32))
+    def features(self, images: Tensor) -> Tensor:
+        """(N, D): what the network's last layer sees."""
+        return self.features_and_logits(images)[0]
+
+    def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return features_and_logits_of(self.network, self._seen(images))
+
+    def unnormalised(self, images: Tensor) -> Tensor:
+        """(N, K) logits of images that reach the network as they are, but for their size."""
+        return self.network(self._sized(images))
+
+    def _seen(self, images: Tensor) -> Tensor:
+        images = self._sized(images)
+        return images * self.gain + self.offset if self._renormalise else images
+
+    def _sized(self, images: Tensor) -> Tensor:
+        side = (self.resolution, self.resolution)
+        if images.shape[2:] == side:
+            return images
+        return F.interpolate(images, side, mode=self.interpolation, antialias=True)
 
 
 @torch.no_grad()
@@ -74,20 +80,18 @@ def logits_of(module: nn.Module, pixels: np.ndarray, batch: int = 256, normalise
     """
     device = next(module.parameters()).device
     chunks = (to_images(pixels[i : i + batch]).to(device) for i in range(0, len(pixels), batch))
-    return torch.cat([module(normalised(c) if normalise else c).float().cpu() for c in chunks])
+    raw = module.unnormalised if isinstance(module, Teacher) else module
+    return torch.cat([(module(normalised(c)) if normalise else raw(c)).float().cpu() for c in chunks])
 
 
 @torch.no_grad()
 def features_and_logits(module: nn.Module, pixels: np.ndarray, batch: int = 256) -> tuple[Tensor, Tensor]:
     """(N, D) and (N, K) float32 on the CPU, in one pass: what the last layer sees, and what it makes of it."""
     device = next(module.parameters()).device
-    features = torch.cat(
-        [
-            module.features(normalised(to_images(pixels[i : i + batch]).to(device))).float().cpu()
-            for i in range(0, len(pixels), batch)
-        ]
-    )
-    return features, module.head(features.to(device)).float().cpu()
+    chunks = (normalised(to_images(pixels[i : i + batch]).to(device)) for i in range(0, len(pixels), batch))
+    both = module.features_and_logits if isinstance(module, Teacher) else lambda c: features_and_logits_of(module, c)
+    features, logits = zip(*((f.float().cpu(), x.float().cpu()) for f, x in map(both, chunks)), strict=True)
+    return torch.cat(features), torch.cat(logits)
 
 
 def accuracy(logits: Tensor, labels: np.ndarray) -> float:
@@ -95,7 +99,21 @@ def accuracy(logits: Tensor, labels: np.ndarray) -> float:
     return (logits.argmax(1).numpy() == labels).mean().item()
 
 
-def check_teacher(top1: float, classes: int, images: int, expect: float | None, name: str) -> None:
+TRAINED_BADLY = (
+    "too few training steps, a learning rate too high, or a class order that differs between the teacher and "
+    "classes.csv"
+)
+ADOPTED_BADLY = (
+    "a class order that is not the one its head was trained with (teachers.{name}.classes), a normalisation or "
+    "resolution that is not its own (mean, std, resolution), another stem than it was trained with (resnet18 for "
+    "large images, resnet18_modified for small ones), images enlarged from far fewer pixels, or validation images "
+    "that are not of the split its accuracy was measured on"
+)
+
+
+def check_teacher(
+    top1: float, classes: int, images: int, expect: float | None, name: str, causes: str = TRAINED_BADLY
+) -> None:
     """Raises RetortError when the teacher is near chance, or more than 0.05 below what it should reach.
 
     Near chance: below chance plus three standard deviations of a guesser's score on that many images.
@@ -107,22 +125,62 @@ def check_teacher(top1: float, classes: int, images: int, expect: float | None, 
     against = f"a guess scores up to {guess:.3f}" if top1 <= guess else f"{expect:.3f} is expected of it"
     raise RetortError(
         f"teacher {name!r} reaches top-1 {top1:.3f} on the {images} validation images, but {against}. Its labels would "
-        "be worthless. Likely causes: too few training steps, a learning rate too high, or a class order that differs "
-        f"between the teacher and classes.csv. See teachers.{name} in the config."
+        f"be worthless. Likely causes: {causes.format(name=name)}. See teachers.{name} in the config."
     )
 
 
-def save_teacher(module: nn.Module, directory: Path, arch: str, classes: Sequence[str], resolution: int) -> None:
-    """Weights as safetensors, and what they are for beside them."""
+def cut_head(network: nn.Module, has: Sequence[str], wanted: Sequence[str]) -> None:
+    """Keep of the last layer the rows of the wanted class ids, in their order; `has` are the ids of all its rows.
+
+    Raises RetortError when ids are missing, or when the layer has other rows than `has` has ids.
+    """
+    head, row_of = head_of(network), {class_id: row for row, class_id in enumerate(has)}
+    if missing := [class_id for class_id in wanted if class_id not in row_of]:
+        raise RetortError(
+            f"{len(missing)} of the data set's {len(wanted)} classes are not among the {len(has)} that the teacher "
+            f"knows, {', '.join(missing[:5])} for some; class ids must be those that its head was trained with "
+            "(for ImageNet the wnids, such as n01440764)"
+        )
+    if not isinstance(head, nn.Linear) or head.out_features != len(has):
+        found = head if isinstance(head, nn.Linear) else f"a {type(head).__name__}"
+        raise RetortError(f"the teacher's last layer is {found}, but must be a linear layer of {len(has)} classes")
+    rows = torch.tensor([row_of[class_id] for class_id in wanted])
+    head.weight = nn.Parameter(head.weight.detach()[rows].clone())
+    if head.bias is not None:
+        head.bias = nn.Parameter(head.bias.detach()[rows].clone())
+    head.out_features = len(wanted)
+
+
+def save_teacher(
+    module: nn.Module,
+    directory: Path,
+    arch: str,
+    classes: Sequence[str],
+    resolution: int,
+    *,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    interpolation: str = "bilinear",
+) -> None:
+    """Weights as safetensors, and what they are for beside them; classes: ids in the order of the last layer."""
     save_model(module, str(directory / "model.safetensors"))
-    write_json(directory / "teacher.json", {"arch": arch, "resolution": resolution, "classes": list(classes)})
+    about = {"arch": arch, "resolution": resolution, "classes": list(classes)}
+    seen = {"mean": list(mean), "std": list(std), "interpolation": interpolation}
+    write_json(directory / "teacher.json", about | seen)
 
 
-def load_teacher(directory: str | Path, classes: Sequence[str]) -> nn.Module:
+def load_teacher(directory: str | Path, classes: Sequence[str]) -> Teacher:
     """The teacher on this job's device, in evaluation mode. Raises RetortError when its class order is another."""
     about = read_json(Path(directory, "teacher.json"))
     if about["classes"] != list(classes):
         raise RetortError(f"{directory} was trained for classes {about['classes']}, the data set has {list(classes)}")
-    module = build_classifier(about["arch"], len(classes), about["resolution"])
-    load_model(module, str(Path(directory, "model.safetensors")))
-    return module.to(pick_device(), memory_format=torch.channels_last).eval().requires_grad_(False)
+    network = build_classifier(about["arch"], len(classes), about["resolution"])
+    load_model(network, str(Path(directory, "model.safetensors")))
+    return at_work(network, about)
+
+
+def at_work(network: nn.Module, about: dict) -> Teacher:
+    """A network and its teacher.json on this job's device, in evaluation mode."""
+    seen = {key: about[key] for key in ("mean", "std", "interpolation")}
+    teacher = Teacher(network, about["resolution"], **seen)
+    return teacher.to(pick_device(), memory_format=torch.channels_last).eval().requires_grad_(False)

@@ -1,6 +1,5 @@
 """Losses of the evaluation protocols."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,8 +29,3 @@ def mixed_targets(teacher_logits: Tensor, partners: Tensor, kept: float, tempera
 def correct_at(logits: Tensor, targets: Tensor, k: int) -> Tensor:
     """(N,) bool: the target is among the k highest logits (all of them, when there are fewer classes)."""
     return (logits.topk(min(k, logits.shape[1]), dim=1).indices == targets[:, None]).any(dim=1)
-
-
-def to_half_and_back(logits: Tensor) -> Tensor:
-    """Logits as they come back from storage in half precision, so that labels made on the fly equal stored ones."""
-    return logits.to(torch.float16).to(logits.dtype)

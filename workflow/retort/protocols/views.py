@@ -1,7 +1,7 @@
-"""Augmented views: which images a step sees and how they are cropped, flipped and mixed.
+"""Augmented views: which images a step sees and how they are cropped, flipped, coloured and mixed.
 
-A view is planned first and applied afterwards. The plan of a step depends on seed words and the step alone, so
-a teacher can label views today that a student sees tomorrow, and storing a label means storing its plan.
+A view is planned first and applied afterwards (`augment`). The plan of a step depends on seed words and the step
+alone, so a teacher can label views today that a student sees tomorrow, and storing a label means storing its plan.
 """
 
 import math
@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from retort.config.seeds import numpy_rng
 
@@ -20,7 +17,7 @@ from retort.config.seeds import numpy_rng
 class ViewSettings:
     """Length (steps or epochs, the other None), batch size and augmentation; see `views` in the config.
 
-    A batch never holds more views than there are images.
+    A batch never holds more views than there are images. shuffle is the grid of the set's mosaics, 1 for none.
     """
 
     batch: int
@@ -29,6 +26,10 @@ class ViewSettings:
     cutmix: float
     steps: int | None = None
     epochs: int | None = None
+    mixup: float = 0.0
+    jitter: float = 0.0
+    lighting: float = 0.0
+    shuffle: int = 1
 
     def batches(self, images: int) -> int:
         """Steps per epoch when the length is in epochs."""
@@ -51,10 +52,26 @@ class ViewSettings:
         """(now, length) for the learning rate: in epochs when the length is in epochs, as the papers do."""
         return (step, self.steps) if self.steps else (step // self.batches(images), self.epochs)
 
+    def arrays(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape (of one view) and dtype of what is planned for every view; see `Views`."""
+        return {
+            "rows": ((), "int32"),
+            "boxes": ((4,), "float32"),
+            "flips": ((), "bool"),
+            "partners": ((), "int32"),
+            **({"strips": ((2, self.shuffle), "int8")} if self.shuffle > 1 else {}),
+            **({"tint_order": ((3,), "int8"), "tints": ((3,), "float32")} if self.jitter else {}),
+            **({"lights": ((3,), "float32")} if self.lighting else {}),
+        }
+
+    def step_arrays(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """The same of what all views of a step share."""
+        return {"cut": ((4,), "int16"), **({"blend": ((), "float64")} if self.mixup else {})}
+
 
 @dataclass(frozen=True)
 class Views:
-    """One batch of B planned views of images that are h pixels a side."""
+    """One batch of B planned views of images that are h pixels a side. What is None is not done."""
 
     rows: np.ndarray
     """(B,) int32: the image behind each view."""
@@ -63,28 +80,48 @@ class Views:
     flips: np.ndarray
     """(B,) bool: mirrored left to right."""
     partners: np.ndarray
-    """(B,) int32: the view of this batch that CutMix pastes from."""
+    """(B,) int32: the view of this batch that CutMix pastes from, or MixUp blends with."""
     cut: np.ndarray
     """(4,) int16: top, bottom, left, right of the pasted region in pixels; all 0 without CutMix."""
+    blend: np.ndarray | float = 1.0
+    """Share of its own in each view after MixUp."""
+    strips: np.ndarray | None = None
+    """(B, 2, f) int8: the new order of the f columns, then of the f rows, of a mosaic's patches."""
+    tint_order: np.ndarray | None = None
+    """(B, 3) int8: order in which brightness (0), contrast (1) and saturation (2) change."""
+    tints: np.ndarray | None = None
+    """(B, 3) float32: how much, in that order."""
+    lights: np.ndarray | None = None
+    """(B, 3) float32: strength of each principal colour of ImageNet that is added."""
 
     def kept(self, side: int) -> float:
         """Share of each view that is its own and not its partner's."""
         top, bottom, left, right = map(int, self.cut)
-        return 1 - (bottom - top) * (right - left) / side**2
+        return float(self.blend) * (1 - (bottom - top) * (right - left) / side**2)
 
 
 def plan_views(settings: ViewSettings, images: int, side: int, step: int, words: Sequence[str | int]) -> Views:
     """The views of one step over `images` images of `side` pixels, drawn from seed `words` and the step."""
     rng = numpy_rng(*words, "step", step)
     rows = _shuffled_rows(images, *settings.extent(images, step), words)
-    boxes = crop_boxes(rng, len(rows), settings.crop)
-    flips = rng.random(len(rows)) < (0.5 if settings.flip else 0.0)
-    partners = rng.permutation(len(rows)).astype(np.int32)
-    cut = np.zeros(4, dtype=np.int16)
+    n = len(rows)
+    boxes = crop_boxes(rng, n, settings.crop)
+    flips = rng.random(n) < (0.5 if settings.flip else 0.0)
+    partners = rng.permutation(n).astype(np.int32)
+    cut, more = np.zeros(4, dtype=np.int16), {}
     if settings.cutmix:
         share = rng.beta(settings.cutmix, settings.cutmix)
         cut[:] = cutmix_box(side, side, share, rng.integers(side), rng.integers(side))
-    return Views(rows, boxes, flips, partners, cut)
+    if settings.mixup:
+        more["blend"] = np.float64(rng.beta(settings.mixup, settings.mixup))
+    if settings.shuffle > 1:
+        more["strips"] = rng.permuted(np.tile(np.arange(settings.shuffle, dtype=np.int8), (n, 2, 1)), axis=2)
+    if settings.jitter:
+        more["tint_order"] = rng.permuted(np.tile(np.arange(3, dtype=np.int8), (n, 1)), axis=1)
+        more["tints"] = rng.uniform(-settings.jitter, settings.jitter, (n, 3)).astype(np.float32)
+    if settings.lighting:
+        more["lights"] = rng.normal(0, settings.lighting, (n, 3)).astype(np.float32)
+    return Views(rows, boxes, flips, partners, cut, **more)
 
 
 def _shuffled_rows(images: int, first: int, end: int, words: Sequence[str | int]) -> np.ndarray:
@@ -121,28 +158,3 @@ def cutmix_box(height: int, width: int, share: float, row: int, column: int) -> 
         max(column - half_width, 0),
         min(column + half_width, width),
     )
-
-
-def apply_views(images: Tensor, views: Views) -> Tensor:
-    """(B, 3, h, h) images, already picked by views.rows, as the views show them (bilinear)."""
-    cropped = F.grid_sample(images, _crop_grid(images, views), padding_mode="border", align_corners=False)
-    return mix(cropped, views)
-
-
-def mix(images: Tensor, views: Views) -> Tensor:
-    """CutMix: the region of each image replaced by its partner's."""
-    top, bottom, left, right = map(int, views.cut)
-    if bottom > top and right > left:
-        images = images.clone()
-        partners = torch.from_numpy(views.partners.astype(np.int64)).to(images.device)
-        images[:, :, top:bottom, left:right] = images[partners, :, top:bottom, left:right]
-    return images
-
-
-def _crop_grid(images: Tensor, views: Views) -> Tensor:
-    top, left, height, width = torch.from_numpy(views.boxes).to(images.device).unbind(1)
-    mirror = torch.from_numpy(np.where(views.flips, -1.0, 1.0).astype(np.float32)).to(images.device)
-    maps = torch.zeros(len(images), 2, 3, device=images.device)
-    maps[:, 0, 0], maps[:, 0, 2] = width * mirror, 2 * left + width - 1
-    maps[:, 1, 1], maps[:, 1, 2] = height, 2 * top + height - 1
-    return F.affine_grid(maps, list(images.shape), align_corners=False)

@@ -1,8 +1,10 @@
 """Put ranked patches together to the images of a distilled set."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -36,15 +38,19 @@ def compose_mosaics(
     table, patches = read_classes(class_table), read_patches(ranked)
     paths = read_split(manifest, "train", [table[label].id for label in classes]).set_index("row")["path"]
     order = mosaic_ranks(ipc, grid, fill)
-    pixels, rows, scores = [], [], []
-    for label in tqdm(classes, desc="composing", unit="class"):
-        members = patches[patches["class_id"] == table[label].id].iloc[: ipc * grid**2]
+    by_class = {
+        c.id: patches[patches["class_id"] == c.id].iloc[: ipc * grid**2] for c in map(table.__getitem__, classes)
+    }
+    for class_id, members in by_class.items():
         if len(members) < ipc * grid**2:
             raise RetortError(
-                f"class {table[label].id}: {ipc} images of {grid} x {grid} need {ipc * grid**2} patches, found "
+                f"class {class_id}: {ipc} images of {grid} x {grid} need {ipc * grid**2} patches, found "
                 f"{len(members)}; lower ipc in runs or the method's grid, or let it keep more patches"
             )
-        mosaics = stitch(torch.stack(list(cut_patches(members, paths, side // grid, threads))), ipc, grid, side, fill)
+    cut = cut_patches(pd.concat(by_class.values()), paths, side // grid, threads)
+    pixels, rows, scores = [], [], []
+    for members in tqdm(by_class.values(), desc="composing", unit="class"):
+        mosaics = stitch(torch.stack(list(islice(cut, len(members)))), ipc, grid, side, fill)
         pixels.append(to_uint8_truncated(mosaics) if rounding == "truncate" else to_pixels(2 * mosaics - 1))
         rows.append(members["row"].to_numpy()[order])
         scores.append(members["score"].to_numpy()[order].mean(1))

@@ -1,25 +1,33 @@
 """What a teacher sees in every training image of some classes: features and logits, computed once for all methods."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from tqdm import tqdm
 
-from retort.data.manifest import read_classes
+from retort.data.manifest import read_classes, read_split
+from retort.data.streams import stream_squares
 from retort.data.tensors import open_tensors, write_tensors
 from retort.models.teacher import features_and_logits, load_teacher
-from retort.stages.decode import open_split
 
 
-def describe_shard(train: str, class_table: str, teacher: str, output: str, *, classes: Sequence[int]) -> None:
-    """features/ID (n, D), logits/ID (n, K) float32 and rows/ID (n,) of the train split, for each class ID."""
+def describe_shard(
+    manifest: str, class_table: str, teacher: str, output: str, *, classes: Sequence[int], side: int, threads: int
+) -> None:
+    """features/ID (n, D), logits/ID (n, K) float32 and rows/ID (n,) of the train split, for each class ID.
+
+    The images are read from their files, at `side` pixels; a class of them is in memory at a time.
+    """
     table = read_classes(class_table)
     judge = load_teacher(teacher, [c.id for c in table])
-    pixels, labels = open_split(train)
-    tensors = {}
-    for label in tqdm(classes, desc="describing", unit="class"):
-        rows, name = np.flatnonzero(labels == label), table[label].id
-        features, logits = features_and_logits(judge, pixels[rows])
+    names = [table[label].id for label in classes]
+    images, tensors = read_split(manifest, "train", names, columns=["class_id", "row", "path"]), {}
+    by_class = {name: images[images["class_id"] == name] for name in names}
+    squares = stream_squares([path for of_class in by_class.values() for path in of_class["path"]], side, threads)
+    for name, of_class in tqdm(by_class.items(), desc="describing", unit="class"):
+        features, logits = features_and_logits(judge, np.stack(list(islice(squares, len(of_class)))))
+        rows = of_class["row"].to_numpy()
         tensors |= {f"features/{name}": features.numpy(), f"logits/{name}": logits.numpy(), f"rows/{name}": rows}
     write_tensors(output, tensors)
 
@@ -29,4 +37,4 @@ def class_features(path: str, class_id: str) -> tuple[np.ndarray, np.ndarray]:
     tensors = open_tensors(path)
     key = f"features/{class_id}"
     features = tensors[key] if key in tensors else tensors[f"latents/{class_id}"]
-    return np.asarray(features).reshape(len(features), -1), np.asarray(tensors[f"rows/{class_id}"])
+    return np.asarray(features, dtype=np.float32).reshape(len(features), -1), np.asarray(tensors[f"rows/{class_id}"])

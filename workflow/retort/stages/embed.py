@@ -26,7 +26,7 @@ def embed_shard(
     """embedding/ID (n, d) float32 and rows/ID (n,) of the train split, for each class ID."""
     tensors = {}
     for class_id in tqdm(classes, desc="embedding", unit="class"):
-        features = np.asarray(class_latents(latents, class_id))
+        features = np.asarray(class_latents(latents, class_id), dtype=np.float32)
         try:
             tensors[f"embedding/{class_id}"] = embed(
                 features.reshape(len(features), -1),

@@ -7,13 +7,12 @@ import torch
 from tqdm import tqdm
 
 from retort.config.seeds import torch_rng
-from retort.data.images import stream_squares
 from retort.data.manifest import read_split
+from retort.data.streams import stream_batches
 from retort.data.tensors import create_tensors
 from retort.errors import RetortError
 from retort.models.load import CodecFiles, load_codec
-from retort.models.pixels import to_images
-from retort.stages.batches import in_batches
+from retort.models.pixels import images_on
 from retort.stages.latents import latent_layout
 
 
@@ -29,33 +28,41 @@ def encode_shard(
     seed: int,
     batch: int,
     threads: int,
+    store: str = "float32",
 ) -> None:
-    """The scaled latents of every training image of `classes`, one float32 tensor per class, ids beside it.
+    """The scaled latents of every training image of `classes`, one tensor per class, ids beside it.
 
-    posterior: "sample" draws from the posterior with a seed per image; "mean" takes its mean. Raises RetortError
-    naming the image when a latent is not finite.
+    posterior: "sample" draws from the posterior with a seed per image; "mean" takes its mean. store: "float32" or
+    "float16", of the file. Raises RetortError naming the image when a latent is not finite.
     """
     images = read_split(manifest, "train", list(classes))
     model = load_codec(codec)
     by_class = {c: images[images["class_id"] == c] for c in classes}
     layout: dict = {}
     for class_id, rows in by_class.items():
-        layout |= latent_layout(class_id, len(rows), model.latent_shape)
+        layout |= latent_layout(class_id, len(rows), model.latent_shape, store)
+    # One stream for all, or each class would start its own readers; batches do not cross classes.
+    parts = [rows.iloc[i : i + batch] for rows in by_class.values() for i in range(0, len(rows), batch)]
+    paths = [part["path"].tolist() for part in parts]
     with (
         create_tensors(output, layout, {"classes": str(len(classes))}) as maps,
-        tqdm(total=len(images), unit="image") as bar,
+        tqdm(total=len(images), desc="encoding", unit="image") as bar,
     ):
         for class_id, rows in by_class.items():
-            bar.set_description(f"encoding {class_id}")
-            ids, place = rows["image_id"].tolist(), 0
             maps[f"rows/{class_id}"][:] = rows["row"].to_numpy()
-            for squares in in_batches(stream_squares(rows["path"], model.resolution, threads), batch):
-                members = ids[place : place + len(squares)]
-                draws = [torch_rng(seed, "posterior", dataset, i) for i in members] if posterior == "sample" else None
-                latents = model.encode(to_images(np.stack(squares)), draws).cpu().numpy()
-                if not np.isfinite(latents).all():
-                    broken = members[int((~np.isfinite(latents)).any(axis=(1, 2, 3)).argmax())]
-                    raise RetortError(f"the latent of {broken} is not finite; try dtype: float32 for the encoder")
-                maps[f"latents/{class_id}"][place : place + len(squares)] = latents
-                place += len(squares)
-                bar.update(len(squares))
+        place = dict.fromkeys(classes, 0)
+        squares_of = stream_batches(paths, model.resolution, threads, pin=model.device.type == "cuda")
+        for part, squares in zip(parts, squares_of, strict=True):
+            class_id, members = part["class_id"].iloc[0], part["image_id"].tolist()
+            draws = [torch_rng(seed, "posterior", dataset, i) for i in members] if posterior == "sample" else None
+            latents = model.encode(images_on(model.device, squares), draws).cpu().numpy()
+            with np.errstate(over="ignore"):  # what float16 cannot hold is found below
+                latents = latents.astype(store)
+            if not np.isfinite(latents).all():
+                broken = members[int((~np.isfinite(latents)).any(axis=(1, 2, 3)).argmax())]
+                raise RetortError(
+                    f"the latent of {broken} is not finite; try dtype: float32 (and store: float32) for the encoder"
+                )
+            maps[f"latents/{class_id}"][place[class_id] : place[class_id] + len(part)] = latents
+            place[class_id] += len(part)
+            bar.update(len(part))

@@ -1,98 +1,158 @@
-"""Bring a model from a directory or a hub id into results/, once, with the revision it came from."""
+"""Bring a model from a directory, a checkpoint or a hub id into results/, once, with a record of what it is."""
 
+import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from retort.data.files import whole_directory, write_json
+from retort.data.files import sha256_of, whole_directory, write_json
+from retort.data.hub import Snapshot, download, licence_of, looks_like_a_path
 from retort.errors import RetortError
+from retort.models.contents import PARTS, pickled_weights, read_contents
 
-# What each kind of model must hold, relative to its own directory.
-NEEDED = {
-    "vae": ("config.json",),
-    "dit": ("transformer/config.json", "scheduler/scheduler_config.json"),
-    "sd": (
-        "unet/config.json",
-        "scheduler/scheduler_config.json",
-        "text_encoder/config.json",
-        "tokenizer/tokenizer_config.json",
-    ),
-    "sdxl": (
-        "model_index.json",
-        "unet/config.json",
-        "scheduler/scheduler_config.json",
-        "text_encoder/config.json",
-        "text_encoder_2/config.json",
-        "tokenizer/tokenizer_config.json",
-        "tokenizer_2/tokenizer_config.json",
-    ),
-}
-PARTS = {kind: sorted({file.split("/")[0] for file in files if "/" in file}) for kind, files in NEEDED.items()}
-WITH_WEIGHTS = ("transformer", "unet", "text_encoder", "text_encoder_2")
 # Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
 VARIANTS = "*.*.safetensors"
+ORIGINAL = (".pt", ".pth")
 
 
-def fetch_model(output: str, *, name: str, kind: str, source: str, revision: str | None) -> None:
-    """A diffusers directory copied from `source`, or downloaded when `source` is no directory but a hub id.
+def fetch_model(
+    output: str,
+    *,
+    name: str,
+    kind: str,
+    source: str,
+    revision: str | None,
+    heads: int | None = None,
+    allow_pickle: bool = False,
+) -> None:
+    """A diffusers directory made from `source`, checked, with origin.json.
 
-    kind: a key of NEEDED. A vae may also be taken from the vae/ folder of a pipeline. Of a text-to-image pipeline
-    only the kind's own parts are taken. Raises RetortError when files are missing, when there are no safetensors
-    weights, and when the hub cannot be reached.
+    kind: a key of NEEDED. source: a diffusers directory; for a vae also a pipeline's, which has it in vae/; for a dit
+    also an original .pt checkpoint, which is converted (`heads`: see there); or a hub id. Of a text-to-image pipeline
+    only the kind's own parts are taken. Local files are copied, because their owner may edit them in place; those of
+    the hub are linked to its cache, which nothing edits, or copied where that lies on another file system.
+
+    With allow_pickle, weights that are there only as .bin are read as tensors alone and written as safetensors.
+
+    origin.json: name, source, revision (of the hub: the commit), licence (where the repository names one), files: path
+    -> bytes and sha256, and the same of pickles that were rewritten. Raises RetortError when the source cannot be had,
+    when it is not whole (see `read_contents`), and when a file is not what the hub says.
     """
-    local = Path(source)
-    origin = {"name": name, "source": source, "revision": revision}
-    if not local.is_dir():
-        local = _download(source, revision, kind)
-        origin["revision"] = local.name
-    if kind == "vae" and (local / "vae").is_dir():
-        local = local / "vae"
-    if missing := _missing(local, kind):
+    place, local = f"models.{name}.source", Path(source).expanduser()
+    if not local.exists() and looks_like_a_path(source):
         raise RetortError(
-            f"models.{name}.source: {source} is no {kind} directory of diffusers: it lacks {', '.join(missing)}"
+            f"{place}: {source!r} is neither a directory nor a model of the hub; paths start where snakemake is started"
         )
-    for weights in [local] if kind == "vae" else [local / part for part in PARTS[kind] if part in WITH_WEIGHTS]:
-        if not any(not file.match(VARIANTS) for file in weights.glob("*.safetensors")):
-            raise RetortError(
-                f"models.{name}.source: {weights} has no .safetensors weights under their plain name; "
-                "other formats and variants such as .fp16.safetensors are not read"
-            )
+    try:
+        if local.is_file():
+            _convert(local, output, name, kind, heads)
+        elif local.is_dir():
+            origin = {"name": name, "source": source, "revision": revision}
+            _adopt(Snapshot(local, "", {}, licence_of(local)), output, origin, kind, allow_pickle)
+        else:
+            _from_hub(output, name, kind, source, revision, allow_pickle)
+    except RetortError as error:
+        raise RetortError(f"{place}: {error}") from None
+
+
+def _from_hub(output: str, name: str, kind: str, source: str, revision: str | None, allow_pickle: bool) -> None:
+    # A pipeline's repository holds many times what one kind reads.
+    endings = ["json", "txt", "safetensors", *(["bin"] if allow_pickle else [])]
+    weights = [f"diffusion_pytorch_model*.{end}" for end in endings if end != "txt"]
+    alone = ["config.json", *weights] if kind == "vae" else ["model_index.json"]
+    inside = [f"{part}/*.{end}" for part in PARTS[kind] or ["vae"] for end in endings]
+    snapshot = download(source, revision, alone + inside, [VARIANTS, VARIANTS.replace("safetensors", "bin")])
+    if not (revision and re.fullmatch(r"[0-9a-f]{7,40}", revision) and snapshot.commit.startswith(revision)):
+        print(
+            f"models.{name}: the revision {revision or 'main'!r} of {source} may come to mean another one; for "
+            f"results that stay comparable, write into the config: revision: {snapshot.commit}"
+        )
+    origin = {"name": name, "source": source, "revision": snapshot.commit}
+    _adopt(snapshot, output, origin, kind, allow_pickle, _link_or_copy)
+
+
+def _adopt(
+    snapshot: Snapshot, output: str, origin: dict, kind: str, allow_pickle: bool, copy: Callable = shutil.copy2
+) -> None:
+    """Check what the kind reads of a directory, copy it, and compare every file with what the hub states."""
+    part = "vae/" if kind == "vae" and (snapshot.directory / "vae").is_dir() else ""
+    local = snapshot.directory / part
+    pickles = pickled_weights(local, kind) if allow_pickle else {}
+    if not pickles:
+        read_contents(local, kind)
     with whole_directory(output) as scratch:
-        shutil.copytree(local, scratch, dirs_exist_ok=True, ignore=_left_behind(local, kind))
-        write_json(scratch / "origin.json", origin)
+        shutil.copytree(local, scratch, dirs_exist_ok=True, ignore=_left_behind(local, kind), copy_function=copy)
+        files = _files_of(scratch)
+        rewritten = {file: _facts(local / file) for file in pickles}
+        for file, found in (files | rewritten).items():
+            stated = snapshot.stated.get(part + file, {})
+            if wrong := [key for key, value in stated.items() if value not in (None, found[key])]:
+                raise RetortError(
+                    f"{local / file} has {wrong[0]} {found[wrong[0]]}, but the hub says {stated[wrong[0]]}; delete "
+                    f"{os.path.realpath(local / file)} and fetch it again"
+                )
+        for file, target in pickles.items():
+            rewrite_pickle(local / file, scratch / target)
+        if pickles:
+            read_contents(scratch, kind)
+            origin, files = origin | {"rewritten": rewritten}, _files_of(scratch)
+        licence = {"licence": snapshot.licence} if snapshot.licence else {}
+        write_json(scratch / "origin.json", origin | licence | {"files": files})
 
 
-def _missing(directory: Path, kind: str) -> list[str]:
-    missing = [file for file in NEEDED[kind] if not (directory / file).is_file()]
-    for tokenizer in (part for part in PARTS[kind] if part.startswith("tokenizer")):
-        held = {file.name for file in (directory / tokenizer).glob("*")}
-        if "tokenizer.json" not in held and not {"vocab.json", "merges.txt"} <= held:
-            missing.append(f"{tokenizer}/tokenizer.json (or vocab.json and merges.txt)")
-    return missing
+def rewrite_pickle(source: Path, target: Path) -> None:
+    """The tensors of a state dict that torch.save wrote, as safetensors. Raises RetortError as `read_pickled` does."""
+    from safetensors.torch import save_file
+    from torch import Tensor
+
+    from retort.models.pickled import read_pickled
+
+    state = read_pickled(source)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise RetortError(f"{source} is no state_dict: it must map names to tensors")
+    # Clones, because tensors of a pickle may share memory, which safetensors refuses.
+    save_file({name: value.clone().contiguous() for name, value in state.items()}, target, {"format": "pt"})
+
+
+def _convert(checkpoint: Path, output: str, name: str, kind: str, heads: int | None) -> None:
+    if kind != "dit" or checkpoint.suffix not in ORIGINAL:
+        raise RetortError(f"{checkpoint} is a file; only a dit may be one, an original checkpoint that ends in .pt")
+    from retort.models.original_dit import original_pipeline
+
+    with whole_directory(output) as scratch:
+        original_pipeline(checkpoint, scratch, heads)
+        read_contents(scratch, kind)
+        origin = {"name": name, "source": str(checkpoint), "revision": None, "sha256": sha256_of(checkpoint)}
+        write_json(scratch / "origin.json", origin | {"files": _files_of(scratch)})
+
+
+def _files_of(folder: Path) -> dict[str, dict]:
+    """Path -> bytes and sha256 of every file in a folder."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {f.relative_to(folder).as_posix(): _facts(f) for f in files}
+
+
+def _facts(file: Path) -> dict:
+    return {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """A second name for the file, which takes no space, where source and target share a file system."""
+    try:
+        os.link(os.path.realpath(source), target)  # the cache names its files by links
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _left_behind(source: Path, kind: str):
     """For shutil.copytree: what is never read and, of a text-to-image pipeline, all but the kind's own parts."""
-    never = shutil.ignore_patterns("*.bin", "*.ckpt", "*.pt", VARIANTS)
+    never = shutil.ignore_patterns("*.bin", "*.ckpt", "*.pt", VARIANTS, ".*")
 
     def ignore(directory: str, names: list[str]) -> set[str]:
         left = set(never(directory, names))
-        if kind in ("sd", "sdxl") and Path(directory) == source:
+        if kind not in ("vae", "dit") and Path(directory) == source:
             left |= {n for n in names if n not in PARTS[kind] and ((source / n).is_dir() or n.endswith(".safetensors"))}
         return left
 
     return ignore
-
-
-def _download(hub_id: str, revision: str | None, kind: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    # A pipeline's repository holds many times what one kind reads. In these patterns * matches / too.
-    alone = ["config.json", "diffusion_pytorch_model*"] if kind == "vae" else ["model_index.json"]
-    inside = [f"{part}/*.{end}" for part in PARTS[kind] or ["vae"] for end in ("json", "txt", "safetensors")]
-    try:
-        return Path(
-            snapshot_download(hub_id, revision=revision, allow_patterns=alone + inside, ignore_patterns=[VARIANTS])
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise RetortError(f"{hub_id!r} is neither a directory nor a model that the hub gives out: {error}") from None

@@ -45,7 +45,7 @@ def invert_shard(
             bar.set_description(f"inverting {class_id}")
             clean, moments = class_latents(latents, class_id), RunningMoments(diffusion.latent_shape)
             for first in range(0, len(clean), batch):
-                chunk = torch.from_numpy(np.array(clean[first : first + batch])).to(diffusion.device)
+                chunk = torch.from_numpy(np.array(clean[first : first + batch], dtype=np.float32)).to(diffusion.device)
                 denoise = guided(diffusion, diffusion.condition([entries[class_id]] * len(chunk)), guidance)
                 try:
                     moments.add(invert(chunk, denoise, diffusion.alphas_cumprod, steps, stop).cpu().numpy())

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -38,12 +39,17 @@ class _Tee:
 
 
 @contextmanager
-def job(snakemake) -> Iterator[None]:
+def job(snakemake, network: bool = False) -> Iterator[None]:
     """Run a stage for Snakemake: log its output, hold it to its threads, end with one clear error.
+
+    Jobs cannot reach the hub of models (see common.smk), but those that fetch (`network`), if they import its client
+    inside.
 
     Mistakes in the input (RetortError) end the job with their message; anything else with its traceback. Both
     stand in the log.
     """
+    if network:
+        os.environ.pop("HF_HUB_OFFLINE", None)
     with open(snakemake.log[0], "w") as log:
         sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
         if "torch" in sys.modules:
@@ -52,6 +58,7 @@ def job(snakemake) -> Iterator[None]:
             use_threads(snakemake.threads)
         try:
             yield
+            _say_gpu()
         except RetortError as error:
             print(f"retort: {snakemake.rule}: {error}", file=sys.stderr)
             sys.exit(1)
@@ -62,6 +69,17 @@ def job(snakemake) -> Iterator[None]:
             sys.stdout.flush()
             sys.stderr.flush()
             sys.stdout, sys.stderr = sys.stdout._terminal, sys.stderr._terminal
+
+
+ON_GPU = "retort: computed on"
+
+
+def _say_gpu() -> None:
+    """Leave a line in the log of a job that computed on a GPU; tables of costs are made from it (see costs.py)."""
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
+        peak = torch.cuda.max_memory_reserved() / 2**20
+        print(f"{ON_GPU} {torch.cuda.get_device_name()}, peak memory {peak:.1f} MB")
 
 
 def purpose(snakemake) -> str:

@@ -31,7 +31,7 @@ class LatentShards:
 
 
 def class_latents(path: str | Path, class_id: str) -> np.ndarray:
-    """(n, C, H, W) latents of one class, memory-mapped."""
+    """(n, C, H, W) latents of one class, memory-mapped, float32 or float16 as they are stored."""
     return open_tensors(path)[_latent_key(class_id)]
 
 
@@ -47,9 +47,9 @@ def latents_of_rows(path: str | Path, class_id: str, rows: Sequence[int]) -> np.
     return np.stack([tensors[_latent_key(class_id)][place[int(row)]] for row in rows]).astype(np.float32)
 
 
-def latent_layout(class_id: str, images: int, shape: tuple[int, int, int]) -> dict:
+def latent_layout(class_id: str, images: int, shape: tuple[int, int, int], store: str) -> dict:
     """The tensors that one class takes in a shard: its latents, and each one's row in the manifest's train split."""
-    return {_latent_key(class_id): ((images, *shape), "float32"), f"rows/{class_id}": ((images,), "int64")}
+    return {_latent_key(class_id): ((images, *shape), store), f"rows/{class_id}": ((images,), "int64")}
 
 
 def _latent_key(class_id: str) -> str:

@@ -1,10 +1,12 @@
 """Train a teacher and measure it before anybody believes it."""
 
-from retort.data.files import whole_directory, write_json
+from retort.data.files import whole_directory
 from retort.data.manifest import read_classes
 from retort.models.fit import Checkpoint
-from retort.models.teacher import accuracy, check_teacher, logits_of, save_teacher, train_teacher
+from retort.models.teacher import TRAINED_BADLY, save_teacher
+from retort.models.train_teacher import train_teacher
 from retort.stages.decode import open_split
+from retort.stages.teacher_quality import measured, write_quality
 
 
 def make_teacher(
@@ -24,15 +26,10 @@ def make_teacher(
 
     Raises RetortError when the teacher is near chance or below what is expected of it.
     """
-    classes, (pixels, labels), (val_pixels, val_labels) = read_classes(class_table), open_split(train), open_split(val)
+    classes, (pixels, labels) = [c.id for c in read_classes(class_table)], open_split(train)
     module = train_teacher(pixels, labels, arch, (seed, "teacher", name), checkpoint, **settings)
-    top1 = accuracy(logits_of(module, val_pixels), val_labels)
-    print(f"{name}: top-1 {top1:.4f} on {len(val_labels)} validation images")
     checkpoint.clear()
-    check_teacher(top1, len(classes), len(val_labels), expect, name)
+    top1 = measured(module, val, len(classes), expect, name, TRAINED_BADLY)
     with whole_directory(output) as scratch:
-        save_teacher(module, scratch, arch, [c.id for c in classes], pixels.shape[1])
-        write_json(
-            scratch / "quality.json",
-            {"model": name, "kind": "teacher", "measure": "top-1 on the validation images", "value": top1},
-        )
+        save_teacher(module, scratch, arch, classes, pixels.shape[1])
+        write_quality(scratch, name, top1)

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from retort.data.files import whole_file
-from retort.data.images import stream_images
+from retort.data.streams import stream_images
 from retort.methods.mosaics import cut_crops
 
 BOX = ["top", "left", "height", "width"]
@@ -33,7 +33,7 @@ def ranked_rows(class_id: str, members: pd.DataFrame, boxes: np.ndarray, scores:
 
 def cut_patches(patches: pd.DataFrame, paths: pd.Series, side: int, threads: int) -> Iterator[torch.Tensor]:
     """Each patch cut from its image file and resized, (3, side, side) in [0, 1]. paths: file by row of the split."""
-    stream = stream_images(paths.loc[patches["row"].tolist()], threads)
+    stream = stream_images(paths.loc[patches["row"].tolist()].tolist(), threads)
     for pixels, box in zip(stream, patches[BOX].to_numpy(), strict=True):
         yield cut_crops(to_unit(pixels), box[None], side)[0]
 

@@ -1,6 +1,6 @@
 """From a data set to its manifest: which images there are, that each can be read, and the order of the classes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,76 +8,102 @@ import pandas as pd
 from tqdm import tqdm
 
 from retort.data.files import whole_directory, write_rows
-from retort.data.images import BadImage, image_size
+from retort.data.images import BadImage, header_size, image_size
+from retort.data.layouts.listing import ImageFile
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.data.sources import list_images, write_digits
+from retort.data.sources import class_names, first_drawn, list_images, write_images
 from retort.errors import RetortError
 
+TOGETHER = 256  # images that one thread measures before it takes more
+MEASURES = {"decode": image_size, "header": header_size}
+BAD_COLUMNS = ["path", "reason"]
 
-def export_digits(folder: str, classes: Sequence[str], side: int) -> None:
-    """scikit-learn's digits as an image folder with train/ and val/."""
+
+def export_images(folder: str, layout: dict, classes: Sequence[str]) -> None:
+    """A data set that does not come as files, as an image folder: whole or not at all."""
     with whole_directory(folder) as scratch:
-        write_digits(scratch, list(classes), side)
+        write_images(layout, scratch, list(classes))
 
 
 def build_manifest(
-    folder: str,
+    written: str | None,
     manifest: str,
     class_table: str,
     bad_images: str,
     *,
     dataset: str,
+    layout: dict,
     classes: Sequence[str],
-    class_names: dict[str, str],
-    val_fraction: float,
+    names: dict[str, str],
     on_bad_image: str,
+    check: str,
+    max_per_class: int | None,
     seed: int,
     threads: int,
 ) -> None:
-    """Decode every image once and write manifest, class table and the list of unreadable images.
+    """Look at every image once and write manifest, class table and the list of unreadable images.
 
+    written: the folder that `export_images` made, if it did. names: readable names that replace the data set's own.
+    check: "decode" reads every image in full; "header" only as far as its size, which finds empty and foreign files.
     Raises RetortError listing the unreadable ones when on_bad_image is "stop", and when skipping them leaves a
     class without images.
     """
-    rows = list_images(Path(folder), list(classes), val_fraction, seed, dataset)
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        sizes = list(
-            tqdm(pool.map(_size_or_reason, (r["path"] for r in rows)), total=len(rows), desc="checking images")
-        )
-    bad = [{"path": r["path"], "reason": s} for r, s in zip(rows, sizes, strict=True) if isinstance(s, str)]
+    rows = list_images(layout, written, list(classes), seed, dataset)
+    if max_per_class is not None:
+        rows = first_drawn(rows, max_per_class, seed, dataset)
+    measured = list(_measure([r.path for r in rows], MEASURES[check], threads))
+    bad = [{"path": r.path, "reason": m} for r, m in zip(rows, measured, strict=True) if isinstance(m, str)]
     if bad and on_bad_image == "stop":
         raise RetortError(
             f"{len(bad)} of {len(rows)} images cannot be read:\n  - {_listed(bad)}\n"
             "Repair or remove them, or set dataset.on_bad_image: skip to leave them out and list them."
         )
-    entries = [ClassEntry(i, c, class_names.get(c, c)) for i, c in enumerate(classes)]
-    by_id = {e.id: e for e in entries}
-    good = [
-        r
-        | {
-            "width": s[0],
-            "height": s[1],
-            "class_name": by_id[r["class_id"]].name,
-            "class_index": by_id[r["class_id"]].index,
-        }
-        for r, s in zip(rows, sizes, strict=True)
-        if not isinstance(s, str)
-    ]
-    images = pd.DataFrame(good)
-    counts = images.groupby(["split", "class_id"]).size() if len(images) else {}
+    names = class_names(layout, classes) | names
+    entries = [ClassEntry(i, c, names.get(c, c)) for i, c in enumerate(classes)]
+    images = _table(rows, measured, entries)
+    counts = images.groupby(["split", "class_id"]).size()
     empty = [f"{s}/{c}" for s in ("train", "val") for c in classes if (s, c) not in counts]
     if empty:
         raise RetortError(f"no readable image is left in {', '.join(empty)}; skipped were:\n  - {_listed(bad)}")
-    write_rows(bad_images, ["path", "reason"], bad)
+    write_rows(bad_images, BAD_COLUMNS, bad)
     write_manifest(images, entries, Path(manifest), Path(class_table))
     print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
 
 
-def _size_or_reason(path: str) -> tuple[int, int] | str:
+def _measure(
+    paths: list[str], measure: Callable[[str], tuple[int, int]], threads: int
+) -> Iterator[tuple[int, int] | str]:
+    """(width, height) of each image, or why it cannot be read, in order; a few hundred to a task of the pool."""
+
+    def measure_all(together: list[str]) -> list[tuple[int, int] | str]:
+        return [_size_or_reason(measure, path) for path in together]
+
+    parts = [paths[i : i + TOGETHER] for i in range(0, len(paths), TOGETHER)]
+    with ThreadPoolExecutor(max(1, threads)) as pool, tqdm(total=len(paths), desc="checking images") as progress:
+        for found in pool.map(measure_all, parts):
+            progress.update(len(found))
+            yield from found
+
+
+def _size_or_reason(measure: Callable[[str], tuple[int, int]], path: str) -> tuple[int, int] | str:
     try:
-        return image_size(path)
+        return measure(path)
     except BadImage as error:
         return str(error)
+
+
+def _table(rows: list[ImageFile], measured: list[tuple[int, int] | str], entries: list[ClassEntry]) -> pd.DataFrame:
+    """The readable images with their sizes and classes, as columns: a million dictionaries would take gigabytes."""
+    good = [not isinstance(m, str) for m in measured]
+    images = pd.DataFrame(rows, columns=list(ImageFile._fields))[good]
+    widths, heights = zip(*(m for m in measured if not isinstance(m, str)), strict=True) if any(good) else ((), ())
+    by_id = {e.id: e for e in entries}
+    return images.assign(
+        class_name=images["class_id"].map({c: e.name for c, e in by_id.items()}),
+        class_index=images["class_id"].map({c: e.index for c, e in by_id.items()}),
+        width=list(widths),
+        height=list(heights),
+    ).reset_index(drop=True)
 
 
 def _listed(bad: list[dict], most: int = 20) -> str:

@@ -1,8 +1,10 @@
 """Rank scored patches for diversity."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 import numpy as np
+import pandas as pd
 import torch
 
 from retort.config.seeds import derive_seed
@@ -63,9 +65,10 @@ def rank_patches(
     """
     patches, rows = read_patches(scored), []
     paths = read_split(manifest, "train", list(classes)).set_index("row")["path"]
-    for class_id in classes:
-        members = patches[patches["class_id"] == class_id]
-        features = embedder(cut_patches(members, paths, embedder.side, threads), batch)
+    by_class = {c: patches[patches["class_id"] == c] for c in classes}
+    cut = cut_patches(pd.concat(by_class.values()), paths, embedder.side, threads)
+    for class_id, members in by_class.items():
+        features = embedder(islice(cut, len(members)), batch)
         clustering_seed = derive_seed(seed, "patches", dataset, class_id) % 2**31
         try:
             order, cluster = diverse_ranking(features, members["score"].to_numpy(), clusters, clustering_seed)

@@ -2,18 +2,24 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from retort.data.files import sha256_of
 from retort.data.manifest import read_classes
-from retort.data.tensors import create_tensors, open_tensors, read_metadata, write_tensors
+from retort.data.tensors import Layout, create_tensors, open_tensors, read_metadata, write_tensors
 from retort.errors import RetortError
 from retort.models.classifiers import normalised
-from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher, logits_of
-from retort.protocols.views import Views, ViewSettings, apply_views, plan_views
+from retort.protocols.augment import apply_views
+from retort.protocols.image_rows import ImageRows
+from retort.protocols.labels import Top, kept_labels, label_arrays, restored_logits
+from retort.protocols.views import Views, ViewSettings, plan_views
 from retort.stages.distilled import read_set
 
 
@@ -25,77 +31,130 @@ def shared_view_words(seed: int, dataset: str) -> tuple:
 @torch.inference_mode()
 def relabel(
     distilled: str,
-    train: str,
+    train: str | None,
     class_table: str,
     teacher: str,
     output: str,
     *,
     kind: str,
     views: ViewSettings | None,
+    top: Top | None,
     dataset: str,
     seed: int,
 ) -> None:
-    """kind "static": logits (N, K) float16, one per image. kind "region": the logits of every view of every step,
-    (P, K) float16, with the plan of each view beside it, streamed to disk.
+    """kind "static": labels of every image. kind "region": labels of all P views of every step, with the plan of each
+    view beside them, streamed to disk. `protocols.labels` says what is kept of K logits.
+
+    The metadata say what the labels belong to, and how many bytes are labels and how many are plans of views.
     """
     classes = [c.id for c in read_classes(class_table)]
     pixels, labels = read_set(distilled, train)
     judge = load_teacher(teacher, classes)
+    about = stamp_of(pixels, labels, teacher, None if kind == "static" else views, top)
+    arrays = label_arrays(len(classes), top)
     if kind == "static":
-        logits = logits_of(judge, pixels).numpy().astype(np.float16)
-        write_tensors(output, {"logits": logits}, _stamp(pixels, labels, None))
+        about |= _sizes(_layout(arrays, len(labels)), {})
+        write_tensors(
+            output, {name: a.numpy() for name, a in kept_labels(logits_of(judge, pixels), top).items()}, about
+        )
+        _report(about, len(labels), len(classes))
         return
     steps = views.total_steps(len(labels))
     places = views.extent(len(labels), steps - 1)[1]
-    layout = {
-        "logits": ((places, len(classes)), "float16"),
-        "rows": ((places,), "int32"),
-        "boxes": ((places, 4), "float32"),
-        "flips": ((places,), "bool"),
-        "partners": ((places,), "int32"),
-        "cuts": ((steps, 4), "int16"),
-    }
-    device = next(judge.parameters()).device
-    with create_tensors(output, layout, _stamp(pixels, labels, views)) as maps:
+    layout = _layout(arrays, places)
+    plans = _layout(views.arrays(), places) | _layout(views.step_arrays(), steps)
+    about |= _sizes(layout, plans)
+    images = ImageRows(pixels, next(judge.parameters()).device)
+    with create_tensors(output, layout | plans, about) as maps:
         for step in tqdm(range(steps), desc="labelling views", unit="step"):
             planned = plan_views(views, len(labels), pixels.shape[1], step, shared_view_words(seed, dataset))
-            mixed = apply_views(to_images(pixels[planned.rows]).to(device), planned)
             place = slice(*views.extent(len(labels), step))
-            maps["logits"][place] = judge(normalised(mixed)).float().cpu().numpy()
-            maps["rows"][place], maps["boxes"][place] = planned.rows, planned.boxes
-            maps["flips"][place], maps["partners"][place] = planned.flips, planned.partners
-            maps["cuts"][step] = planned.cut
+            for name, array in kept_labels(judge(normalised(apply_views(images[planned.rows], planned))), top).items():
+                maps[name][place] = array.cpu().numpy()
+            for name in views.arrays():
+                maps[name][place] = getattr(planned, name)
+            for name in views.step_arrays():
+                maps[name][step] = getattr(planned, name)
+    _report(about, places, len(classes))
 
 
 class StoredLabels:
-    """Labels of a file that `relabel` wrote. Raises RetortError when it was written for another set or other views."""
+    """Labels of a file that `relabel` wrote. Raises RetortError when it is damaged, or is not what is expected.
 
-    def __init__(self, path: str, pixels: np.ndarray, labels: np.ndarray, views: ViewSettings | None):
-        if (found := read_metadata(path)) != (expected := _stamp(pixels, labels, views)):
-            wrong = next(key for key in expected if found.get(key) != expected[key])
+    expected: what `stamp_of` says of the labels that are wanted. views: None for static labels.
+    """
+
+    def __init__(self, path: str, expected: dict[str, str], views: ViewSettings | None, images: int, classes: int):
+        found = read_metadata(path)
+        if wrong := [key for key, value in expected.items() if found.get(key) != value]:
+            key = wrong[0]
             raise RetortError(
-                f"{path} holds labels for another {wrong} ({found.get(wrong)}, here {expected[wrong]}); "
-                "delete it and run again"
+                f"{path} holds labels {STAMP[key]} ({found.get(key)}, here {expected[key]}); delete it and run again"
             )
-        self._maps, self._views, self._images = open_tensors(path), views, len(labels)
+        self._maps, self._views, self._images, self._classes = open_tensors(path), views, images, classes
+        self._names = [name for name in ("logits", "classes", "rest") if name in self._maps]
 
-    def static(self) -> torch.Tensor:
+    def static(self, device: torch.device) -> torch.Tensor:
         """(N, K) float32 logits, one per image."""
-        return torch.from_numpy(self._maps["logits"].astype(np.float32))
+        return self._logits(slice(None), device)
 
     def views_at(self, step: int) -> Views:
-        place = slice(*self._views.extent(self._images, step))
-        planned = (np.array(self._maps[name][place]) for name in ("rows", "boxes", "flips", "partners"))
-        return Views(*planned, np.array(self._maps["cuts"][step]))
+        place = self._place(step)
+        planned = {name: np.array(self._maps[name][place]) for name in self._views.arrays()}
+        shared = {name: np.array(self._maps[name][step]) for name in self._views.step_arrays()}
+        return Views(**planned, **shared)
 
-    def logits_at(self, step: int) -> torch.Tensor:
+    def logits_at(self, step: int, device: torch.device) -> torch.Tensor:
         """(B, K) float32 teacher logits of the views of a step."""
-        place = slice(*self._views.extent(self._images, step))
-        return torch.from_numpy(self._maps["logits"][place].astype(np.float32))
+        return self._logits(self._place(step), device)
+
+    def _place(self, step: int) -> slice:
+        return slice(*self._views.extent(self._images, step))
+
+    def _logits(self, place: slice, device: torch.device) -> torch.Tensor:
+        kept = {name: torch.from_numpy(np.array(self._maps[name][place])).to(device) for name in self._names}
+        return restored_logits(kept, self._classes)
 
 
-def _stamp(pixels: np.ndarray, labels: np.ndarray, views: ViewSettings | None) -> dict[str, str]:
-    """What stored labels belong to; of a large set 64 images, evenly spread, stand for all."""
+STAMP = {
+    "distilled set": "of another distilled set",
+    "teacher": "of another teacher",
+    "views": "of other views",
+    "kept": "of which something else was kept",
+}
+
+
+def stamp_of(
+    pixels: np.ndarray, labels: np.ndarray, teacher: str | Path, views: ViewSettings | None, top: Top | None
+) -> dict[str, str]:
+    """What stored labels belong to: keys of `STAMP`. Of a large set 64 images, evenly spread, stand for all."""
     some = np.linspace(0, len(pixels) - 1, min(64, len(pixels))).astype(int)
     content = hashlib.sha256(labels.astype(np.int64).tobytes() + np.ascontiguousarray(pixels[some]).tobytes())
-    return {"distilled set": content.hexdigest()[:16], "views": json.dumps(vars(views) if views else None)}
+    files = [sha256_of(Path(teacher, name)) for name in ("teacher.json", "model.safetensors")]
+    return {
+        "distilled set": content.hexdigest()[:16],
+        "teacher": hashlib.sha256("".join(files).encode()).hexdigest()[:16],
+        "views": json.dumps(vars(views) if views else None),
+        "kept": json.dumps(vars(top) if top else "all"),
+    }
+
+
+def _layout(arrays: Layout, rows: int) -> Layout:
+    return {name: ((rows, *shape), dtype) for name, (shape, dtype) in arrays.items()}
+
+
+def _sizes(labels: Layout, plans: Layout) -> dict[str, str]:
+    """Bytes of both, as metadata."""
+    return {"label bytes": str(_bytes(labels.values())), "view bytes": str(_bytes(plans.values()))}
+
+
+def _bytes(tensors: Iterable[tuple[tuple[int, ...], str]]) -> int:
+    return sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in tensors)
+
+
+def _report(about: dict[str, str], places: int, classes: int) -> None:
+    size, full = int(about["label bytes"]), places * _bytes(label_arrays(classes, None).values())
+    print(
+        f"{places:,} labels of {classes:,} classes: {size:,} bytes ({size / full:.1%} of all logits as float16), "
+        f"and {int(about['view bytes']):,} bytes for how each view was made"
+    )

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
 from retort.config.seeds import torch_rng
-from retort.data.images import stream_images
 from retort.data.manifest import read_classes, read_split
+from retort.data.streams import stream_images
 from retort.methods.mosaics import (
     best_crop_per_image,
     crop_losses,
@@ -48,14 +49,13 @@ def score_crops(
     judge, labels = load_teacher(teacher, [c.id for c in table]), {c.id: c.index for c in table}
     device = next(judge.parameters()).device
     train, rows = read_split(manifest, "train", list(classes)), []
-    for class_id in classes:
-        members = train[train["class_id"] == class_id]
-        members = members.iloc[random_order(members["image_id"].tolist(), seed, dataset)[:images]]
+    by_class = {c: _some(train[train["class_id"] == c], images, seed, dataset) for c in classes}
+    # One stream for all, or each class would start its own readers.
+    stream = stream_images([path for members in by_class.values() for path in members["path"]], threads)
+    for class_id, members in by_class.items():
         boxes, losses = [], []
-        stream = stream_images(members["path"], threads)
-        for name, pixels in tqdm(
-            zip(members["image_id"], stream, strict=True), total=len(members), desc=f"cropping {class_id}", unit="image"
-        ):
+        for name in tqdm(members["image_id"], desc=f"cropping {class_id}", unit="image"):
+            pixels = next(stream)
             image = to_unit(pixels)
             drawn = random_crop_boxes(*image.shape[1:], crops, tuple(area), torch_rng(seed, "crops", dataset, name))
             seen = padded(normalised(2 * cut_crops(image, drawn, side // grid) - 1), side).to(device)
@@ -70,3 +70,8 @@ def score_crops(
         score = -np.minimum(loss[order], np.finfo(np.float32).max)  # where the probability underflows it is infinite
         rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], score, -1))
     write_patches(rows, output)
+
+
+def _some(members: pd.DataFrame, images: int, seed: int, dataset: str) -> pd.DataFrame:
+    """`images` random ones of a class, or all where there are fewer."""
+    return members.iloc[random_order(members["image_id"].tolist(), seed, dataset)[:images]]

@@ -15,10 +15,10 @@ def select_images(
 
     Raises RetortError naming the classes that have fewer than `ipc` images.
     """
-    images = read_split(manifest, "train")
-    chosen = []
+    images = read_split(manifest, "train", columns=["class_id", "row", "image_id"])
+    by_class, chosen = dict(list(images.groupby("class_id"))), []
     for entry in read_classes(class_table):
-        members = images[images["class_id"] == entry.id]
+        members = by_class[entry.id]
         if select == "random":
             if len(members) < int(ipc):
                 raise RetortError(

@@ -1,9 +1,9 @@
-"""The tables that users read: accuracy, costs, and the quality of the models in between."""
+"""The tables that users read: accuracy, and the quality of the models in between."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
+from scipy.stats import ttest_rel
 
 from retort.data.files import read_json, whole_file
 
@@ -11,35 +11,79 @@ CELL = ["dataset", "method", "ipc", "protocol", "student"]
 MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_last": ("last", "top5")}
 
 
-def tabulate_accuracy(students: Sequence[str], csv: str, markdown: str, *, random: list[str], full: list[str]) -> None:
+def tabulate_accuracy(
+    students: Sequence[str],
+    csv: str,
+    markdown: str,
+    latex: str,
+    *,
+    random: list[str],
+    full: list[str],
+    unguided: dict[str, str],
+    wanted: list[dict],
+    protocols: dict[str, str],
+    reported: list[dict],
+) -> None:
     """One row per (dataset, method, ipc, protocol, student): means and standard deviations over seeds, in per cent.
 
-    `random` and `full` name the methods that are the lower and the upper line; the gaps are differences of mean
-    last top-1 to them, empty where they were not run.
+    `random` and `full` name the methods that are the lower and the upper line, see `accuracy_table`; `unguided` gives
+    for a method the one that only samples from its model; `wanted` says for each row without its data set how many
+    seeds it should have; `protocols` gives the id of each; `reported` has the published top-1 of some rows, and its
+    source. The same rows as CSV, Markdown and LaTeX.
     """
-    table = accuracy_table([read_json(path) for path in students], random, full)
+    table = accuracy_table([read_json(path) for path in students], random, full, wanted)
+    table.insert(table.columns.get_loc("gap_to_full"), "gap_to_unguided", gap_to_unguided(table, unguided))
+    table.insert(table.columns.get_loc("protocol") + 1, "protocol_id", table["protocol"].map(protocols))
+    table = with_reported(table, reported)
     with whole_file(csv) as scratch:
-        table.to_csv(scratch, index=False, float_format="%.2f")
+        p_values = table["p_random"].map("{:.4f}".format, na_action="ignore")
+        table.assign(p_random=p_values).to_csv(scratch, index=False, float_format="%.2f")
+    shown = accuracy_shown(table)
     with whole_file(markdown) as scratch:
-        scratch.write_text(accuracy_markdown(table))
-    print(accuracy_markdown(table))
+        scratch.write_text(shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{NOTE}\n")
+    with whole_file(latex) as scratch:
+        scratch.write_text(accuracy_latex(shown))
+    print(shown.to_markdown(index=False, disable_numparse=True))
 
 
-def accuracy_table(students: Sequence[dict], random: list[str], full: list[str]) -> pd.DataFrame:
-    """The rows described at `tabulate_accuracy`, in the order in which the students come."""
+def accuracy_table(
+    students: Sequence[dict], random: list[str], full: list[str], wanted: Sequence[dict] = ()
+) -> pd.DataFrame:
+    """The rows described at `tabulate_accuracy`, in the order in which the students come.
+
+    missing_seeds counts the wanted seeds that are not there. gap_to_random and gap_to_full are differences of mean last
+    top-1 to the two lines, empty where they were not run. p_random is of a two-sided t-test of last top-1 against
+    random images, paired by seed (a seed has the same initial weights and draws for every set); empty below two pairs.
+    """
     flat = [
-        {key: s[key] for key in CELL} | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
+        {key: s[key] for key in [*CELL, "seed"]}
+        | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
         for s in students
     ]
-    groups = pd.DataFrame(flat).groupby(CELL, sort=False)
+    students = pd.DataFrame(flat)
+    groups = students.groupby(CELL, sort=False)
     table = groups.size().rename("seeds").to_frame()
     for name in MEASURES:
         table[f"{name}_mean"] = groups[name].mean()
         table[f"{name}_std"] = groups[name].std()  # unbiased; empty for a single seed
     table = table.reset_index()
+    expected = {tuple(row[key] for key in CELL[1:]): row["seeds"] for row in wanted}
+    cells = table[CELL[1:]].itertuples(index=False, name=None)
+    table.insert(
+        len(CELL) + 1, "missing_seeds", [expected.get(c, n) - n for c, n in zip(cells, table["seeds"], strict=True)]
+    )
     table["gap_to_random"] = _gap(table, random, ["dataset", "ipc", "protocol", "student"])
+    table["p_random"] = _p_values(students, table, random)
     table["gap_to_full"] = _gap(table, full, ["dataset", "protocol", "student"])
     return table
+
+
+def with_reported(table: pd.DataFrame, reported: Sequence[dict]) -> pd.DataFrame:
+    """`table` with the columns reported (top-1 in per cent) and reported_by, empty where nothing was."""
+    known = {tuple(row[key] for key in CELL[1:]): row for row in reported}
+    rows = [known.get(cell, {}) for cell in table[CELL[1:]].itertuples(index=False, name=None)]
+    numbers = pd.Series([row.get("top1") for row in rows], dtype=float)
+    return table.assign(reported=numbers, reported_by=[row.get("source") for row in rows])
 
 
 def _gap(table: pd.DataFrame, lines: list[str], same: list[str]) -> pd.Series:
@@ -49,49 +93,79 @@ def _gap(table: pd.DataFrame, lines: list[str], same: list[str]) -> pd.Series:
     return table["top1_last_mean"] - line.reindex(keys).to_numpy()
 
 
-def accuracy_markdown(table: pd.DataFrame) -> str:
-    """The same rows for people: mean ± standard deviation over the seeds."""
+def gap_to_unguided(table: pd.DataFrame, unguided: dict[str, str]) -> list[float]:
+    """Mean last top-1 minus that of the method that only samples from the same model; empty where it was not run."""
+    means = table.set_index(CELL)["top1_last_mean"].to_dict()
+    lines = table.assign(method=table["method"].map(unguided))[CELL].itertuples(index=False, name=None)
+    return [own - means.get(line, float("nan")) for own, line in zip(table["top1_last_mean"], lines, strict=True)]
+
+
+def _p_values(students: pd.DataFrame, table: pd.DataFrame, random: list[str]) -> list[float]:
+    """For each row of the table; empty for the random line itself, and where all differences are equal."""
+    last = {cell: group.set_index("seed")["top1_last"] for cell, group in students.groupby(CELL)}
+    values = []
+    for row in table[CELL].to_dict("records"):
+        lines = (tuple((row | {"method": name}).values()) for name in random if row["method"] not in random)
+        line = next((last[cell] for cell in lines if cell in last), pd.Series(dtype=float))
+        pairs = pd.concat([last[tuple(row.values())], line], axis=1, join="inner")
+        tested = pairs.diff(axis=1).iloc[:, 1].nunique() > 1
+        values.append(ttest_rel(*pairs.to_numpy().T).pvalue if tested else float("nan"))
+    return values
+
+
+NOTE = (
+    "Test accuracy in per cent, mean ± standard deviation over seeds. * best is chosen on the test set. "
+    "p: two-sided t-test of last top-1 against random images, paired by seed; not corrected for the number of rows."
+)
+
+
+def accuracy_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The same rows as text for people: mean ± standard deviation; "2 of 3" where seeds are missing."""
 
     def spread(name: str) -> list[str]:
         pairs = zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)
         return [f"{mean:.1f}" + ("" if pd.isna(std) else f" ± {std:.1f}") for mean, std in pairs]
 
-    shown = table[[*CELL, "seeds"]].assign(
+    def seeds() -> list[str]:
+        pairs = zip(table["seeds"], table["missing_seeds"], strict=True)
+        return [f"{there} of {there + missing}" if missing else str(there) for there, missing in pairs]
+
+    def gaps(line: str) -> list[str]:
+        return [f"{gap:+.1f}" if pd.notna(gap) else "" for gap in table[f"gap_to_{line}"]]
+
+    shown = table[CELL].assign(
         **{
+            "seeds": seeds(),
             "top-1 last": spread("top1_last"),
             "top-1 best*": spread("top1_best"),
             "top-5 last": spread("top5_last"),
-            "to random": [f"{gap:+.1f}" if pd.notna(gap) else "" for gap in table["gap_to_random"]],
-            "to full": [f"{gap:+.1f}" if pd.notna(gap) else "" for gap in table["gap_to_full"]],
+            "to random": gaps("random"),
+            "p": ["" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_random"]],
+            "to full": gaps("full"),
         }
     )
-    note = "Test accuracy in per cent, mean ± standard deviation over seeds. * best is chosen on the test set."
-    return shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{note}\n"
+    if "gap_to_unguided" in table:
+        shown.insert(shown.columns.get_loc("to full"), "to unguided", gaps("unguided"))
+    if "protocol_id" in table:
+        shown["protocol"] = [
+            name if name == known else f"{name} ({known})"
+            for name, known in zip(table["protocol"], table["protocol_id"], strict=True)
+        ]
+    if "reported" in table and table["reported"].notna().any():
+        shown["reported"] = [f"{top1:.1f}" if pd.notna(top1) else "" for top1 in table["reported"]]
+    return shown
 
 
-def tabulate_costs(benchmarks: dict[str, Sequence[str]], output: str) -> None:
-    """CSV of stage, item, seconds, cpu_seconds, peak_memory_mb from Snakemake's benchmark files, by stage."""
-    rows = []
-    for stage, paths in benchmarks.items():
-        for path in paths:
-            measured = pd.read_csv(path, sep="\t", na_values="-").iloc[-1]
-            rows.append(
-                {
-                    "stage": stage,
-                    "item": "/".join(Path(path).with_suffix("").parts[-_depth(path, stage) :]),
-                    "seconds": measured["s"],
-                    "cpu_seconds": measured["cpu_time"],
-                    "peak_memory_mb": measured["max_rss"],
-                }
-            )
-    with whole_file(output) as scratch:
-        pd.DataFrame(rows).to_csv(scratch, index=False, float_format="%.2f")
+def accuracy_latex(shown: pd.DataFrame) -> str:
+    """The same as a booktabs table, with the note as its caption."""
+    text = shown.to_latex(
+        index=False, escape=True, caption=_latex_text(NOTE), column_format="lllllr" + "r" * (len(shown.columns) - 6)
+    )
+    return text.replace(" ± ", r" $\pm$ ")
 
 
-def _depth(path: str, stage: str) -> int:
-    """How many parts of a benchmark's path stand behind the folder of its stage."""
-    parts = Path(path).parts
-    return len(parts) - parts.index(stage) - 1
+def _latex_text(text: str) -> str:
+    return text.replace("±", r"$\pm$")
 
 
 def tabulate_models(qualities: Sequence[str], output: str) -> None:

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from retort.config.devices import pick_device
-from retort.data.files import write_json
+from retort.data.files import read_json, write_json
 from retort.data.manifest import read_classes
 from retort.models.teacher import load_teacher
-from retort.protocols.losses import hard_loss, mixed_targets, soft_loss, soft_target_loss, to_half_and_back
+from retort.protocols.labels import Top, kept_labels, restored_logits
+from retort.protocols.losses import hard_loss, mixed_targets, soft_loss, soft_target_loss
 from retort.protocols.student import ImageSet, Recipe, train_student
 from retort.protocols.views import Views, ViewSettings, plan_views
 from retort.stages.decode import open_split
 from retort.stages.distilled import read_set
-from retort.stages.relabel import StoredLabels, shared_view_words
+from retort.stages.relabel import StoredLabels, shared_view_words, stamp_of
 
 ViewsAt = Callable[[int], Views]
 LossOf = Callable[[int, Views, Tensor, Tensor], Tensor]
@@ -23,17 +25,22 @@ LossOf = Callable[[int, Views, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Labelling:
-    """How students learn their labels: "hard", or a teacher's kind ("region", "static", "online")."""
+    """How students learn their labels: "hard", or a teacher's kind ("region", "static", "online").
+
+    stored: the file of region and static labels. teacher: the directory of the teacher of any kind but "hard".
+    top: what is kept of a label, also of one that is made online; None for all of it.
+    """
 
     kind: str
     temperature: float
     stored: str | None = None
     teacher: str | None = None
+    top: Top | None = None
 
 
 def train_students(
     distilled: str,
-    train: str,
+    train: str | None,
     val: str,
     class_table: str,
     outputs: Sequence[str],
@@ -46,13 +53,15 @@ def train_students(
     dataset: str,
     seed: int,
 ) -> None:
-    """One JSON per student, in order of the outputs: `about`, its seed, and what `train_student` measured.
+    """One JSON per student, in order of the outputs: `about`, the architecture of the labelling teacher (None where
+    there is none), the student's seed, and what `train_student` measured.
 
     Student i has the same initial weights for every distilled set, and with hard labels the same stream of draws,
     so that sets can be compared seed by seed.
     """
     classes = [c.id for c in read_classes(class_table)]
     images, test = ImageSet(*read_set(distilled, train)), ImageSet(*open_split(val))
+    about = about | {"teacher_arch": _architecture(labelling.teacher)}
     for index, output in enumerate(outputs):
         own_words = (seed, "views", dataset, index)
         views_at, loss_of = _labels(labelling, images, views, classes, own_words, shared_view_words(seed, dataset))
@@ -61,6 +70,10 @@ def train_students(
         result = train_student(images, test, arch, views, recipe, views_at, loss_of, words, name)
         write_json(output, about | {"seed": index} | result)
         print(f"{name}: last {result['last']['top1']:.4f} best {result['best']['top1']:.4f}")
+
+
+def _architecture(teacher: str | None) -> str | None:
+    return read_json(Path(teacher, "teacher.json"))["arch"] if teacher else None
 
 
 def _labels(
@@ -72,44 +85,57 @@ def _labels(
     shared_words: tuple,
 ) -> tuple[ViewsAt, LossOf]:
     """Where views and losses come from, for each kind of label."""
-    device, side = pick_device(), images.pixels.shape[1]
-    targets = torch.from_numpy(images.labels).to(device)
-    temperature = labelling.temperature
+    device, count, side = pick_device(), len(images.labels), images.pixels.shape[1]
 
     def planned(words: tuple) -> ViewsAt:
-        return lambda step: plan_views(views, len(images.labels), side, step, words)
-
-    def rows_of(batch: Views) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(batch.rows).long().to(device), torch.from_numpy(batch.partners).long().to(device)
-
-    def hard(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-        rows, partners = rows_of(batch)
-        return hard_loss(logits, targets[rows], partners, batch.kept(side))
+        return lambda step: plan_views(views, count, side, step, words)
 
     if labelling.kind == "hard":
-        return planned(own_words), hard
+        return planned(own_words), _hard(torch.from_numpy(images.labels).to(device), side)
     if labelling.kind == "online":
-        judge = load_teacher(labelling.teacher, classes)
-
-        def online(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-            with torch.no_grad():
-                labels = to_half_and_back(judge(mixed))
-            return soft_loss(logits, labels, temperature)
-
-        return planned(shared_words), online
+        return planned(shared_words), _online(labelling, classes)
+    labelled_views = None if labelling.kind == "static" else views
+    expected = stamp_of(images.pixels, images.labels, labelling.teacher, labelled_views, labelling.top)
+    stored = StoredLabels(labelling.stored, expected, labelled_views, count, len(classes))
     if labelling.kind == "static":
-        one_each = StoredLabels(labelling.stored, images.pixels, images.labels, None).static().to(device)
+        return planned(own_words), _static(stored.static(device), side, labelling.temperature)
+    return stored.views_at, _region(stored, device, labelling.temperature)
 
-        def static(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-            rows, partners = rows_of(batch)
-            return soft_target_loss(
-                logits, mixed_targets(one_each[rows], partners, batch.kept(side), temperature), temperature
-            )
 
-        return planned(own_words), static
-    stored = StoredLabels(labelling.stored, images.pixels, images.labels, views)
+def _hard(targets: Tensor, side: int) -> LossOf:
+    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
+        rows, partners = _rows_of(batch, logits.device)
+        return hard_loss(logits, targets[rows], partners, batch.kept(side))
 
-    def region(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-        return soft_loss(logits, stored.logits_at(step).to(device), temperature)
+    return loss
 
-    return stored.views_at, region
+
+def _online(labelling: Labelling, classes: list[str]) -> LossOf:
+    judge = load_teacher(labelling.teacher, classes)
+
+    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
+        with torch.no_grad():
+            labels = restored_logits(kept_labels(judge(mixed), labelling.top), len(classes))
+        return soft_loss(logits, labels, labelling.temperature)
+
+    return loss
+
+
+def _static(one_each: Tensor, side: int, temperature: float) -> LossOf:
+    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
+        rows, partners = _rows_of(batch, logits.device)
+        targets = mixed_targets(one_each[rows], partners, batch.kept(side), temperature)
+        return soft_target_loss(logits, targets, temperature)
+
+    return loss
+
+
+def _region(stored: StoredLabels, device: torch.device, temperature: float) -> LossOf:
+    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
+        return soft_loss(logits, stored.logits_at(step, device), temperature)
+
+    return loss
+
+
+def _rows_of(batch: Views, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(batch.rows).long().to(device), torch.from_numpy(batch.partners).long().to(device)

@@ -51,7 +51,7 @@ def score_shard(
             bar.set_description(f"scoring {class_id}")
             maps[f"rows/{class_id}"][:] = open_tensors(latents)[f"rows/{class_id}"]
             for first in range(0, len(images), batch):
-                chunk = torch.from_numpy(np.array(images[first : first + batch])).to(diffusion.device)
+                chunk = torch.from_numpy(np.array(images[first : first + batch], dtype=np.float32)).to(diffusion.device)
                 condition, null = diffusion.condition([entries[class_id]] * len(chunk)), diffusion.null(len(chunk))
                 at_once = max(1, batch // len(chunk))  # a class's last images take several draws at a time
                 try:

@@ -4,17 +4,21 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from retort.data.files import read_json, read_rows, whole_directory, write_json, write_rows
-from retort.data.manifest import ClassEntry, read_classes
+from retort.data.files import each_row, read_json, read_rows, whole_directory, write_json, write_rows
+from retort.data.hub import licence_of
+from retort.data.manifest import ClassEntry, read_classes, read_split
+from retort.data.streams import stream_squares
 from retort.data.tensors import open_tensors
+from retort.errors import RetortError
 from retort.stages.cells import cell_of, places_of
-from retort.stages.decode import open_split
 from retort.stages.distilled import COLUMNS, MANIFEST
+from retort.stages.set_card import set_card
 
 # Columns of the manifest that come from a discovery, from a selection by a teacher, and from what made the images.
 FOUND = ("origin", "cluster_size", "correct", "confidence")
@@ -26,7 +30,7 @@ RECORDED_PACKAGES += ("numpy", "pillow", "snakemake")
 
 def write_set(
     class_table: str,
-    train: str,
+    manifest: str,
     selection: Sequence[str],
     shards: Sequence[str],
     chosen: Sequence[str],
@@ -35,38 +39,51 @@ def write_set(
     *,
     copy: bool,
     about: dict,
+    side: int,
+    threads: int,
 ) -> None:
-    """PNGs under class folders, manifest.csv, card.md and provenance.json.
+    """PNGs under class folders, manifest.csv, card.md, provenance.json and the label order (`_write_class_order`).
 
-    The images are a `selection` of real ones, or those of `shards` (generated, refined or composed), of which `chosen`
-    names the members to take where they are a pool, and what its teacher says of them.
+    The images are a `selection` of real ones, read from their files at `side` pixels, or those of `shards` (generated,
+    refined or composed), of which `chosen` names the members to take where they are a pool, and what its teacher says
+    of them. `about` is the method's own part of the config, and what it was run for.
 
-    With copy False (the full training set) the manifest points at rows of the decoded split and no image is
-    written twice. `about` is the method's own part of the config, and what it was run for.
+    With copy False (the full training set) the manifest points at rows of the train split and no image is read or
+    written. Raises RetortError when a selection names a row that the data set's `manifest` lacks.
     """
     classes = read_classes(class_table)
-    found = _selected(selection, train, classes) if selection else _made(shards, chosen, classes)
+    if not selection:
+        found = _made(shards, chosen, classes)
+    elif copy:
+        squares = stream_squares(_files(selection, manifest), side, threads)
+        found = zip(_selected(selection, classes), squares, strict=True)
+    else:
+        found = zip(_selected(selection, classes), repeat(None), strict=False)
     with whole_directory(output) as scratch:
-        rows = []
-        for row, pixels in found:
-            if copy:
-                row["file"] = f"{row['class_id']}/{row['index']:05d}.png"
-                target = scratch / row["file"]
-                target.parent.mkdir(exist_ok=True)
-                Image.fromarray(pixels).save(target)
-            rows.append(dict.fromkeys(COLUMNS, "") | row)
-        write_rows(scratch / MANIFEST, COLUMNS, rows)
-        provenance = _provenance(about, model_directories, len(rows))
+        rows = (dict.fromkeys(COLUMNS, "") | _saved(row, pixels, scratch) for row, pixels in found)
+        count = write_rows(scratch / MANIFEST, COLUMNS, rows)
+        provenance = _provenance(about, model_directories, count)
         write_json(scratch / "provenance.json", provenance)
-        (scratch / "card.md").write_text(_card(provenance, classes, copy))
+        (scratch / "card.md").write_text(set_card(provenance, classes, copy), encoding="utf-8")
+        if copy:
+            _write_class_order(scratch, classes)
 
 
-def _selected(selection: Sequence[str], train: str, classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
-    pixels, _ = open_split(train)
-    for row in (row for path in selection for row in read_rows(path)):
+def _selected(selection: Sequence[str], classes: list[ClassEntry]) -> Iterator[dict]:
+    for row in chain.from_iterable(map(each_row, selection)):
         where = {"row": row["row"], "source": row["image_id"]} | {key: row[key] for key in FOUND if key in row}
         label, index = cell_of(row)
-        yield _row(classes[label], index) | where, pixels[int(row["row"])]
+        yield _row(classes[label], index) | where
+
+
+def _files(selection: Sequence[str], manifest: str) -> list[str]:
+    """The file of each selected image."""
+    wanted = [int(row["row"]) for row in chain.from_iterable(map(each_row, selection))]
+    images = read_split(manifest, "train", rows=wanted, columns=["row", "path"])
+    paths = dict(zip(images["row"], images["path"], strict=True))
+    if missing := [row for row in wanted if row not in paths]:
+        raise RetortError(f"{manifest} has no row {missing[0]}, which {selection[0]} names; delete that and run again")
+    return [paths[row] for row in wanted]
 
 
 def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
@@ -87,6 +104,16 @@ def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry
             yield row, tensors["pixels"][n]
 
 
+def _saved(row: dict, pixels: np.ndarray | None, directory: Path) -> dict:
+    """The row with the file that its pixels were saved as; without pixels it has none."""
+    if pixels is None:
+        return row
+    target = directory / row["class_id"] / f"{row['index']:05d}.png"
+    target.parent.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(target)
+    return row | {"file": target.relative_to(directory).as_posix()}
+
+
 def _row(entry: ClassEntry, index: int) -> dict:
     return {"class_id": entry.id, "class_name": entry.name, "class_index": entry.index, "index": index}
 
@@ -96,24 +123,19 @@ def _provenance(about: dict, model_directories: Sequence[str], images: int) -> d
     return about | {
         "images": images,
         "sources": weights,
+        "data_licence": licence_of(about["data"]["path"]) if "path" in about["data"] else None,
         "versions": {package: version(package) for package in RECORDED_PACKAGES},
         "python": sys.version.split()[0],
         "machine": platform.machine(),
     }
 
 
-def _card(provenance: dict, classes: list[ClassEntry], copied: bool) -> str:
-    listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
-    what = (
-        "One folder per class, named by class id; `manifest.csv` gives the label index, which need not be the "
-        "alphabetical order of the folders."
-        if copied
-        else "The whole training set: `manifest.csv` points at its rows, no image is copied."
+def _write_class_order(directory: Path, classes: list[ClassEntry]) -> None:
+    """The label order in the words of those who load the set: for all, for timm, and for Hugging Face's datasets."""
+    write_rows(directory / "classes.csv", ["index", "id", "name"], (vars(c) for c in classes))
+    (directory / "class_map.txt").write_text("".join(f"{c.id}\n" for c in classes), encoding="utf-8")
+    images = (
+        {"file_name": row["file"], "label": row["class_index"]} | {key: row[key] for key in ("class_id", "class_name")}
+        for row in each_row(directory / MANIFEST)
     )
-    return f"""# {provenance["method"]}, {provenance["ipc"]} images per class, from {provenance["dataset"]}
-
-{provenance["images"]} images of {len(classes)} classes ({listed}).
-
-{what} How it was made stands in `provenance.json`: the method's settings, the global seed, the versions of the
-packages and, for models that were not trained here, where they came from.
-"""
+    write_rows(directory / "metadata.csv", ["file_name", "label", "class_id", "class_name"], images)

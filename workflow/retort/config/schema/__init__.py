@@ -7,7 +7,7 @@ editors use is generated from these classes (`make schema`).
 from pydantic import Field
 
 from retort.config.schema.data import AnyDataset
-from retort.config.schema.evaluation import Protocol, Run
+from retort.config.schema.evaluation import Protocol, Quality, Run
 from retort.config.schema.grammar import Name, Strict
 from retort.config.schema.methods import Method
 from retort.config.schema.models import AnyModel, Teacher
@@ -17,6 +17,9 @@ from retort.config.schema.shared import Discovery, Inversion, Typicality
 class Config(Strict):
     """The whole experiment."""
 
+    extends: str | None = Field(
+        None, description="Another config, of which this one says only what is different; a null takes a key away."
+    )
     seed: int = Field(0, ge=0, description="The global seed; every random draw derives from it.")
     dataset: AnyDataset
     models: dict[Name, AnyModel] = Field({})
@@ -27,3 +30,4 @@ class Config(Strict):
     methods: dict[Name, Method] = Field(min_length=1)
     protocols: dict[Name, Protocol] = Field(min_length=1)
     runs: list[Run] = Field(min_length=1)
+    quality: Quality | None = Field(None, description="What is measured of every distilled set apart from accuracy.")

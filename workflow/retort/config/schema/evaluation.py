@@ -1,11 +1,18 @@
-"""Protocols that measure distilled sets, and the run table."""
+"""Protocols that measure distilled sets, the run table, and measures beyond accuracy."""
 
-from typing import Annotated, Literal
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, Tag, field_validator, model_validator
+import yaml
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from retort.config.architectures import ARCHITECTURES
+from retort.config.hints import did_you_mean
+from retort.config.inherit import merged
 from retort.config.schema.grammar import TABLE_TAG, Count, Fraction, Name, Strict, exactly_one, word_or_table
 
 
@@ -18,17 +25,48 @@ class TeacherLabels(Strict):
         description="region: logits of every augmented view, stored once and shared by all students; "
         "static: one label an image; online: teacher in the training loop, same views as region, nothing stored.",
     )
+    top: Count | None = Field(
+        None,
+        description="Keep only the highest logits of a label, this many, and what the other classes share evenly at "
+        "the protocol's temperature; default: all in half precision. For 1,000 classes 10 take a 45th of the bytes.",
+    )
+
+
+# A number, or one for each size of the set: {10: 2000, 50: 1500} means up to 10 images per class, up to 50; beyond the
+# last, as for the last.
+PerIpc = Annotated[
+    Annotated[Count, Tag("<number>")] | Annotated[dict[Count, Count], Field(min_length=1), Tag(TABLE_TAG)],
+    Discriminator(lambda found: TABLE_TAG if isinstance(found, dict) else "<number>"),
+]
+
+
+def at_ipc(value: int | dict[int, int] | None, ipc: str) -> int | None:
+    """What a PerIpc says for a set of `ipc` images per class, a number or "all"."""
+    if not isinstance(value, dict):
+        return value
+    fitting = [bound for bound in value if ipc.isdigit() and int(ipc) <= bound]
+    return value[min(fitting, default=max(value))]
 
 
 class Views(Strict):
     """What the student sees: how long, in what batches, how augmented."""
 
-    batch: Count = Field(64, description="Views per step; never more than the distilled set has images.")
+    batch: PerIpc = Field(
+        64, description="Views per step, never more than the set has images; or one by IPC: {10: 50, 50: 100}."
+    )
     steps: Count | None = Field(None, description="Length in optimiser steps; give either this or epochs.")
-    epochs: Count | None = Field(None, description="Length in passes over the distilled set.")
+    epochs: PerIpc | None = Field(
+        None, description="Length in passes over the distilled set; or one by IPC: {10: 2000, 50: 1500}."
+    )
     crop: tuple[Fraction, Fraction] = Field((0.5, 1.0), description="Area range of the random resized crop.")
     flip: bool = Field(False, description="Random left-right flips; wrong for digits and text.")
     cutmix: float = Field(1.0, ge=0, description="alpha of CutMix's Beta distribution; 0 turns CutMix off.")
+    mixup: float = Field(0.0, ge=0, description="alpha of MixUp's Beta distribution; instead of CutMix.")
+    jitter: float = Field(
+        0.0, ge=0, description="Change of brightness, contrast and saturation, either way (IDC: 0.4)."
+    )
+    lighting: float = Field(0.0, ge=0, description="Strength of ImageNet's principal colours as noise (IDC: 0.1).")
+    shuffle_patches: bool = Field(False, description="Shuffle the patches of sets that are mosaics, as RDED.")
 
     @field_validator("crop")
     @classmethod
@@ -40,7 +78,20 @@ class Views(Strict):
     @model_validator(mode="after")
     def _one_length(self):
         exactly_one(self, "steps", "epochs", "steps and epochs")
+        if self.cutmix and self.mixup:
+            raise PydanticCustomError("mixing", "cutmix and mixup cannot both be on; set one of them to 0", {})
         return self
+
+    def at(self, ipc: str, grid: int) -> dict:
+        """Plain settings for a set of `ipc` images per class ("all" for the whole) that are grid x grid mosaics."""
+        settings = self.model_dump(mode="json", exclude={"shuffle_patches"})
+        settings |= {"batch": at_ipc(self.batch, ipc), "epochs": at_ipc(self.epochs, ipc)}
+        return settings | {"shuffle": grid if self.shuffle_patches else 1}
+
+    def without_augmentation(self) -> "Views":
+        """The same length and batches, on the images as they are."""
+        off = {"crop": (1.0, 1.0), "flip": False, "shuffle_patches": False}
+        return self.model_copy(update=off | dict.fromkeys(("cutmix", "mixup", "jitter", "lighting"), 0.0))
 
 
 class Optimizer(Strict):
@@ -55,12 +106,31 @@ class Optimizer(Strict):
     )
 
 
-_LABELS = "hard (the class), or {teacher: NAME, kind: region | static | online}"
+_LABELS = "hard (the class), or {teacher: NAME, kind: region | static | online, top: NUMBER}"
+
+
+@cache
+def presets() -> dict[str, dict]:
+    """The papers' protocols by name, as a config would have them, but for the teachers."""
+    return yaml.safe_load(Path(__file__).parents[1].joinpath("presets.yaml").read_text())
+
+
+def _complete_or_by_preset(schema: dict) -> None:
+    """For editors: what is required need not be there beside a preset."""
+    schema["anyOf"] = [{"required": ["preset"]}, {"required": schema.pop("required")}]
 
 
 class Protocol(Strict):
     """A complete recipe for measuring a distilled set."""
 
+    model_config = ConfigDict(json_schema_extra=_complete_or_by_preset)
+
+    preset: str | None = Field(
+        None,
+        description="A paper's protocol with every constant, of which the other keys change something: "
+        + ", ".join(presets())
+        + ".",
+    )
     labels: Annotated[
         Annotated[Literal["hard"], Tag("hard")] | Annotated[TeacherLabels, Tag(TABLE_TAG)],
         word_or_table("hard", _LABELS),
@@ -72,6 +142,43 @@ class Protocol(Strict):
         10, description="How often the student is tested, evenly spread and after the last step."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, table: Any) -> Any:
+        name = table.get("preset") if isinstance(table, dict) else None
+        if name is None:
+            return table
+        if name not in presets():
+            known = {"name": repr(name), "hint": did_you_mean(str(name), presets()), "known": ", ".join(presets())}
+            raise PydanticCustomError("preset", "no preset is called {name}{hint} (there are {known})", known)
+        return merged(presets()[name], table)
+
+    @property
+    def id(self) -> str:
+        """What stands for the protocol in tables: its preset when nothing was changed, else a hash of what it says.
+
+        The teacher is not part of it: the same protocol may be run with another one.
+        """
+        content = _content(self)
+        for name, preset in presets().items():
+            if content == _content(Protocol.model_validate(_with_teacher(preset))):
+                return name
+        kind = "hard" if self.labels == "hard" else "soft"
+        return f"{kind}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
+
+
+def _content(protocol: Protocol) -> dict:
+    table = protocol.model_dump(mode="json", exclude={"preset"})
+    if protocol.labels == "hard":
+        return {key: value for key, value in table.items() if key != "temperature"}
+    kept = "" if protocol.labels.top is None else f" top {protocol.labels.top}"
+    return table | {"labels": protocol.labels.kind + kept}
+
+
+def _with_teacher(preset: dict) -> dict:
+    labels = preset["labels"]
+    return preset if labels == "hard" else preset | {"labels": {**labels, "teacher": "any"}}
+
 
 class Run(Strict):
     """A block of the run table: every combination of what it lists."""
@@ -79,5 +186,23 @@ class Run(Strict):
     methods: list[Name] = Field(min_length=1)
     ipc: list[Count] = Field(min_length=1, description="Images per class.")
     protocols: list[Name] = Field(min_length=1)
-    students: list[Name] = Field(min_length=1, description=f"Architectures: {', '.join(ARCHITECTURES)}.")
+    students: list[Name] = Field(
+        min_length=1, description=f"Architectures: {', '.join(ARCHITECTURES)}, or any name of timm's (resnet18)."
+    )
     seeds: Count = Field(3, description="Students per combination; their mean and spread go into the table.")
+
+
+MEASURES = ("density-coverage", "fid", "kid")
+
+
+class Quality(Strict):
+    """Measures of distilled sets against the real training images, in the features of a teacher."""
+
+    teacher: Name = Field(description="The teacher in whose features images are compared.")
+    measures: list[Literal[MEASURES]] = Field(
+        list(MEASURES),
+        min_length=1,
+        description="density-coverage (Naeem et al. 2020), within each class; fid: biased upwards for few images; kid: "
+        "less so. Compare sets of the same size only.",
+    )
+    neighbors: Count = Field(5, description="Neighbourhood size of density and coverage; the paper's is 5.")

@@ -17,12 +17,17 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @classmethod
+    def attributes(cls) -> dict[str, str]:
+        """Key -> attribute: the same, but for a key that Python keeps for itself, such as from."""
+        return {field.alias or name: name for name, field in cls.model_fields.items()}
+
     @model_validator(mode="before")
     @classmethod
     def _known_keys_only(cls, data: Any) -> Any:
-        unknown = sorted(set(map(str, data)) - set(cls.model_fields)) if isinstance(data, dict) else []
+        allowed = list(cls.attributes())
+        unknown = sorted(set(map(str, data)) - set(allowed)) if isinstance(data, dict) else []
         if unknown:
-            allowed = list(cls.model_fields)
             hints = "; ".join(f"unknown key {key!r}{did_you_mean(key, allowed)}" for key in unknown)
             message = f"{hints} (allowed: {', '.join(allowed)})"
             raise PydanticCustomError("unknown_key", "{hints}", {"hints": message, "keys": unknown, "allowed": allowed})

@@ -1,0 +1,54 @@
+"""Distilled sets for others: one Parquet file each, with soft labels, and a card. Made when asked for: `exports`."""
+
+EXPORTS = DATA / "exports" / "{method}-ipc{ipc}"
+
+
+rule export_set:
+    input:
+        unpack(exporting_teacher),
+        distilled=DISTILLED,
+        classes=CLASSES,
+    output:
+        table=EXPORTS / "train.parquet",
+    log:
+        LOGS / "export_set" / "{method}" / "ipc{ipc}.log",
+    benchmark:
+        BENCHMARKS / "export_set" / "{method}" / "ipc{ipc}.tsv"
+    wildcard_constraints:
+        ipc=r"\d+",
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("export_set"),
+        about=export_about,
+    script:
+        "../workflow/scripts/export_set.py"
+
+
+rule write_card:
+    input:
+        unpack(exporting_teacher),
+        distilled=DISTILLED,
+        accuracy=rules.tabulate_accuracy.output.csv,
+        sheet=rules.draw_contact_sheet.output.figure,
+    output:
+        card=EXPORTS / "README.md",
+        picture=EXPORTS / "contact_sheet.png",
+    log:
+        LOGS / "write_card" / "{method}" / "ipc{ipc}.log",
+    benchmark:
+        BENCHMARKS / "write_card" / "{method}" / "ipc{ipc}.tsv"
+    wildcard_constraints:
+        ipc=r"\d+",
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("write_card"),
+        about=card_about,
+    script:
+        "../workflow/scripts/write_card.py"
+
+
+rule exports:
+    input:
+        exports_of(plan.distilled_sets()),

@@ -1,0 +1,52 @@
+"""What comes from elsewhere: `snakemake fetch`, where there is a network. No other job has one."""
+
+
+localrules:
+    fetch,
+    fetch_model,
+    check_models,
+
+
+rule fetch:
+    input:
+        DATA / "models.csv",
+        fetched_teachers,
+
+
+rule fetch_model:
+    output:
+        model=directory(DATA / "models" / "{model}"),
+    log:
+        LOGS / "fetch_model" / "{model}.log",
+    benchmark:
+        BENCHMARKS / "fetch_model" / "{model}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.model_names(trained=False)),
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("fetch_model"),
+        origin=model_origin,
+    script:
+        "../workflow/scripts/fetch_model.py"
+
+
+rule check_models:
+    input:
+        models=fetched_models,
+    output:
+        csv=DATA / "models.csv",
+    log:
+        LOGS / "check_models.log",
+    benchmark:
+        BENCHMARKS / "check_models" / "models.tsv"
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("check_models"),
+        kinds=fetched_kinds(),
+        encoders=everything.encoders_at_work(),
+        uses=everything.uses_of_fetched(),
+        classes=plan.classes,
+    script:
+        "../workflow/scripts/check_models.py"

@@ -1,0 +1,33 @@
+"""One page with everything, for people who were not there. Snakemake's own --report stays possible beside it."""
+
+
+rule report_page:
+    input:
+        template=CAPTIONS / "page.html.j2",
+        parts=[CAPTIONS / "page.css", CAPTIONS / "page.js"],
+        accuracy=rules.tabulate_accuracy.output.csv,
+        scores=rules.tabulate_scores.output.csv,
+        models=rules.tabulate_models.output.csv,
+        costs=rules.tabulate_costs.output.csv,
+        quality=quality_table(),
+        manifest=rules.build_manifest.output.manifest,
+        classes=CLASSES,
+        students=students_of(),
+        sets=sets_of(plan.wanted("method", "ipc")),
+        origins=used_models,
+        gallery=rules.draw_gallery.output.figure,
+        class_sheets=rules.draw_classes.output.figures,
+        pictures=figures_of(),
+    output:
+        page=RESULTS / "report.html",
+    log:
+        LOGS / "report_page.log",
+    benchmark:
+        BENCHMARKS / "report_page" / "page.tsv"
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("report_page"),
+        about=report_about,
+    script:
+        "../workflow/scripts/report_page.py"

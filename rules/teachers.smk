@@ -1,0 +1,70 @@
+"""Teachers: trained here, or fetched and fitted to the data set; each measured before it labels anything."""
+
+
+localrules:
+    fetch_teacher,
+
+
+rule train_teacher:
+    input:
+        train=TRAIN,
+        val=VAL,
+        classes=CLASSES,
+    output:
+        teacher=directory(DATA / "teachers" / "{teacher}"),
+    log:
+        LOGS / "train_teacher" / "{teacher}.log",
+    benchmark:
+        BENCHMARKS / "train_teacher" / "{teacher}.tsv"
+    wildcard_constraints:
+        teacher=one_of(plan.teacher_names(trained=True)),
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("train_teacher"),
+        teacher=teacher_settings,
+        settings=teacher_training,
+        seed=plan.seed,
+        checkpoint=str(CHECKPOINTS / "teacher-{teacher}.safetensors"),
+    script:
+        "../workflow/scripts/train_teacher.py"
+
+
+rule fetch_teacher:
+    output:
+        teacher=directory(DATA / "fetched-teachers" / "{teacher}"),
+    log:
+        LOGS / "fetch_teacher" / "{teacher}.log",
+    benchmark:
+        BENCHMARKS / "fetch_teacher" / "{teacher}.tsv"
+    wildcard_constraints:
+        teacher=one_of(plan.teacher_names(trained=False)),
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("fetch_teacher"),
+        origin=teacher_origin,
+    script:
+        "../workflow/scripts/fetch_teacher.py"
+
+
+rule adopt_teacher:
+    input:
+        fetched=rules.fetch_teacher.output.teacher,
+        val=VAL,
+        classes=CLASSES,
+    output:
+        teacher=directory(DATA / "teachers" / "{teacher}"),
+    log:
+        LOGS / "adopt_teacher" / "{teacher}.log",
+    benchmark:
+        BENCHMARKS / "adopt_teacher" / "{teacher}.tsv"
+    wildcard_constraints:
+        teacher=one_of(plan.teacher_names(trained=False)),
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("adopt_teacher"),
+        expect=adopted_expectation,
+    script:
+        "../workflow/scripts/adopt_teacher.py"

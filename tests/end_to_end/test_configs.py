@@ -1,0 +1,41 @@
+"""The ready configs plan, also where the data are not there yet; what is missing is said before anything costly."""
+
+import pytest
+import yaml
+
+from .workspace import REPOSITORY, Workspace
+
+FULL_SIZE = sorted(
+    path.name for path in (REPOSITORY / "configs").glob("*.yaml") if path.stem not in ("smoke", "own-folder")
+)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Workspace:
+    return Workspace.fresh(tmp_path_factory.mktemp("configs") / "workspace", {})
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_a_config_plans_every_method_without_its_data(workspace, name):
+    config = yaml.safe_load((REPOSITORY / "configs" / name).read_text())
+    workspace.configure(config)
+    planned = workspace.planned()
+    assert planned["build_manifest"] == 1
+    assert planned["fetch_model"] >= 2
+    assert planned["train_students"] >= 5
+
+
+def test_missing_data_stop_the_first_job_and_say_what_was_looked_for(workspace):
+    workspace.configure({"extends": "configs/imagenette.yaml", "dataset": {"path": "nowhere/imagenet"}})
+    output = workspace.run("--cores", "1", "results/imagenette/manifest.parquet", succeeds=False)
+    assert "nowhere/imagenet" in output
+    assert "Traceback" not in output
+
+
+def test_all_of_imagenet_is_a_few_thousand_jobs(workspace):
+    """Every method at four sizes by two protocols with three students: what a cluster's queue can hold."""
+    config = yaml.safe_load((REPOSITORY / "configs" / "imagenet1k.yaml").read_text())
+    every = {"methods": list(config["methods"]), "ipc": [1, 10, 50, 100], "protocols": ["soft", "hard"]}
+    config["runs"] = [every | {"students": ["resnet18", "resnet50", "resnet101"], "seeds": 3}]
+    workspace.configure(config)
+    assert 1000 < sum(workspace.planned("tables").values()) <= 5000

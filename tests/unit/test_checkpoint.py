@@ -1,0 +1,162 @@
+"""Checkpoints of other people: read without running code, and only into the network that they are of."""
+
+import argparse
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from retort.errors import RetortError
+from retort.models.checkpoint import find_weights, fit_weights, read_weights
+from retort.models.classifiers import build_classifier
+
+
+def network(arch: str = "resnet8", classes: int = 3, side: int = 32, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build_classifier(arch, classes, side).eval()
+
+
+def refused(weights: dict, into: nn.Module, arch: str = "net") -> str:
+    with pytest.raises(RetortError) as caught:
+        fit_weights(into, weights, Path("file.pth"), arch)
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------- reading
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda s: s,
+        lambda s: {"state_dict": s, "epoch": 3, "args": argparse.Namespace(lr=0.1)},
+        lambda s: {"model": s, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}},
+        lambda s: {f"module.{n}": w for n, w in s.items()},
+        lambda s: {"state_dict": {f"module._orig_mod.{n}": w for n, w in s.items()}},
+    ],
+    ids=["bare", "state_dict", "model", "DataParallel", "compiled"],
+)
+def test_weights_are_taken_out_of_what_training_loops_wrap_around_them(tmp_path, wrapped):
+    state, path = network().state_dict(), tmp_path / "net.pth"
+    torch.save(wrapped(state), path)
+    found, other = read_weights(path), network(seed=1)
+    fit_weights(other, found, path, "resnet8")
+    assert all(torch.equal(w, state[n]) for n, w in other.state_dict().items())
+
+
+def test_safetensors_and_pickled_tensors_give_the_same(tmp_path):
+    state = network().state_dict()
+    save_file(state, tmp_path / "net.safetensors")
+    torch.save(state, tmp_path / "net.pth")
+    one, other = (read_weights(tmp_path / name) for name in ("net.safetensors", "net.pth"))
+    assert set(one) == set(other) == set(state)
+    assert all(torch.equal(one[n], other[n]) for n in state)
+
+
+class Harmful:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what, protocol=2))])
+def test_a_pickle_with_code_is_refused_and_its_code_not_run(tmp_path, save):
+    path, touched = tmp_path / "net.pth", tmp_path / "touched"
+    save({"state_dict": network().state_dict(), "more": Harmful(touched)}, path)
+    with pytest.raises(RetortError, match=r"net\.pth is no file of tensors alone.*not run.*state_dict\(\)"):
+        read_weights(path)
+    assert not touched.exists()
+
+
+def test_a_whole_pickled_network_is_refused(tmp_path):
+    torch.save(network(), tmp_path / "net.pth")
+    with pytest.raises(RetortError, match="no file of tensors alone"):
+        read_weights(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+def test_a_broken_file_is_refused_by_name(tmp_path, name):
+    (tmp_path / name).write_bytes(b"half a download")
+    with pytest.raises(RetortError, match=re.escape(name)):
+        read_weights(tmp_path / name)
+
+
+def test_what_is_no_state_dict_is_refused(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "net.pth")
+    with pytest.raises(RetortError, match="no state_dict"):
+        read_weights(tmp_path / "net.pth")
+
+
+def test_the_one_checkpoint_of_a_folder_is_found_and_safetensors_preferred(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(RetortError, match=r"no \.safetensors and no \.pth"):
+        find_weights(tmp_path)
+    (tmp_path / "best.pth").touch()
+    assert find_weights(tmp_path) == tmp_path / "best.pth" == find_weights(tmp_path / "best.pth")
+    (tmp_path / "last.pth").touch()
+    with pytest.raises(RetortError, match=r"2 checkpoints \(best\.pth, last\.pth\)"):
+        find_weights(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    assert find_weights(tmp_path) == tmp_path / "model.safetensors"
+    with pytest.raises(RetortError, match="there is no"):
+        find_weights(tmp_path / "nowhere.pth")
+
+
+# ---------------------------------------------------------------- fitting
+
+
+def test_another_stem_is_named_as_the_likely_cause():
+    large = network("resnet18_modified", 4).state_dict() | {"conv1.weight": torch.zeros(64, 3, 7, 7)}
+    message = refused(large, network("resnet18_modified", 4), "resnet18_modified")
+    assert "conv1.weight is (64, 3, 7, 7), not (64, 3, 3, 3)" in message
+    assert "the checkpoint's stem is 7x7, this network's 3x3" in message
+    assert "resnet18_modified" in message
+
+
+def test_small_stem_in_timms_resnet_is_named_as_the_likely_cause():
+    message = refused(network("resnet18_modified", 4).state_dict(), network("resnet18", 4), "resnet18")
+    assert "the checkpoint's stem is 3x3, this network's 7x7" in message
+
+
+def test_a_head_of_other_classes_is_named_as_the_likely_cause():
+    message = refused(network(classes=1000).state_dict(), network(classes=10))
+    assert "its last layer is for 1000 classes, but 10 are named" in message
+
+
+def test_another_image_side_is_named_as_the_likely_cause():
+    message = refused(network("convnet3", side=32).state_dict(), network("convnet3", side=64))
+    assert "another image side" in message
+    assert "`resolution`" in message
+
+
+def test_another_norm_is_named_as_the_likely_cause():
+    assert "batch norm" in refused(network("convnet3_bn").state_dict(), network("convnet3"))
+    assert "batch norm" in refused(network("convnet3").state_dict(), network("convnet3_bn"))
+
+
+def test_missing_and_strange_weights_are_named():
+    state = network().state_dict()
+    strange = state | {"ema.decay": torch.zeros(1)}
+    assert "1 are not of this network (ema.decay)" in refused(strange, network())
+    del state["head.bias"]
+    assert "1 weights are missing (head.bias)" in refused(state, network())
+
+
+def test_a_refused_checkpoint_leaves_the_network_as_it_was():
+    into = network(seed=1)
+    before = {n: w.clone() for n, w in into.state_dict().items()}
+    refused(network(classes=4).state_dict(), into)
+    assert all(torch.equal(w, before[n]) for n, w in into.state_dict().items())
+
+
+def test_counters_of_batches_may_be_missing_as_in_old_checkpoints():
+    state = {n: w for n, w in network().state_dict().items() if not n.endswith("num_batches_tracked")}
+    fit_weights(network(seed=1), state, Path("old.pth"), "resnet8")

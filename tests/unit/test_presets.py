@@ -1,0 +1,94 @@
+"""The papers' protocols: their constants, what depends on the size of a set, and the name that stands in tables."""
+
+import pytest
+from tests.unit.test_config import edited, mistakes
+
+from retort.config.load import load_config
+from retort.config.schema.evaluation import Protocol, at_ipc, presets
+
+TEACHER = {"labels": {"teacher": "resnet"}}
+
+
+def protocol(preset: str, **changes) -> Protocol:
+    soft = {} if presets()[preset]["labels"] == "hard" else TEACHER
+    return Protocol.model_validate({"preset": preset, **soft, **changes})
+
+
+@pytest.mark.parametrize("name", presets())
+def test_an_unchanged_preset_stands_in_tables_under_its_name(name):
+    assert protocol(name).id == name
+
+
+def test_a_changed_preset_has_another_name_which_depends_on_the_change_only():
+    one, other, same = (protocol("hard-10", evaluations=n).id for n in (7, 8, 7))
+    assert one == same != other
+    assert one.startswith("hard-")
+    assert protocol("soft-10", views={"flip": False}).id.startswith("soft-")
+
+
+def test_a_protocol_written_out_in_full_has_the_name_of_the_preset_that_it_equals():
+    assert Protocol.model_validate(presets()["hard-10"]).id == "hard-10"
+
+
+def test_another_teacher_is_the_same_protocol():
+    assert protocol("soft-10", labels={"teacher": "other"}).id == "soft-10"
+    ids = [
+        protocol("soft-10", labels={"teacher": "other", **of}).id for of in ({"kind": "static"}, {"top": 3}, {"top": 4})
+    ]
+    assert len({"soft-10", *ids}) == 4
+
+
+def test_changes_are_laid_over_the_preset():
+    changed = protocol("hard-10", views={"jitter": 0.0}, optimizer={"lr": 0.5})
+    assert (changed.views.jitter, changed.views.lighting, changed.views.epochs[10]) == (0.0, 0.1, 2000)
+    assert (changed.optimizer.lr, changed.optimizer.momentum) == (0.5, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("ipc", "epochs"),
+    [("1", 3000), ("2", 2000), ("10", 2000), ("20", 1500), ("50", 1500), ("100", 1000), ("200", 1000)],
+)
+def test_epochs_of_hard_labels_are_the_reference_codes(ipc, epochs):
+    """As in `hard_label` of tests/fixtures/parity/eval_protocol/case.json."""
+    assert protocol("hard-10").views.at(ipc, 1)["epochs"] == epochs
+
+
+def test_all_presets_hold_the_reference_codes_epochs(parity):
+    told = parity("eval_protocol").facts["hard_label"]
+    for preset, key in (("hard-10", "epochs_by_ipc"), ("hard-100", "epochs_by_ipc_nclass100")):
+        for ipc, epochs in told[key].items():
+            assert protocol(preset).views.at(ipc, 1)["epochs"] == epochs, (preset, ipc)
+
+
+def test_a_number_by_size_holds_up_to_its_bound_and_the_last_beyond():
+    table = {50: 5, 10: 1}
+    assert [at_ipc(table, ipc) for ipc in ("1", "10", "11", "50", "51", "all")] == [1, 1, 5, 5, 5, 5]
+    assert at_ipc(7, "all") == 7
+    assert at_ipc(None, "1") is None
+
+
+def test_patches_are_shuffled_where_the_set_is_made_of_them():
+    assert protocol("soft-10").views.at("10", 2)["shuffle"] == 2
+    assert protocol("soft-10").views.at("10", 1)["shuffle"] == 1
+    assert protocol("soft-d3hr").views.at("10", 2)["shuffle"] == 1
+
+
+@pytest.mark.parametrize(
+    ("edits", "place", "words"),
+    [
+        ([("protocols.hard.preset", "hard-11")], "protocols.hard", ["no preset is called 'hard-11'", "'hard-10'"]),
+        ([("protocols.hard.views.batch", {})], "protocols.hard.views.batch", ["must not be empty"]),
+        ([("protocols.hard.views.batch", {10: 0})], "protocols.hard.views.batch[10]", ["at least 1"]),
+        ([("protocols.hard.views.batch", "many")], "protocols.hard.views.batch", ["a whole number"]),
+        ([("protocols.hard.views.mixup", 1.0)], "protocols.hard.views", ["cutmix and mixup cannot both be on"]),
+    ],
+)
+def test_mistakes_are_named_with_their_place(edits, place, words):
+    ((where, said),) = mistakes(edited(*edits))
+    assert where == place
+    assert all(word in said for word in words), said
+
+
+def test_a_config_may_name_a_preset_and_nothing_else():
+    config = load_config(edited(("protocols.hard", {"preset": "hard-10"})))
+    assert config.protocols["hard"].id == "hard-10"

@@ -1,0 +1,42 @@
+"""What a report says of a run before its results: the parts of the config that the wanted methods use."""
+
+from retort.config.jobs import jobs_behind
+from retort.config.plan import Plan
+
+DUMP = {"mode": "json", "exclude_none": True, "by_alias": True}
+
+
+def about(plan: Plan) -> dict:
+    """Data set, seed, models, teachers, methods (with stages and the names they use) and protocols, as plain tables."""
+    config = plan.config
+    models = [*plan.used_encoders(), *plan.used_models(), *plan.fetched_models()]
+    used = {row["protocol"] for row in plan.wanted("protocol")}
+    return {
+        "dataset": plan.dataset.model_dump(**DUMP) | {"class_count": len(plan.classes)},
+        "seed": plan.seed,
+        "models": {name: config.models[name].model_dump(**DUMP, exclude={"run"}) for name in dict.fromkeys(models)},
+        "teachers": {name: config.teachers[name].model_dump(**DUMP) for name in plan.used_teachers()},
+        "methods": {
+            name: {
+                "settings": config.methods[name].model_dump(**DUMP),
+                "stages": list(jobs_behind(plan.only(name))),
+                "discovery": plan.discovery_of(name),
+                "steps": plan.sampling_of(name)["steps"] if plan.generate_of(name) else None,
+                "shared": _shared(plan, name),
+            }
+            for name in plan.wanted_methods
+        },
+        "protocols": {
+            name: {"id": protocol.id} | protocol.model_dump(**DUMP, exclude={"preset"})
+            for name, protocol in config.protocols.items()
+            if name in used
+        },
+        "lower": plan.methods_that_select("random"),
+        "upper": plan.methods_that_select("all"),
+    }
+
+
+def _shared(plan: Plan, method: str) -> dict:
+    """The inversion, discovery and typicality that a method names, with their settings."""
+    record = plan.provenance_of(method)
+    return {part: record[part] for part in ("inversions", "discoveries", "typicalities") if record[part]}

@@ -1,0 +1,91 @@
+"""One folder per class: under train/ and val/ (or what else the splits are called), or without splits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retort.config.seeds import derive_seed
+from retort.data.layouts.listing import ImageFile, folder_names, image_names, images_in, stamps
+from retort.errors import RetortError, some_of
+
+Splits = tuple[Path, Path | None]  # the folder of training images, and of the held-out ones if they have their own
+
+
+def find_splits(path: Path) -> Splits:
+    """train/ and val/ under `path`; `path` itself when there is no train/."""
+    train = path / "train"
+    return (train, path / "val") if train.is_dir() else (path, None)
+
+
+def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | None = None) -> list[str]:
+    """Class ids of an image folder in label order: `wanted` if given, else the folder names, sorted.
+
+    Raises RetortError when the folder has no class folders, or lacks a wanted class, or is missing while no class
+    is named.
+    """
+    root, _ = splits or find_splits(path)
+    if not root.is_dir():
+        if wanted:
+            return wanted
+        raise RetortError(f"dataset.path: there is no folder {path}; give the folder that holds one folder per class")
+    found = folder_names(root)
+    if missing := [c for c in wanted or [] if c not in found]:
+        raise RetortError(f"dataset.classes: {root} has no folder {', '.join(missing)}; it has {some_of(found)}")
+    classes = wanted or found
+    if len(classes) < 2:
+        raise RetortError(
+            f"dataset.path: {root} has {len(found)} class folders; "
+            "at least two are needed, one folder of images per class"
+        )
+    return classes
+
+
+def folder_stamp(path: Path, classes: Sequence[str], splits: Splits | None = None) -> list[str]:
+    """When each class folder last gained or lost a file; cheap enough to ask at every start."""
+    roots = [root for root in splits or find_splits(path) if root]
+    return stamps(root / class_id for root in roots for class_id in classes)
+
+
+def list_images(
+    path: Path, classes: Sequence[str], val_fraction: float, seed: int, dataset: str, splits: Splits | None = None
+) -> list[ImageFile]:
+    """Every image file, ordered by split, class and name.
+
+    With train/ and val/ under `path` these are the splits. Otherwise about `val_fraction` of each class is held out,
+    by a draw that each image makes for itself, from its own name, so that adding images moves none of the others.
+    Both splits get at least one image of each class.
+    Raises RetortError for a missing folder, classes without images, and train/ without val/ or with other classes.
+    """
+    if not path.is_dir():
+        raise RetortError(f"dataset.path: there is no folder {path}; give the folder that holds the images")
+    train, val = splits or find_splits(path)
+    if val is None:
+        return _held_out(train, classes, val_fraction, seed, dataset)
+    if not val.is_dir():
+        raise RetortError(f"{path} has train/ but no val/; add val/, or put the class folders directly under {path}")
+    if extra := sorted(set(folder_names(val)) ^ set(folder_names(train))):
+        raise RetortError(
+            f"{train.name}/ and {val.name}/ under {path} disagree about classes: only one of them has {some_of(extra)}"
+        )
+    return [
+        image
+        for split, root in (("train", train), ("val", val))
+        for class_id in classes
+        for image in images_in(root / class_id, split, class_id)
+    ]
+
+
+def _held_out(root: Path, classes: Sequence[str], val_fraction: float, seed: int, dataset: str) -> list[ImageFile]:
+    """The images of folders without splits, the training ones first."""
+    rows = []
+    for class_id in classes:
+        names = image_names(root / class_id)
+        if len(names) < 2:
+            raise RetortError(f"{root / class_id} has {len(names)} images; at least two are needed to hold one out")
+        draws = {name: derive_seed(seed, "split", dataset, class_id, name) / 2**63 for name in names}
+        first, *others, _ = sorted(names, key=draws.get)
+        held_out = {first, *(name for name in others if draws[name] < val_fraction)}
+        rows += [
+            image._replace(split="val") if Path(image.path).name in held_out else image
+            for image in images_in(root / class_id, "train", class_id)
+        ]
+    return sorted(rows, key=lambda image: image.split)  # stable: "train" before "val", classes and names kept

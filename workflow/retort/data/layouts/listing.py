@@ -1,0 +1,83 @@
+"""What all layouts share: names of files and folders, sorted, and class ids that can be folders."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from retort.errors import RetortError, some_of
+
+EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
+LONGEST_NAME = 255  # bytes of a file's name, on the usual file systems
+
+
+class ImageFile(NamedTuple):
+    """One image: its split (train or val), its class, its id (class/file name) and where it lies."""
+
+    split: str
+    class_id: str
+    image_id: str
+    path: str
+
+
+def image_names(folder: Path) -> list[str]:
+    """Names of the image files in a folder, sorted; none when there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if PurePath(e.name).suffix.lower() in EXTENSIONS)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def folder_names(folder: Path) -> list[str]:
+    """Names of the visible folders in a folder, sorted."""
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def images_in(folder: Path, split: str, class_id: str) -> list[ImageFile]:
+    """The images of a folder that holds one class, by name. Raises RetortError when there are none."""
+    names = image_names(folder)
+    if not names:
+        raise RetortError(f"{folder} has no images (looked for {', '.join(sorted(EXTENSIONS))})")
+    return [ImageFile(split, class_id, f"{class_id}/{name}", f"{folder}{os.sep}{name}") for name in names]
+
+
+def require_folders(root: Path, classes: Sequence[str]) -> None:
+    """Raises RetortError unless `root` has a folder for each class."""
+    if not root.is_dir():
+        raise RetortError(f"there is no folder {root}, which should hold one folder per class; check dataset.path")
+    found = folder_names(root)
+    if missing := sorted(set(classes) - set(found)):
+        raise RetortError(f"{root} has no folder for {some_of(missing)}; it has {some_of(found)}")
+
+
+def refuse_odd_ids(classes: Sequence[str], place: str) -> None:
+    """Raises RetortError for class ids that repeat or cannot name a folder: distilled images lie in one per class."""
+    repeated = sorted({c for c in classes if classes.count(c) > 1}) if len(set(classes)) < len(classes) else []
+    if repeated:
+        raise RetortError(f"{place}: classes named twice: {some_of(repeated)}")
+    odd = [c for c in classes if not c or c.startswith(".") or set(c) & set("/\\\0") or len(c.encode()) > LONGEST_NAME]
+    if odd:
+        raise RetortError(
+            f"{place}: {some_of([repr(c) for c in odd])} cannot name a folder; a class id is not empty, has no slash, "
+            f"does not begin with a dot and is at most {LONGEST_NAME} bytes long"
+        )
+
+
+def words_of(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number, words) of each line of a text file that is not blank."""
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if words := line.split():
+            yield number, words
+
+
+def stamps(paths: Iterable[str | Path]) -> list[str]:
+    """When each of the paths that exist last changed; a folder changes when it gains or loses a file."""
+    found = []
+    for path in paths:
+        try:
+            found.append(f"{path}:{Path(path).stat().st_mtime_ns}")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return found

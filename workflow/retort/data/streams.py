@@ -1,0 +1,156 @@
+"""Images read ahead of what is made of them: in order, by worker processes, never more than a few batches."""
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+
+import numpy as np
+
+from retort.data.images import BadImage, read_rgb, square
+from retort.errors import RetortError
+
+FEW = 2000  # images that this process has read itself before others have started
+MOST_AHEAD = 2**29  # bytes of squares that may wait to be used, whatever the batch and the number of workers
+SQUARES, WHOLE = 16, 4  # images that travel together where no batch is asked for
+
+Batch = np.ndarray | list[np.ndarray]
+
+
+def stream_batches(
+    batches: Sequence[Sequence[str]], side: int, threads: int = 1, keep: float = 1.0, pin: bool = False
+) -> Iterator[np.ndarray]:
+    """(n, side, side, 3) uint8 for each batch of n paths, in order; `square` tells what `keep` does.
+
+    pin: into page-locked memory, from which a GPU copies while it computes. Raises as `read_ahead` does.
+    """
+    size = max(map(len, batches), default=0) * side * side * 3
+    read = partial(_read_square, side=side, keep=keep)
+    return read_ahead(batches, read, threads, stack=True, size=size, pin=pin)
+
+
+def stream_squares(paths: Sequence[str], side: int, threads: int = 1, keep: float = 1.0) -> Iterator[np.ndarray]:
+    """(side, side, 3) uint8 for each path, in order. Raises as `read_ahead` does."""
+    for squares in stream_batches(_cut(paths, SQUARES), side, threads, keep):
+        yield from squares
+
+
+def stream_images(paths: Sequence[str], threads: int = 1) -> Iterator[np.ndarray]:
+    """(height, width, 3) uint8 for each path at its own size, in order. Raises as `read_ahead` does."""
+    for images in read_ahead(_cut(paths, WHOLE), _read_whole, threads):
+        yield from images
+
+
+def read_ahead(
+    batches: Sequence[Sequence[str]],
+    read: Callable[[str], np.ndarray],
+    threads: int = 1,
+    *,
+    stack: bool = False,
+    size: int = 0,
+    pin: bool = False,
+) -> Iterator[Batch]:
+    """What `read` makes of each path, batch by batch in order: a list of arrays, or one array where they `stack`.
+
+    Where there are many images and more than one thread, as many processes read up to two batches ahead each, fewer
+    where batches of `size` bytes would come to more than MOST_AHEAD; otherwise this process reads when it is asked.
+    Raises BadImage as `read` does, after the images before it, and RetortError when a process dies.
+    """
+    reader, workers = _Reader(read, stack), min(threads, max(1, MOST_AHEAD // max(size, 1)))
+    if workers < 2 or sum(map(len, batches)) < FEW:
+        found = (reader[batch] for batch in batches)
+    else:
+        found = _read_by_workers(reader, batches, workers, 2 if 2 * workers * size <= MOST_AHEAD else 1, pin)
+    with closing(found):  # or those who still read would be left alone with an error that ends the job
+        for images, trouble in found:
+            if len(images):
+                yield images
+            if trouble:
+                raise BadImage(trouble)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What torch calls a data set: indexed by a batch of paths, which its sampler supplies.
+
+    A bad image is told, not raised: an exception that crosses processes arrives wrapped in tracebacks.
+    """
+
+    read: Callable[[str], np.ndarray]
+    stack: bool
+
+    def __getitem__(self, paths: Sequence[str]) -> tuple[Batch, str]:
+        images, trouble = [], ""
+        try:
+            images.extend(map(self.read, paths))
+        except BadImage as error:
+            trouble = str(error)
+        return (np.stack(images) if self.stack and images else images), trouble
+
+
+def _read_by_workers(
+    reader: _Reader, batches: Sequence[Sequence[str]], workers: int, ahead: int, pin: bool
+) -> Iterator[tuple[Batch, str]]:
+    from torch import Generator
+    from torch.utils.data import DataLoader
+
+    # Fresh processes: forked ones would inherit the threads, locks and CUDA state of this one.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch.utils.data", __name__])
+    loader = DataLoader(
+        reader,
+        batch_size=None,
+        sampler=batches,
+        num_workers=workers,
+        prefetch_factor=ahead,
+        pin_memory=pin,
+        multiprocessing_context=context,
+        generator=Generator(),  # its own, so that reading images draws nothing from the global one
+    )
+    with _without_main():
+        waiting = iter(loader)
+    while True:
+        try:
+            images, trouble = next(waiting)
+        except StopIteration:
+            return
+        except (RuntimeError, OSError, EOFError) as error:
+            if not _died(error):
+                raise
+            raise RetortError(
+                "a process that read images was killed, as happens when memory or shared memory (/dev/shm) runs out; "
+                "give the job more of it, or fewer threads (with one it starts no other process)"
+            ) from error
+        yield ([image.numpy() for image in images] if isinstance(images, list) else images.numpy()), trouble
+
+
+def _died(error: Exception) -> bool:
+    """Whether torch means that a process is gone: found so, or noticed when what it had sent could not be fetched."""
+    raised_there = "in DataLoader worker process" in str(error)
+    return not raised_there and (not isinstance(error, RuntimeError) or "exited unexpectedly" in str(error))
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main module while processes start: they would import it, and so run the script of the job again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _read_square(path: str, side: int, keep: float) -> np.ndarray:
+    return square(read_rgb(path), side, keep)
+
+
+def _read_whole(path: str) -> np.ndarray:
+    return np.array(read_rgb(path))  # a copy: processes pass on nothing that is read-only
+
+
+def _cut(paths: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [paths[first : first + size] for first in range(0, len(paths), size)]

@@ -1,0 +1,29 @@
+"""Tensors out of a pickle, which is read only where somebody asked for it, and never runs the code in it."""
+
+import pickle
+import zipfile
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.serialization import safe_globals
+
+from retort.errors import RetortError
+
+
+def read_pickled(path: str | Path) -> Any:
+    """What torch.save wrote: tensors, plain values and containers of them, on the CPU, memory-mapped where it can be.
+
+    Raises RetortError for a file that holds anything else, which could be code, and for one that is damaged.
+    """
+    try:
+        with safe_globals([Namespace]):  # the training arguments in a checkpoint, plain values
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError:  # torch's own words recommend reading it all the same
+        raise RetortError(
+            f"{path} is no file of tensors alone, and code in it is not run; save its state_dict() alone, best as "
+            ".safetensors, or fetch it again if it is damaged"
+        ) from None
+    except Exception as error:  # a damaged file can break the reader in any way
+        raise RetortError(f"{path} cannot be read as a checkpoint: {error}") from None

@@ -1,0 +1,29 @@
+"""Fit a teacher that was trained elsewhere to the data set, and measure it before it labels anything."""
+
+import shutil
+from pathlib import Path
+
+from safetensors.torch import load_model
+
+from retort.data.files import read_json, whole_directory
+from retort.data.manifest import read_classes
+from retort.models.classifiers import build_classifier
+from retort.models.teacher import ADOPTED_BADLY, at_work, cut_head, save_teacher
+from retort.stages.teacher_quality import measured, write_quality
+
+
+def adopt_teacher(fetched: str, val: str, class_table: str, output: str, *, name: str, expect: float | None) -> None:
+    """A teacher's directory as `make_teacher` writes it, its head cut to the data set's classes by their ids.
+
+    Raises RetortError when its head lacks classes of the data set, and when it is near chance or below what is
+    expected of it on the validation images.
+    """
+    classes, about = [c.id for c in read_classes(class_table)], read_json(Path(fetched, "teacher.json"))
+    network = build_classifier(about["arch"], len(about["classes"]), about["resolution"])
+    load_model(network, str(Path(fetched, "model.safetensors")))
+    cut_head(network, about["classes"], classes)
+    top1 = measured(at_work(network, about), val, len(classes), expect, name, ADOPTED_BADLY)
+    with whole_directory(output) as scratch:
+        save_teacher(network, scratch, **about | {"classes": classes})
+        write_quality(scratch, name, top1)
+        shutil.copy2(Path(fetched, "origin.json"), scratch)

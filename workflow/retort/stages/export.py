@@ -1,0 +1,73 @@
+"""A distilled set as one Parquet file, with soft labels."""
+
+import json
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+from tqdm import tqdm
+
+from retort.data.files import each_row, whole_file
+from retort.data.manifest import read_classes
+from retort.errors import RetortError
+from retort.models.teacher import Teacher, load_teacher, logits_of
+from retort.stages.batches import in_batches
+from retort.stages.distilled import MANIFEST
+
+TOGETHER = 256  # images in memory at once, and in a group of the file's rows
+TEXTS = ("class_id", "class_name", "source")
+
+
+def export_set(distilled: str, class_table: str, teacher: str | None, output: str, *, about: dict) -> None:
+    """Parquet of image {bytes, path}, label, class_id, class_name, source and, with a teacher, its logits (K) float16.
+
+    The bytes are those of the PNG files; label is the number of the class in `class_table`; the logits are of the
+    images as they are, not augmented. The schema tells Hugging Face's datasets which column is what, with class ids for
+    the names of labels (readable names need not be unique); `about` stands beside that, under "retort".
+
+    Raises RetortError when an image of the manifest is missing.
+    """
+    classes = [c.id for c in read_classes(class_table)]
+    judge = load_teacher(teacher, classes) if teacher else None
+    schema = _schema(classes, about, soft=judge is not None)
+    with whole_file(output) as scratch, pq.ParquetWriter(scratch, schema) as writer:
+        for rows in in_batches(tqdm(each_row(Path(distilled, MANIFEST)), desc="exporting", unit="image"), TOGETHER):
+            writer.write_table(_table(rows, Path(distilled), judge, schema))
+
+
+def _schema(classes: Sequence[str], about: dict, soft: bool) -> pa.Schema:
+    columns = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), "label": pa.int64()}
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(classes)}}
+    columns |= dict.fromkeys(TEXTS, pa.string())
+    features |= {name: {"_type": "Value", "dtype": "string"} for name in TEXTS}
+    if soft:
+        columns["logits"] = pa.list_(pa.float16(), len(classes))
+        # "Sequence" is understood by every version of datasets, "List" by those from 4 on.
+        number = {"_type": "Value", "dtype": "float16"}
+        features["logits"] = {"_type": "Sequence", "feature": number, "length": len(classes)}
+    told = {"huggingface": {"info": {"features": features}}, "retort": about}
+    return pa.schema(columns, metadata={key: json.dumps(value) for key, value in told.items()})
+
+
+def _table(rows: Sequence[dict], directory: Path, judge: Teacher | None, schema: pa.Schema) -> pa.Table:
+    contents = list(_contents(rows, directory))
+    images = [{"bytes": content, "path": row["file"]} for row, content in zip(rows, contents, strict=True)]
+    columns = {"image": images, "label": [int(row["class_index"]) for row in rows]}
+    columns |= {name: [row[name] for row in rows] for name in TEXTS}
+    if judge is not None:
+        pixels = np.stack([np.asarray(Image.open(BytesIO(content))) for content in contents])
+        logits = logits_of(judge, pixels).numpy().astype(np.float16)
+        columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(logits.ravel()), logits.shape[1])
+    return pa.table(columns, schema=schema)
+
+
+def _contents(rows: Sequence[dict], directory: Path) -> Iterator[bytes]:
+    for row in rows:
+        try:
+            yield (directory / row["file"]).read_bytes()
+        except FileNotFoundError:
+            raise RetortError(f"{directory} lacks {row['file']}; delete the folder and run again") from None

@@ -1,0 +1,161 @@
+"""The report's page, from tables, students' records and pictures."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from retort.data.files import read_json, whole_file
+from retort.data.manifest import read_classes, read_split
+from retort.stages.report.accuracy import accuracy_view, headlines, of_method, read_accuracy, regimes
+from retort.stages.report.charts import accuracy_over_cost, accuracy_over_ipc
+from retort.stages.report.classes import by_cell, class_tables, confusion_changes
+from retort.stages.report.costs import ALL, making_seconds, method_costs, projection_target, read_costs, stage_costs
+from retort.stages.report.pictures import class_pictures, method_pictures, picture_of
+from retort.stages.report.words import indented, method_line, protocol_rows
+from retort.stages.tabulate import NOTE
+
+TEMPLATE = "page.html.j2"
+
+
+def write_report(
+    template: str,
+    output: str,
+    *,
+    accuracy: str,
+    scores: str,
+    models: str,
+    costs: str,
+    quality: str | None,
+    manifest: str,
+    class_table: str,
+    students: Sequence[str],
+    sets: Sequence[str],
+    origins: Sequence[str],
+    gallery: str,
+    classes: str,
+    pictures: Sequence[str],
+    about: dict,
+) -> None:
+    """One HTML page that needs no other file and no network.
+
+    Tables by path (`quality`: of sets beside real images, where that was asked for); `students` are their records,
+    `sets` the folders of distilled sets, `origins` those of models and teachers; of the pictures `gallery` is one,
+    `classes` a folder with one of each class, `pictures` those of sets and of how methods work. `about` comes from
+    config/about.py. The style and the script stand beside the template.
+    """
+    names = [c.name for c in read_classes(class_table)]
+    table, cost = read_accuracy(accuracy), read_costs(costs)
+    lower, upper = about["lower"], about["upper"]
+    view = accuracy_view(table, upper)
+    records = [read_json(path) for path in students]
+    cells = by_cell(records)
+    seconds = making_seconds(cost)
+    content = {
+        "about": about,
+        "data": _data(about["dataset"], manifest, names),
+        "models": _models(about, origins, pd.read_csv(models)),
+        "protocols": {"names": list(about["protocols"]), "rows": protocol_rows(about["protocols"])},
+        "versions": _versions(sets),
+        "date": time.strftime("%d %B %Y", time.localtime(max(Path(path).stat().st_mtime for path in students))),
+        "counts": {"methods": table["method"].nunique(), "sets": len(sets), "students": len(records)},
+        "headlines": headlines(table, lower, upper),
+        "accuracy": view,
+        "note": NOTE,
+        "charts": {
+            "ipc": accuracy_over_ipc(table, lower, upper),
+            "cost": accuracy_over_cost(table, lower, upper, seconds),
+        },
+        "costs": {"methods": method_costs(cost), "stages": stage_costs(cost, ALL), "target": projection_target(cost)},
+        "regimes": regimes(table, pd.read_csv(scores, dtype={"ipc": str}), about["protocols"]),
+        "class_tables": class_tables(cells, names),
+        "quality": _quality(quality) if quality else None,
+        "confusions": confusion_changes(cells, lower, names),
+        "gallery": picture_of(gallery, "First image of every class, one row for each method, real images above"),
+        "class_pictures": class_pictures(classes, dict(enumerate(names))),
+        "methods": [_method(name, about, cost, view, pictures) for name in about["methods"]],
+    }
+    with whole_file(output) as scratch:
+        scratch.write_text(rendered(template, content), encoding="utf-8")
+
+
+def rendered(template: str, content: dict) -> str:
+    """The template with its content, escaped for HTML; a name that it lacks is an error."""
+    folder = Path(template).parent
+    options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, **options)
+    parts = {part: (folder / f"page.{part}").read_text(encoding="utf-8") for part in ("css", "js")}
+    return environment.get_template(Path(template).name).render(content | parts)
+
+
+def _data(dataset: dict, manifest: str, names: list[str]) -> dict:
+    """Numbers of images, class names, and what of the data set was left out."""
+    counts = {split: len(read_split(manifest, split, columns=["row"])) for split in ("train", "val")}
+    listed = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+    part = f"at most {most:,} images of each class" if (most := dataset.get("max_per_class")) else ""
+    return counts | {"names": listed, "count": len(names), "part": part}
+
+
+def _models(about: dict, origins: Sequence[str], quality: pd.DataFrame) -> list[dict]:
+    """Models and teachers: kind, where they come from, how good they were found to be."""
+    records = {}
+    for folder in map(Path, origins):
+        if (folder / "origin.json").exists():
+            records[folder.name] = read_json(folder / "origin.json")
+    rows = []
+    for role, table in (("model", about["models"]), ("teacher", about["teachers"])):
+        for name, settings in table.items():
+            measured = quality[quality["model"] == name]
+            rows.append(
+                {"name": name, "role": role, "kind": settings.get("arch", settings.get("kind"))}
+                | {"origin": _origin(settings, records.get(name, {})), "settings": indented(settings)}
+                | {"quality": [(row.measure, f"{row.value:.4g}") for row in measured.itertuples()]}
+            )
+    return rows
+
+
+def _origin(settings: dict, record: dict) -> str:
+    if settings.get("train"):
+        start = settings["train"].get("from")
+        return "trained here" + (f", from the weights of {start}" if start else "")
+    source = record.get("source") or settings.get("source", "")
+    stated = {key: record.get(key) or settings.get(key) for key in ("revision", "licence")}
+    return ", ".join([str(source), *(f"{key} {value}" for key, value in stated.items() if value)])
+
+
+def _versions(sets: Sequence[str]) -> list[tuple[str, str]]:
+    """Package -> version, as the sets' own records say; several where sets were made with different ones."""
+    found: dict[str, set] = {}
+    for folder in sets:
+        record = read_json(Path(folder, "provenance.json"))
+        here = {"python": record["python"], "machine": record["machine"], **record["versions"]}
+        for name, version in here.items():
+            found.setdefault(name, set()).add(version)
+    return [(name, " and ".join(sorted(versions))) for name, versions in found.items()]
+
+
+def _quality(path: str) -> dict:
+    """Measures as columns, a row for each set."""
+    table = pd.read_csv(path, dtype={"ipc": str})
+    measures = list(table["measure"].drop_duplicates())
+    rows = []
+    for (method, ipc), group in table.groupby(["method", "ipc"], sort=False):
+        values = group.set_index("measure")["value"]
+        cells = [f"{values[measure]:.4g}" if measure in values else "" for measure in measures]
+        rows.append({"method": method, "ipc": ipc, "cells": cells})
+    return {"measures": measures, "rows": rows}
+
+
+def _method(name: str, about: dict, costs: pd.DataFrame, view: dict, pictures: Sequence[str]) -> dict:
+    method = about["methods"][name]
+    return {
+        "name": name,
+        "line": method_line(method["settings"], method["steps"]),
+        "stages": method["stages"],
+        "settings": indented(method["settings"] | method["shared"]),
+        "accuracy": of_method(view, name),
+        "costs": stage_costs(costs, name),
+        "pictures": method_pictures(list(pictures), name, method["discovery"]),
+    }

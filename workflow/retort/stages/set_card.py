@@ -1,0 +1,164 @@
+"""The card of a distilled set: what it is, how it was made, what stands behind it, how to load it; in words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retort.data.manifest import ClassEntry
+
+UNKNOWN = "licence unknown, check before you pass the set on"
+DATA_TERMS = {
+    "digits": "scikit-learn's handwritten digits (UCI, Alpaydin and Kaynak 1998; CC BY 4.0)",
+    "imagenet": "ImageNet (ILSVRC 2012); its terms allow research and education that is not commercial",
+    "tiny-imagenet": "cut from ImageNet, whose terms allow research and education that is not commercial",
+}
+LOADING = """## Labels and how to load them
+
+A label is a class's number in `classes.csv`, which need not be the alphabetical order of the folders. Loaders that
+number folders by name must be told, here from the set's own folder, `{folder}`:
+
+```python
+import csv
+order = {row["id"]: int(row["index"]) for row in csv.DictReader(open("classes.csv"))}
+
+from torchvision.datasets import ImageFolder  # alphabetical by itself
+folder = ImageFolder(".")
+folder.target_transform = lambda target: order[folder.classes[target]]
+
+from timm.data import create_dataset  # on the command line: --class-map class_map.txt
+dataset = create_dataset("", root=".", class_map="class_map.txt")
+
+from datasets import load_dataset  # metadata.csv gives it the right labels
+dataset = load_dataset("imagefolder", data_dir=".", split="train")
+```
+
+`manifest.csv` has one row per image, with its label (`class_index`) and what it was made from.
+"""
+WHOLE = "The whole training set: `manifest.csv` points at its rows, no image is copied."
+
+
+def set_card(provenance: dict, classes: Sequence[ClassEntry], copied: bool) -> str:
+    """Markdown from provenance.json's content; `copied` tells whether the set has images of its own."""
+    listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
+    folder = f"distilled/{provenance['method']}/ipc{provenance['ipc']}"
+    parts = [
+        f"# {provenance['method']}, {provenance['ipc']} images per class, from {provenance['dataset']}",
+        f"{provenance['images']} images of {len(classes)} classes ({listed}).",
+        "## How they were made",
+        _listed(steps_in_words(provenance)),
+        f"Global seed: {provenance['seed']}. All settings and the versions of the packages: `provenance.json`.",
+        "## From which data and models",
+        _listed(sources_in_words(provenance)),
+        LOADING.replace("{folder}", folder) if copied else WHOLE,
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def steps_in_words(provenance: dict) -> list[str]:
+    """One sentence for each stage of the method, in the order of the work."""
+    settings, steps = provenance["settings"], []
+    if generate := settings.get("generate"):
+        steps += _generated(generate, provenance)
+    if select := settings.get("select"):
+        steps.append(_selected(select, from_pool=bool(generate)))
+    if refine := settings.get("refine"):
+        steps.append(
+            f"Refined: the latents moved for {refine['iterations']} iterations (Adam, rate {refine['lr']:g}) to where "
+            f"the model denoises them best, {refine['condition']} condition."
+        )
+    if compose := settings.get("compose"):
+        steps += _composed(compose)
+    return steps
+
+
+def sources_in_words(provenance: dict) -> list[str]:
+    """A sentence for the data and for each model and teacher: source, revision and licence, as far as known."""
+    data, origins = provenance["data"], {Path(d).parts[-2:]: origin for d, origin in provenance["sources"].items()}
+    kind, where = data["kind"], data.get("path")
+    named = f"{provenance['dataset']} (kind {kind}{f', at {where}' if where else ''})"
+    terms = DATA_TERMS.get(kind) or _licence(provenance["data_licence"])
+    lines = [f"Data: {named}; {terms}."]
+    for part, what in (("models", "Model"), ("teachers", "Teacher")):
+        for name, settings in provenance[part].items():
+            kind = settings.get("kind") or settings.get("arch")
+            lines.append(f"{what} {name} ({kind}): {origin_in_words(origins.get((part, name)), settings)}.")
+    return lines
+
+
+def _generated(generate: dict, provenance: dict) -> list[str]:
+    start, guide, pool = generate.get("start", "noise"), generate.get("guide"), generate.get("pool", 1)
+    many = f" {pool} times as many images as were wanted" if pool > 1 else ""
+    length = f", {generate['steps']} steps" if generate.get("steps") else ""
+    steps = [
+        f"Sampled{many} from the model {generate['model']}: sampler {generate['sampler']}{length}, classifier-free "
+        f"guidance {generate['guidance']:g}, "
+        + ("from noise." if start == "noise" else f"from latents drawn to match the inversion {start['inversion']}.")
+    ]
+    if start != "noise":
+        inversion = provenance["inversions"][start["inversion"]]
+        groups = f"the best of {start['groups']} random groups"
+        searched = groups if start["search"] == "groups" else "one group made to match"
+        steps.append(
+            f"The start of each class: {searched} by the statistics of its training images at "
+            f"step {inversion['stop']} of {inversion['steps']} of DDIM inversion."
+        )
+    if guide:
+        steps.append(
+            f"Each image was drawn towards a real representative that the discovery {guide['discovery']} found "
+            f"(strength {guide['strength']:g}, first {guide['until']:.0%} of the steps)."
+        )
+    return steps
+
+
+def _selected(select: str | dict, from_pool: bool) -> str:
+    among = "of the pool" if from_pool else "of the real training images"
+    if select == "all":
+        return "Every training image."
+    if select == "random":
+        return f"Random images {among}."
+    if "coverage" in select:
+        space = f"the latents of {select['encoder']}" if "encoder" in select else f"the features of {select['teacher']}"
+        return f"Chosen: images {among} that cover their class in {space} ({select['coverage']})."
+    if "discovery" in select:
+        return f"Chosen: the images {among} that the discovery {select['discovery']} calls representative."
+    return f"Chosen: images {among} that the teacher {select['teacher']} recognises, {select['keep']} ones first."
+
+
+def _composed(compose: dict) -> list[str]:
+    score, rank, grid = compose["score"], compose["rank"], compose["grid"]
+    if "teacher" in score:
+        cut = (
+            f"Patches: the best of {score['crops']} random crops of each of {score['images']} real images a class, "
+            f"by the cross-entropy of the teacher {score['teacher']}."
+        )
+    else:
+        cut = (
+            f"Patches: windows of {score['window']:g} of a side, up to {score['per_image']} of a real image, the "
+            f"{score['keep']} of a class with most typicality ({score['typicality']})."
+        )
+    order = "by their score"
+    if rank != "score":
+        space = f"latents of {rank['encoder']}" if "encoder" in rank else f"features of {rank['teacher']}"
+        order = f"from each of {rank['clusters']} clusters ({space}) in turn"
+    return [cut, f"Composed: {grid} x {grid} patches to an image, taken {order} ({compose['fill']})."]
+
+
+def origin_in_words(origin: dict | None, settings: dict) -> str:
+    """Of a model or teacher: from its origin.json, if it has one, and its part of the config."""
+    if origin and "source" in origin:
+        revision = f" at revision {origin['revision']}" if origin.get("revision") else ""
+        return f"from {origin['source']}{revision}; {_licence(origin.get('licence'))}"
+    start = (origin or {}).get("trained_from")
+    if start:
+        start = {"source": start} if isinstance(start, str) else start
+        return f"trained here on the data above, with weights {origin_in_words(start, {})}"
+    if settings.get("train") is not None:
+        return "trained here on the data above, from random weights"
+    return f"from {settings.get('source') or 'timm'}; {UNKNOWN}"
+
+
+def _licence(stated: str | None) -> str:
+    return f"licence {stated}" if stated else UNKNOWN
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,14 @@
+"""Rule adopt_teacher."""
+
+from retort.stages.adopt_teacher import adopt_teacher
+from retort.stages.job import job
+
+with job(snakemake):
+    adopt_teacher(
+        snakemake.input.fetched,
+        snakemake.input.val,
+        snakemake.input.classes,
+        snakemake.output.teacher,
+        name=snakemake.wildcards.teacher,
+        expect=snakemake.params.expect,
+    )

@@ -1,0 +1,13 @@
+"""Rule export_set."""
+
+from retort.stages.export import export_set
+from retort.stages.job import job
+
+with job(snakemake):
+    export_set(
+        snakemake.input.distilled,
+        snakemake.input.classes,
+        snakemake.input.get("teacher"),
+        snakemake.output.table,
+        about=snakemake.params.about,
+    )

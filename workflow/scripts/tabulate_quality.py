@@ -1,0 +1,7 @@
+"""Rule tabulate_quality."""
+
+from retort.stages.job import job
+from retort.stages.tabulate_quality import tabulate_quality
+
+with job(snakemake):
+    tabulate_quality(snakemake.input.measured, snakemake.output.csv)
