@@ -116,6 +116,23 @@ def test_every_job_leaves_a_log_with_progress(finished):
     assert "training the DiT: 100%" in log
 
 
+def test_a_set_is_exported_and_its_quality_measured_when_asked_for(twin):
+    config = twin.config
+    config["quality"] = {"teacher": "resnet", "measures": ["density-coverage"]}
+    twin.configure(config)
+    measured = "results/smoke/quality/d3hr-ipc2-by-resnet.json"
+    twin.run("--cores", "2", "--", "results/smoke/exports/d3hr-ipc2/README.md", measured)
+    rows = pd.read_parquet(twin.results("smoke", "exports", "d3hr-ipc2", "train.parquet"))
+    assert rows["label"].tolist() == [0, 0, 1, 1]
+    assert {len(logits) for logits in rows["logits"]} == {2}
+    accuracy = pd.read_csv(twin.results("accuracy.csv"), dtype={"ipc": str}).query("method == 'd3hr' and ipc == '2'")
+    card = twin.results("smoke", "exports", "d3hr-ipc2", "README.md").read_text()
+    assert all(f"{mean:.1f}" in card for mean in accuracy["top1_last_mean"])
+    values = {row["measure"]: row["value"] for row in json.loads((twin.folder / measured).read_text())}
+    assert values.keys() == {"density", "coverage"}
+    assert 0 <= values["coverage"] <= 1
+
+
 @pytest.mark.parametrize("method", ["d3hr-exact", "mine"])
 def test_a_method_of_the_config_is_a_target_without_touching_a_rule(twin, method):
     config = smoke_config()

@@ -12,7 +12,6 @@ from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
 from retort.config.schema.models import DitFineTuning
 from retort.data.classes import contents_stamp
-from retort.data.imagenet import FULL
 
 
 class Plan(Compositions):
@@ -51,7 +50,7 @@ class Plan(Compositions):
         if self.dataset.classes or self.dataset.max_per_class:
             return None
         kind = self.dataset.kind
-        return self.dataset.subset or FULL if kind == "imagenet" else kind
+        return self.dataset.subset or "imagenet1k" if kind == "imagenet" else kind
 
     # ------------------------------------------------------------ shards
 
