@@ -63,6 +63,9 @@ bench: env
 	python bench/planning.py
 	python bench/stages.py
 	python bench/sharing.py
+	python bench/students.py
+	python bench/labels.py
+	python bench/backbones.py
 
 schema: env
 	python -m retort.config.export_schema workflow/schemas/config.schema.json

@@ -27,6 +27,7 @@ def student(method: str, last: float, ipc: str = "1", protocol: str = "hard", ar
         "protocol": protocol,
         "student": arch,
         "seed": 0,
+        "teacher_arch": "resnet18" if protocol == "soft" else None,
         "last": {"top1": last, "top5": last + 0.1, "per_class": [last]},
         "best": {"top1": last + 0.02, "top5": last + 0.1, "step": 1},
     } | changes
@@ -138,14 +139,12 @@ def test_the_table_reads_back_as_it_was_computed(tmp_path):
     computed = accuracy_table(STUDENTS, ["random"], ["full"], WANTED)
     pd.testing.assert_frame_equal(table[computed.columns], computed, atol=0.005, rtol=0, check_dtype=False)
     assert list(table.columns.difference(computed.columns)) == [
-        "gap_to_unguided",
-        "protocol_id",
-        "reported",
-        "reported_by",
+        *("gap_to_unguided", "labelled_by", "protocol_id", "reported", "reported_by")
     ]
+    assert table.loc[table["protocol"] == "soft", "labelled_by"].tolist() == ["resnet18"]
     text = (tmp_path / "table.csv").read_text()
     assert "nan" not in text
-    assert "toy,d3hr,5,hard,hard-10,resnet8,1,2,80.00,,82.00,,90.00,,5.00,,5.00,-12.00,77.70,D3HR" in text.splitlines()
+    assert "toy,d3hr,5,hard,hard-10,,resnet8,1,2,80.00,,82.00,,90.00,,5.00,,5.00,-12.00,77.70,D3HR" in text.splitlines()
 
 
 def test_the_markdown_twin_has_the_same_rows_and_says_what_best_is(tmp_path):

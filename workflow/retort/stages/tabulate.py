@@ -31,9 +31,13 @@ def tabulate_accuracy(
     seeds it should have; `protocols` gives the id of each; `reported` has the published top-1 of some rows, and its
     source. The same rows as CSV, Markdown and LaTeX.
     """
-    table = accuracy_table([read_json(path) for path in students], random, full, wanted)
+    records = [read_json(path) for path in students]
+    table = accuracy_table(records, random, full, wanted)
     table.insert(table.columns.get_loc("gap_to_full"), "gap_to_unguided", gap_to_unguided(table, unguided))
     table.insert(table.columns.get_loc("protocol") + 1, "protocol_id", table["protocol"].map(protocols))
+    teachers = {tuple(record[key] for key in CELL): record["teacher_arch"] for record in records}
+    cells = table[CELL].itertuples(index=False, name=None)
+    table.insert(table.columns.get_loc("protocol_id") + 1, "labelled_by", [teachers[cell] for cell in cells])
     table = with_reported(table, reported)
     with whole_file(csv) as scratch:
         p_values = table["p_random"].map("{:.4f}".format, na_action="ignore")
