@@ -44,6 +44,29 @@ use rule tabulate_accuracy as tabulate_method with:
         BENCHMARKS / "tabulate_method" / "{method}.tsv"
 
 
+rule tabulate_classes:
+    input:
+        students=students_of(),
+        classes=CLASSES,
+    output:
+        csv=report(
+            RESULTS / "per_class.csv",
+            caption=CAPTIONS / "per_class.rst",
+            category="Accuracy",
+            labels={"what": "class by class"},
+        ),
+    log:
+        LOGS / "tabulate_classes.log",
+    benchmark:
+        BENCHMARKS / "tabulate_classes" / "all.tsv"
+    conda:
+        "../envs/retort.yaml"
+    params:
+        code=code_of("tabulate_classes"),
+    script:
+        "../workflow/scripts/tabulate_classes.py"
+
+
 rule tabulate_scores:
     input:
         students=students_of(),
@@ -131,5 +154,6 @@ rule tables:
     input:
         rules.tabulate_accuracy.output,
         rules.tabulate_scores.output,
+        rules.tabulate_classes.output,
         rules.tabulate_models.output,
         rules.tabulate_costs.output,

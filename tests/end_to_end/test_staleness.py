@@ -7,7 +7,14 @@ from .workspace import Workspace, smoke_config
 # Counts follow configs/smoke.yaml: one shard; sets random/dit/d3hr/full at 2 (full: all) images per class by both
 # protocols, by hard labels every other method at 1, d3hr at 1, and coda/coda-real/ddps at 2. d3hr-cao2 at 1 image takes
 # the two images of d3hr as its pool, and they share their starts; d3hr-coda at 1 shares its start with d3hr.
-TABLES = {"tabulate_accuracy": 1, "tabulate_scores": 1, "tabulate_costs": 1, "draw_accuracy": 1, "all": 1}
+TABLES = {
+    "tabulate_accuracy": 1,
+    "tabulate_scores": 1,
+    "tabulate_classes": 1,
+    "tabulate_costs": 1,
+    "draw_accuracy": 1,
+    "all": 1,
+}
 
 
 def sets(count, **before):
