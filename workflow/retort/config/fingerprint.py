@@ -18,10 +18,10 @@ def fingerprint(script: Path, root: Path = PACKAGE_ROOT) -> str:
 
     Imports inside functions count too. Raises FileNotFoundError when there is no such script.
     """
-    digest = hashlib.sha256(ast.dump(_bare_tree(script)).encode())
+    digest = hashlib.sha256(_bare_code(script))
     for name in sorted(reachable(script, root)):
         digest.update(name.encode())
-        digest.update(ast.dump(_bare_tree(_source_of(name, root))).encode())
+        digest.update(_bare_code(_source_of(name, root)))
     return digest.hexdigest()[:12]
 
 
@@ -69,12 +69,12 @@ def _absolute(node: ast.ImportFrom, importer: str, source: Path) -> str:
 
 
 @cache
-def _bare_tree(source: Path) -> ast.Module:
-    """The syntax tree without docstrings; comments and layout are not in it anyway."""
+def _bare_code(source: Path) -> bytes:
+    """The syntax tree, as text, without docstrings; comments and layout are not in it anyway."""
     tree = ast.parse(source.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
                 node.body = node.body[1:] or [ast.Pass()]
-    return tree
+    return ast.dump(tree).encode()
