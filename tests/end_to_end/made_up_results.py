@@ -68,6 +68,7 @@ def _students(folder: Path, plan: Plan, classes: int) -> list[str]:
         per_class = np.diag(confusion) / TESTED
         top1 = per_class.mean()
         measured = {
+            "teacher_arch": None,
             "last": {"top1": top1, "top5": min(1, top1 + 0.1), "per_class": per_class.tolist()}
             | {"confusion": confusion.tolist()},
             "best": {"top1": min(1, top1 + 0.01), "top5": min(1, top1 + 0.1), "step": 10},

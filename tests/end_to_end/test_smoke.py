@@ -121,7 +121,8 @@ def test_a_set_is_exported_and_its_quality_measured_when_asked_for(twin):
     config["quality"] = {"teacher": "resnet", "measures": ["density-coverage"]}
     twin.configure(config)
     measured = "results/smoke/quality/d3hr-ipc2-by-resnet.json"
-    twin.run("--cores", "2", "--", "results/smoke/exports/d3hr-ipc2/README.md", measured)
+    exported = [f"results/smoke/exports/d3hr-ipc2/{name}" for name in ("train.parquet", "README.md")]
+    twin.run("--cores", "2", "--", *exported, measured)
     rows = pd.read_parquet(twin.results("smoke", "exports", "d3hr-ipc2", "train.parquet"))
     assert rows["label"].tolist() == [0, 0, 1, 1]
     assert {len(logits) for logits in rows["logits"]} == {2}
