@@ -1,9 +1,8 @@
 """Rule report_page."""
 
-from pathlib import Path
-
 from retort.stages.job import job
 from retort.stages.report.page import write_report
+from retort.stages.tabulate import student_files
 
 with job(snakemake):
     write_report(
@@ -16,7 +15,7 @@ with job(snakemake):
         quality=next(iter(snakemake.input.get("quality", [])), None),
         manifest=snakemake.input.manifest,
         class_table=snakemake.input.classes,
-        students=[file for folder in snakemake.input.students for file in sorted(Path(folder).glob("*.json"))],
+        students=student_files(snakemake.input.students),
         sets=snakemake.input.sets,
         origins=snakemake.input.origins,
         gallery=snakemake.input.gallery,

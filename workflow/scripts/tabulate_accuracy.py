@@ -1,13 +1,11 @@
 """Rules tabulate_accuracy and tabulate_method."""
 
-from pathlib import Path
-
 from retort.stages.job import job
-from retort.stages.tabulate import tabulate_accuracy
+from retort.stages.tabulate import student_files, tabulate_accuracy
 
 with job(snakemake):
     tabulate_accuracy(
-        [file for folder in snakemake.input.students for file in sorted(Path(folder).glob("*.json"))],
+        student_files(snakemake.input.students),
         snakemake.output.csv,
         snakemake.output.markdown,
         snakemake.output.latex,

@@ -1,13 +1,12 @@
 """Rule tabulate_classes."""
 
-from pathlib import Path
-
 from retort.stages.job import job
 from retort.stages.per_class import tabulate_classes
+from retort.stages.tabulate import student_files
 
 with job(snakemake):
     tabulate_classes(
-        [file for folder in snakemake.input.students for file in sorted(Path(folder).glob("*.json"))],
+        student_files(snakemake.input.students),
         snakemake.input.classes,
         snakemake.output.csv,
     )

@@ -1,13 +1,12 @@
 """Rule tabulate_scores."""
 
-from pathlib import Path
-
 from retort.stages.job import job
 from retort.stages.score import tabulate_scores
+from retort.stages.tabulate import student_files
 
 with job(snakemake):
     tabulate_scores(
-        [file for folder in snakemake.input.students for file in sorted(Path(folder).glob("*.json"))],
+        student_files(snakemake.input.students),
         snakemake.output.csv,
         random=snakemake.params.random,
         full=snakemake.params.full,

@@ -1,6 +1,7 @@
 """The tables that users read: accuracy, and the quality of the models in between."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 from scipy.stats import ttest_rel
@@ -9,6 +10,11 @@ from retort.data.files import read_json, whole_file
 
 CELL = ["dataset", "method", "ipc", "protocol", "student"]
 MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_last": ("last", "top5")}
+
+
+def student_files(folders: Sequence[str]) -> list[Path]:
+    """The records of all students in these folders, one JSON a seed, in the order of the folders."""
+    return [file for folder in folders for file in sorted(Path(folder).glob("*.json"))]
 
 
 def tabulate_accuracy(
