@@ -15,21 +15,23 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
+unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
 .PHONY: env demo report test lint parity bench schema lock clean clean-results
 
 env: $(VENV)/.ready
 
 # uv, because it takes torch and torchvision from one place: pip may pair a local CPU torch with a CUDA torchvision.
-# CPU builds need none of the CUDA packages, so those pins are left out for them.
+# CPU builds need none of the CUDA packages, so those pins are left out for them. Compiled once, because every job is a
+# process of its own: importing what a sampling job needs takes twice as long from source.
 $(VENV)/.ready: envs/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 ifeq ($(TORCH_BACKEND),cpu)
 	grep -vE '^(nvidia-|cuda-|triton)' envs/requirements.txt > $(VENV)/requirements-cpu.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend cpu -r $(VENV)/requirements-cpu.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --torch-backend cpu -r $(VENV)/requirements-cpu.txt
 else
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r envs/requirements.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r envs/requirements.txt
 endif
 	touch $@
 

@@ -20,6 +20,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/lookups/needs.smk"
 include: "rules/lookups/data.smk"
 include: "rules/lookups/fetch.smk"
 include: "rules/lookups/models.smk"
@@ -52,6 +53,7 @@ include: "rules/figures.smk"
 include: "rules/quality.smk"
 include: "rules/report.smk"
 include: "rules/export.smk"
+include: "rules/cluster.smk"
 
 
 rule all:

@@ -18,7 +18,8 @@ os.environ.setdefault("TQDM_MININTERVAL", "3")  # seconds between two lines of p
 os.environ.update(HF_HUB_OFFLINE="1")
 
 from retort.config.about import about
-from retort.config.fingerprint import fingerprint
+from retort.config.cluster import watch_by_squeue_without_accounting
+from retort.config.fingerprint import fingerprints
 from retort.config.jobs import full_size, shared_jobs
 from retort.config.load import load_config
 from retort.config.plan import Plan
@@ -86,10 +87,12 @@ def path_of(output, **wildcards):
     return str(output).format(**wildcards)
 
 
-@cache
+CODES = fingerprints(LIBRARY.glob("scripts/*.py"), memory=Path(".snakemake", "fingerprints.json"))
+
+
 def code_of(script):
     """The fingerprint of all library code that a script can reach: an edit there, and only there, reruns its rule."""
-    return fingerprint(LIBRARY / "scripts" / f"{script}.py")
+    return CODES[script]
 
 
 def shard_class_ids(wildcards):

@@ -12,6 +12,9 @@ if plan.dataset.written_out:
         priority: LONG_CHAIN
         conda:
             "../envs/retort.yaml"
+        resources:
+            mem_mb=memory(8),
+            runtime=minutes(120),
         params:
             code=code_of("export_images"),
             classes=plan.classes,
@@ -36,6 +39,9 @@ rule build_manifest:
     conda:
         "../envs/retort.yaml"
     threads: 2
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(240),
     params:
         code=code_of("build_manifest"),
         dataset=plan.dataset.name,
@@ -60,6 +66,9 @@ rule decode_split:
     conda:
         "../envs/retort.yaml"
     threads: 2
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(240),
     params:
         code=code_of("decode_split"),
         side=plan.dataset.resolution,

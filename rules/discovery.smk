@@ -13,6 +13,9 @@ rule embed_classes:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(12),
+        runtime=minutes(30, per_class=5),
     params:
         code=code_of("embed_classes"),
         dataset=plan.dataset.name,
@@ -36,6 +39,9 @@ rule cluster_classes:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30, per_class=1),
     params:
         code=code_of("cluster_classes"),
         classes=shard_class_ids,
@@ -58,6 +64,9 @@ rule choose_representatives:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30, per_class=1),
     params:
         code=code_of("choose_representatives"),
         dataset=plan.dataset.name,

@@ -19,6 +19,9 @@ rule generate_images:
     conda:
         "../envs/retort.yaml"
     resources:
+        gpu=1,
+        mem_mb=memory(model_memory),
+        runtime=minutes(30, per_image=0.5),
         batch=16,
         run=model_run,
     params:
@@ -50,6 +53,10 @@ rule choose_from_pool:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(60),
     params:
         code=code_of("choose_from_pool"),
         dataset=plan.dataset.name,
@@ -79,6 +86,9 @@ rule refine_latents:
     conda:
         "../envs/retort.yaml"
     resources:
+        gpu=1,
+        mem_mb=memory(model_memory),
+        runtime=minutes(30, per_image=1),
         batch=16,
         run=model_run,
     params:
@@ -108,6 +118,9 @@ rule select_images:
         method=one_of(plan.methods_that("select_images")),
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("select_images"),
         dataset=plan.dataset.name,
@@ -132,6 +145,9 @@ rule select_by_features:
         method=one_of(plan.methods_that("select_by_features")),
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(30, per_class=1),
     params:
         code=code_of("select_by_features"),
         dataset=plan.dataset.name,
@@ -156,6 +172,9 @@ rule write_set:
     conda:
         "../envs/retort.yaml"
     threads: READERS
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(120),
     params:
         code=code_of("write_set"),
         side=plan.dataset.resolution,

@@ -18,6 +18,10 @@ rule export_set:
         ipc=r"\d+",
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(set_memory),
+        runtime=minutes(120),
     params:
         code=code_of("export_set"),
         about=export_about,
@@ -42,6 +46,9 @@ rule write_card:
         ipc=r"\d+",
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("write_card"),
         about=card_about,

@@ -20,6 +20,9 @@ rule draw_contact_sheet:
         BENCHMARKS / "draw_contact_sheet" / "{method}" / "ipc{ipc}.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("draw_contact_sheet"),
         classes=MOST_CLASSES,
@@ -46,6 +49,9 @@ rule draw_gallery:
         BENCHMARKS / "draw_gallery" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("draw_gallery"),
         classes=MOST_CLASSES,
@@ -74,6 +80,9 @@ rule draw_classes:
         BENCHMARKS / "draw_classes" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("draw_classes"),
         classes=MOST_CLASSES,
@@ -101,6 +110,9 @@ rule draw_discovery:
         BENCHMARKS / "draw_discovery" / "{discovery}" / "n{number}.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("draw_discovery"),
         classes=MOST_CLASSES,
@@ -129,6 +141,9 @@ rule draw_typicality:
         method=one_of(plan.methods_that("score_windows")),
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("draw_typicality"),
         classes=MOST_CLASSES,
@@ -158,6 +173,9 @@ rule draw_refinement:
         method=one_of(plan.methods_that("refine_latents")),
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("draw_refinement"),
         classes=MOST_CLASSES,
@@ -181,6 +199,9 @@ rule draw_accuracy:
         BENCHMARKS / "draw_accuracy" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("draw_accuracy"),
         full=plan.methods_that_select("all"),

@@ -18,6 +18,9 @@ rule invert_latents:
     conda:
         "../envs/retort.yaml"
     resources:
+        gpu=1,
+        mem_mb=memory(model_memory),
+        runtime=minutes(30, per_class=15),
         batch=128,
         run=model_run,
     params:
@@ -42,6 +45,10 @@ rule choose_starts:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(16),
+        runtime=minutes(120),
     params:
         code=code_of("choose_starts"),
         dataset=plan.dataset.name,

@@ -15,6 +15,10 @@ rule relabel_set:
         BENCHMARKS / "relabel_set" / "{method}" / "ipc{ipc}" / "{protocol}.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(set_memory),
+        runtime=minutes(240),
     params:
         code=code_of("relabel_set"),
         dataset=plan.dataset.name,

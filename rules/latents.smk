@@ -16,6 +16,9 @@ rule encode_latents:
         "../envs/retort.yaml"
     threads: READERS
     resources:
+        gpu=1,
+        mem_mb=memory(encoder_memory),
+        runtime=minutes(30, per_class=5),
         batch=64,
         run=encoder_run,
     params:
@@ -44,6 +47,10 @@ rule describe_images:
     conda:
         "../envs/retort.yaml"
     threads: READERS
+    resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(30, per_class=1),
     params:
         code=code_of("describe_images"),
         side=plan.dataset.resolution,

@@ -16,6 +16,10 @@ rule train_vae:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(720),
     params:
         code=code_of("train_vae"),
         settings=vae_training,
@@ -43,6 +47,9 @@ rule train_dit:
     conda:
         "../envs/retort.yaml"
     resources:
+        gpu=1,
+        mem_mb=memory(training_memory),
+        runtime=minutes(1440),
         micro_batch=0,
         recompute=0,
     params:
@@ -71,6 +78,9 @@ rule judge_model:
     conda:
         "../envs/retort.yaml"
     resources:
+        gpu=1,
+        mem_mb=memory(model_memory),
+        runtime=minutes(120),
         batch=64,
         run=model_run,
     params:

@@ -18,6 +18,9 @@ rule score_typicality:
     conda:
         "../envs/retort.yaml"
     resources:
+        gpu=1,
+        mem_mb=memory(model_memory),
+        runtime=minutes(30, per_class=60),
         batch=64,
         run=model_run,
     params:
@@ -48,6 +51,10 @@ rule score_crops:
     conda:
         "../envs/retort.yaml"
     threads: 2
+    resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(30, per_class=2),
     params:
         code=code_of("score_crops"),
         dataset=plan.dataset.name,
@@ -74,6 +81,9 @@ rule score_windows:
     priority: LONG_CHAIN
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30, per_class=1),
     params:
         code=code_of("score_windows"),
         classes=shard_class_ids,
@@ -101,6 +111,9 @@ rule rank_patches:
         "../envs/retort.yaml"
     threads: 2
     resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(30, per_class=2),
         batch=64,
         run=clustering_run,
     params:
@@ -131,6 +144,9 @@ rule compose_mosaics:
     conda:
         "../envs/retort.yaml"
     threads: 2
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(60),
     params:
         code=code_of("compose_mosaics"),
         side=plan.dataset.resolution,

@@ -18,6 +18,10 @@ rule measure_quality:
     conda:
         "../envs/retort.yaml"
     threads: READERS
+    resources:
+        gpu=1,
+        mem_mb=memory(set_memory),
+        runtime=minutes(120),
     params:
         code=code_of("measure_quality"),
         dataset=plan.dataset.name,
@@ -45,6 +49,9 @@ rule tabulate_quality:
         BENCHMARKS / "tabulate_quality" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("tabulate_quality"),
     script:

@@ -26,6 +26,9 @@ rule report_page:
         BENCHMARKS / "report_page" / "page.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(60),
     params:
         code=code_of("report_page"),
         about=report_about,

@@ -16,6 +16,10 @@ rule train_students:
         BENCHMARKS / "train_students" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(set_memory),
+        runtime=minutes(720),
     params:
         code=code_of("train_students"),
         dataset=plan.dataset.name,

@@ -19,6 +19,9 @@ rule tabulate_accuracy:
         BENCHMARKS / "tabulate_accuracy" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("tabulate_accuracy"),
         random=plan.methods_that_select("random"),
@@ -61,6 +64,9 @@ rule tabulate_classes:
         BENCHMARKS / "tabulate_classes" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("tabulate_classes"),
     script:
@@ -83,6 +89,9 @@ rule tabulate_scores:
         BENCHMARKS / "tabulate_scores" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("tabulate_scores"),
         random=plan.methods_that_select("random"),
@@ -111,6 +120,9 @@ rule tabulate_models:
         BENCHMARKS / "tabulate_models" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("tabulate_models"),
     script:
@@ -141,6 +153,9 @@ rule tabulate_costs:
         BENCHMARKS / "tabulate_costs" / "all.tsv"
     conda:
         "../envs/retort.yaml"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
     params:
         code=code_of("tabulate_costs"),
         jobs=cost_jobs,

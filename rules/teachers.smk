@@ -20,6 +20,10 @@ rule train_teacher:
         teacher=one_of(plan.teacher_names(trained=True)),
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(720),
     params:
         code=code_of("train_teacher"),
         teacher=teacher_settings,
@@ -63,6 +67,10 @@ rule adopt_teacher:
         teacher=one_of(plan.teacher_names(trained=False)),
     conda:
         "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(120),
     params:
         code=code_of("adopt_teacher"),
         expect=adopted_expectation,

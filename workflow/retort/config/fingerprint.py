@@ -7,10 +7,47 @@ edit of a comment or a docstring reruns nothing.
 
 import ast
 import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+
+
+class Parsed(NamedTuple):
+    """What counts of a module: the hash of its bare code, and every name that it may import from a package."""
+
+    code: str
+    imports: tuple[str, ...]
+
+
+# Parsing two hundred files takes two seconds at every start of Snakemake, and a cluster starts it twice a job.
+_parsed: dict[str, Parsed] = {}  # by the hash of a module's name and content
+
+
+def fingerprints(scripts: Iterable[Path], memory: Path | None = None) -> dict[str, str]:
+    """Script name without its ending -> fingerprint.
+
+    memory: a file in which what was parsed is kept for the next time, by content; where it cannot be read or written,
+    this takes longer.
+    """
+    with suppress(OSError, ValueError, TypeError):
+        _parsed.update(
+            {key: Parsed(code, tuple(names)) for key, (code, names) in json.loads(memory.read_text()).items()}
+        )
+    known = len(_parsed)
+    found = {script.stem: fingerprint(script) for script in scripts}
+    if memory and len(_parsed) > known:
+        with suppress(OSError):
+            memory.parent.mkdir(exist_ok=True)
+            scratch = memory.with_suffix(f".{os.getpid()}")
+            scratch.write_text(json.dumps(_parsed))
+            scratch.replace(memory)
+    return found
 
 
 def fingerprint(script: Path, root: Path = PACKAGE_ROOT) -> str:
@@ -18,10 +55,9 @@ def fingerprint(script: Path, root: Path = PACKAGE_ROOT) -> str:
 
     Imports inside functions count too. Raises FileNotFoundError when there is no such script.
     """
-    digest = hashlib.sha256(_bare_code(script))
+    digest = hashlib.sha256(_read(script, "__main__").code.encode())
     for name in sorted(reachable(script, root)):
-        digest.update(name.encode())
-        digest.update(_bare_code(_source_of(name, root)))
+        digest.update(f"{name} {_read(_source_of(name, root), name).code}".encode())
     return digest.hexdigest()[:12]
 
 
@@ -48,16 +84,32 @@ def _source_of(name: str, root: Path) -> Path | None:
 @cache
 def _imports(source: Path, name: str, root: Path) -> frozenset[str]:
     """Modules of the package that `source`, known as `name`, imports; importing a.b.c also runs a and a.b."""
+    found = set(_read(source, name).imports)
+    parents = {".".join(m.split(".")[:i]) for m in found for i in range(1, m.count(".") + 1)}
+    return frozenset(m for m in found | parents if _source_of(m, root) is not None)
+
+
+@cache
+def _read(source: Path, name: str) -> Parsed:
+    content = source.read_bytes()
+    key = hashlib.sha256(f"{name} {source.name} ".encode() + content).hexdigest()
+    if key not in _parsed:
+        tree = ast.parse(content)
+        names = tuple(sorted(_imported_names(tree, name, source)))
+        _parsed[key] = Parsed(hashlib.sha256(_bare_code(tree)).hexdigest(), names)
+    return _parsed[key]
+
+
+def _imported_names(tree: ast.Module, name: str, source: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(source.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, name, source)
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)
-    parents = {".".join(m.split(".")[:i]) for m in found for i in range(1, m.count(".") + 1)}
-    return frozenset(m for m in found | parents if _source_of(m, root) is not None)
+    return found
 
 
 def _absolute(node: ast.ImportFrom, importer: str, source: Path) -> str:
@@ -68,10 +120,8 @@ def _absolute(node: ast.ImportFrom, importer: str, source: Path) -> str:
     return ".".join([*anchor, node.module] if node.module else anchor)
 
 
-@cache
-def _bare_code(source: Path) -> bytes:
-    """The syntax tree, as text, without docstrings; comments and layout are not in it anyway."""
-    tree = ast.parse(source.read_text())
+def _bare_code(tree: ast.Module) -> bytes:
+    """The syntax tree, as text, without docstrings, which are taken out of it; comments and layout are not in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None

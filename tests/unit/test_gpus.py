@@ -1,0 +1,84 @@
+"""Jobs side by side on one machine each see a GPU of their own."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from retort.config.gpus import HIDDEN_BY, own_gpu, visible_gpus
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch, tmp_path):
+    """Three GPUs, no cluster, and locks that no other test sees."""
+    monkeypatch.setenv(HIDDEN_BY, "0,1,GPU-5f")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return monkeypatch
+
+
+JOB = (
+    "import os, sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+    "from retort.config.gpus import own_gpu\n"
+    "with own_gpu(True):\n"
+    "    print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+def start(folder) -> tuple[subprocess.Popen, list[str]]:
+    """A job in a process of its own, which ends when its standard input does; and the words of its first line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", JOB, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    return process, process.stdout.readline().split()
+
+
+def test_processes_side_by_side_see_different_gpus_and_a_killed_one_gives_its_own_back(tmp_path):
+    jobs = [start(str(tmp_path)) for _ in range(3)]
+    assert [words for _, words in jobs] == [["0"], ["1"], ["GPU-5f"]]
+    jobs[1][0].kill()
+    jobs[1][0].wait()
+    jobs.append(start(str(tmp_path)))
+    assert jobs[-1][1] == ["1"]
+    for process, _ in jobs:
+        process.communicate()
+
+
+def test_a_fourth_job_shares_and_says_how_to_avoid_it(capsys):
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(own_gpu(True))
+            os.environ[HIDDEN_BY] = "0,1,GPU-5f"  # another process would see all of them
+        with own_gpu(True):
+            assert os.environ[HIDDEN_BY] == "0"
+    assert "--resources gpu=3" in capsys.readouterr().out
+
+
+def test_the_environment_is_as_before_after_the_job():
+    with own_gpu(True):
+        assert os.environ[HIDDEN_BY] == "0"
+    assert os.environ[HIDDEN_BY] == "0,1,GPU-5f"
+
+
+@pytest.mark.parametrize("case", ["wants none", "sees one", "sees none", "in a job of SLURM"])
+def test_nothing_is_hidden_where_nothing_is_to_be_shared_out(machine, case):
+    if case in ("sees one", "sees none"):
+        machine.setenv(HIDDEN_BY, "7" if case == "sees one" else "")
+    if case == "in a job of SLURM":
+        machine.setenv("SLURM_JOB_ID", "12")
+    before = os.environ[HIDDEN_BY]
+    with own_gpu(case != "wants none"):
+        assert os.environ[HIDDEN_BY] == before
+
+
+def test_without_a_list_the_driver_is_asked(machine, tmp_path):
+    machine.delenv(HIDDEN_BY)
+    machine.setenv("PATH", str(tmp_path))
+    assert visible_gpus(os.environ) == []
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho GPU-a1\necho GPU-b2\n")
+    driver.chmod(0o755)
+    assert visible_gpus(os.environ) == ["GPU-a1", "GPU-b2"]
