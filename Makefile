@@ -1,7 +1,9 @@
 # The everyday commands. Everything is installed into .venv; nothing needs root, an account or a download of weights.
 #
 #   make demo                       set up, then the default config: digits, on two cores (CORES=8 for more)
-#   make test                       set up, lint, and run every test
+#   make test                       set up, lint, and run every test that needs neither root nor SLURM
+#   make survive                    the others: faults in every stage, and a SLURM on this machine (as root, with
+#                                   Debian's slurm-wlm and munge); make test EVERYTHING=1 runs both
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
 #   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones
 
@@ -17,7 +19,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
-.PHONY: env demo report test lint parity bench schema lock clean clean-results
+.PHONY: env demo report test survive lint parity bench schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -46,7 +48,10 @@ report: env
 	@echo "results/report.html"
 
 test: env lint
-	pytest
+	pytest $(if $(EVERYTHING),-m "")
+
+survive: env
+	pytest -m survive
 
 lint: env
 	ruff check .

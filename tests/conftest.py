@@ -1,8 +1,10 @@
-"""Reference numbers for the parity tests, from a folder that the command line may name."""
+"""What several folders of tests share: reference numbers, the finished smoke run, and counts said at the end."""
 
 import json
 import os
 import re
+import time
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,8 @@ from torch import Tensor
 
 from retort.models.codec import Codec
 from retort.models.dit import DiT
+
+from .end_to_end.workspace import Workspace, smoke_config
 
 # Tests compare numbers to the last digits, on the CPU, on every machine.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -95,3 +99,36 @@ def last_bit_fixture():
 def parity(request):
     """parity(name): the reference numbers of one folder."""
     return lambda name: ReferenceCase(request.config.getoption("--parity-fixtures") / name)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Workspace:
+    """The smoke config, run to the end on two cores. Tests must not change it; `twin` makes a copy to change."""
+    workspace = Workspace.fresh(tmp_path_factory.mktemp("smoke") / "first", smoke_config())
+    began = time.perf_counter()
+    workspace.run("--cores", "2")
+    print(f"smoke config from nothing: {time.perf_counter() - began:.0f} s")
+    return workspace
+
+
+@pytest.fixture
+def twin(finished, tmp_path) -> Workspace:
+    return finished.twin(tmp_path / "twin")
+
+
+COUNTED = pytest.StashKey[Counter]()
+
+
+@pytest.fixture
+def count(request):
+    """count(what, number): add to what is said at the end of the tests; called when it has been checked."""
+
+    def add(what: str, number: int = 1) -> None:
+        request.config.stash.setdefault(COUNTED, Counter())[what] += number
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for what, number in config.stash.get(COUNTED, Counter()).items():
+        terminalreporter.write_line(f"{what}: {number}")

@@ -8,15 +8,16 @@ import time
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
-from .workspace import Workspace, environment
+from .workspace import Workspace, environment, smoke_config
 
 SETS = [f"results/smoke/distilled/{name}" for name in ("random/ipc2", "dit/ipc2", "d3hr/ipc1", "d3hr/ipc2")]
 OTHERS = ("herding", "kmeans", "rded", "cao2", "coda", "coda-real", "ddps")
 ALL_SETS = SETS + [f"results/smoke/distilled/{name}/ipc1" for name in OTHERS]
 
-
+CHAINS = ["d3hr", "cao2", "coda", "ddps"]  # between them every stage that works by shards, but for two of baselines
 ROUNDED = ["score", "confidence", "loss_before", "loss_after"]  # columns that batches may round differently
 
 
@@ -37,13 +38,40 @@ def test_shards_do_not_matter(finished, twin):
     assert sets_of(twin, ALL_SETS) == sets_of(finished, ALL_SETS)
 
 
-def test_batches_and_cores_change_rounding_at_most(finished, twin):
+def test_the_order_of_jobs_does_not_matter(finished, tmp_path):
+    """From nothing, with what the long chain does last and everything else first."""
+    workspace = Workspace.fresh(tmp_path / "other-way-round", finished.config)
+    workspace.edit("rules/common.smk", "LONG_CHAIN = 10\n", "LONG_CHAIN = -10\n")
+    workspace.run("--cores", "2")
+    assert workspace.contents() == finished.contents()
+
+
+@pytest.mark.survive
+def test_one_three_or_seven_shards_make_the_same_sets(tmp_path, count):
+    config = smoke_config()
+    config["dataset"] |= {"classes": list("0123456"), "shard_classes": 7}
+    config["runs"] = [{"methods": CHAINS, "ipc": [1], "protocols": ["hard"], "students": ["resnet8"], "seeds": 1}]
+    sets = [f"results/smoke/distilled/{name}/ipc1" for name in CHAINS]
+    whole = Workspace.fresh(tmp_path / "one", config)
+    whole.run("--cores", "2", *sets)
+    for shards, classes in ((3, 3), (7, 1)):
+        split = whole.twin(tmp_path / f"{shards}-shards")
+        split.configure(config | {"dataset": config["dataset"] | {"shard_classes": classes}})
+        planned = split.planned(*sets)
+        assert planned["encode_latents"] == planned["invert_latents"] == planned["score_typicality"] == shards
+        split.run("--cores", "2", *sets)
+        assert sets_of(split, sets) == sets_of(whole, sets)
+        count("distilled sets equal across shards", len(sets))
+
+
+@pytest.mark.parametrize(("batch", "cores"), [(1, 1), (8, 2)])
+def test_batches_and_cores_change_rounding_at_most(finished, twin, batch, cores):
     rules = ("encode_latents", "invert_latents", "generate_images", "refine_latents", "score_typicality")
-    batches = [f"{rule}:batch=1" for rule in rules]
+    batches = [f"{rule}:batch={batch}" for rule in rules]
     names = [
         f"results/smoke/distilled/{name}" for name in ("dit/ipc2", "d3hr/ipc1", "cao2/ipc1", "coda/ipc1", "ddps/ipc1")
     ]
-    twin.run("--cores", "1", "--set-resources", *batches, "--forcerun", "encode_latents", "--", *names)
+    twin.run("--cores", str(cores), "--set-resources", *batches, "--forcerun", "encode_latents", "--", *names)
     differing = places = 0
     for name in names:
         ours, theirs = (w.folder / name for w in (finished, twin))

@@ -1,6 +1,7 @@
 """A copy of the workflow in a folder of its own, run as a user would run it."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,9 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "workflow", "profiles", "envs", "config.yaml", "configs")
+
+MEASURED = {"costs.csv", "jobs.csv", "report.html", ".snakemake_timestamp"}  # files with times and memory in them
+UNEQUAL = {"README.md", "slurm-logs"}  # in results/: not made by a run, or of one executor alone
 
 
 class Workspace:
@@ -84,6 +88,19 @@ class Workspace:
         files = [p for p in sorted(root.rglob("*")) if p.suffix in (".png", ".csv")]
         assert files, f"nothing below {root}"
         return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+    def contents(self) -> dict[str, str]:
+        """Relative path -> SHA-256 of everything that two equal runs have in common: all but times and memory."""
+        root, found = self.results(), {}
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            name = path.relative_to(root)
+            if name.parts[1:2] in (("logs",), ("benchmarks",)) or name.name in MEASURED or name.parts[0] in UNEQUAL:
+                continue
+            content = path.read_bytes()
+            if "students" in name.parts:
+                content = json.dumps(json.loads(content) | {"seconds": None}).encode()
+            found[str(name)] = hashlib.sha256(content).hexdigest()
+        return found
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,151 @@
+"""Every stage is killed, stopped, left without disk, robbed of its input while it works; the results are the same."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from ..end_to_end.workspace import Workspace, environment
+
+pytestmark = pytest.mark.survive
+
+TARGETS = ["all", "exports", "report_page"]
+ALONE = ("killed", "terminated", "full", "readonly")
+TOGETHER = cycle(["allkilled", "allterminated"])  # the whole run ends; and an input is gone when it goes on
+TRAININGS = ("train_vae/vae", "train_dit/dit", "train_teacher/resnet")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished, tmp_path_factory) -> Workspace:
+    """The smoke run with every stage there is: an encoder and a teacher from elsewhere, quality, exports, the page."""
+    workspace = finished.twin(tmp_path_factory.mktemp("undisturbed") / "workspace")
+    config, elsewhere = workspace.config, workspace.folder.parent / "elsewhere"
+    shutil.copytree(workspace.results("smoke", "models", "vae"), elsewhere / "vae")
+    shutil.copytree(workspace.results("smoke", "teachers", "resnet"), elsewhere / "resnet")
+    config["models"]["fetched"] = {"kind": "vae", "source": str(elsewhere / "vae")}
+    config["teachers"]["fetched"] = {"arch": "resnet8", "source": str(elsewhere / "resnet")}
+    config["methods"]["herding"] = {"select": {"coverage": "herding", "encoder": "fetched"}}
+    config["quality"] = {"teacher": "fetched", "measures": ["density-coverage"]}
+    workspace.configure(config)
+    workspace.run("--cores", "2", *TARGETS)
+    return workspace
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """An empty disk of its own under a folder."""
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def plant(workspace: Workspace, stages: list[str]) -> list[str]:
+    """Put the faults where `sabotage` finds them; their names."""
+    (workspace.folder / "faults" / "met").mkdir(parents=True)
+    shutil.copy(Path(__file__).with_name("sabotage.py"), workspace.folder / "workflow" / "sitecustomize.py")
+    planted = [f"{stage}.{n}.{kind}" for stage in stages for n, kind in enumerate([*ALONE, next(TOGETHER)])]
+    for name in planted:
+        (workspace.folder / "faults" / name).touch()
+    return planted
+
+
+def run_once(workspace: Workspace) -> tuple[int, str]:
+    """Exit status and output of a run in a process group of its own, so that a fault may kill all of it."""
+    command = workspace.command("--cores", "2", "--retries", "8", *TARGETS)
+    with open(workspace.folder / "output.txt", "w+") as output:
+        process = subprocess.Popen(
+            command, cwd=workspace.folder, env=environment(), stdout=output, stderr=output, start_new_session=True
+        )
+        status = process.wait(timeout=1500)
+        output.seek(0)
+        return status, output.read()
+
+
+def run_to_the_end(workspace: Workspace) -> int:
+    """Start again for as long as runs end early by a fault; how often that was."""
+    restarts, left = 0, len(list((workspace.folder / "faults").glob("*.*.*")))
+    while True:
+        status, output = run_once(workspace)
+        if status == 0:
+            return restarts
+        before, left = left, len(list((workspace.folder / "faults").glob("*.*.*")))
+        assert left < before, f"ended with {status} although no fault was met:\n{output[-6000:]}"
+        workspace.run("--unlock")
+        restarts += 1
+
+
+def in_group(leader: int) -> list[int]:
+    """Processes that are left of a process group."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(ProcessLookupError):  # it ended just now
+            if os.getpgid(int(folder.name)) == leader:
+                found.append(int(folder.name))
+    return found
+
+
+def test_every_stage_survives_every_fault(undisturbed, tmp_path, count):
+    workspace = Workspace.fresh(tmp_path / "sabotaged", undisturbed.config)
+    stages = sorted(p.name for p in undisturbed.results("smoke", "benchmarks").iterdir())
+    with small_disk(workspace.results(), "1G"):
+        planted = plant(workspace, stages)
+        restarts = run_to_the_end(workspace)
+        met = sorted(path.name for path in (workspace.folder / "faults" / "met").iterdir())
+        assert met == sorted(planted)
+        assert workspace.contents() == undisturbed.contents()
+        assert list(workspace.results().rglob("*.part")) == []
+        assert workspace.planned(*TARGETS) == {}
+        for training in TRAININGS:
+            log = workspace.results("smoke", "logs", f"{training}.log").read_text()
+            assert "resuming from step" in log, training
+    removed = (workspace.folder / "faults" / "removed.txt").read_text().splitlines()
+    count("faults injected and survived", len(met))
+    count("  stages that met them", len(stages))
+    count("  whole runs that ended early and went on", restarts)
+    count("  inputs removed under a running job", len(removed))
+
+
+def test_a_read_only_results_folder_is_said_and_harms_nothing(undisturbed, tmp_path, count):
+    workspace = undisturbed.twin(tmp_path / "twin")
+    before, folder = workspace.contents(), workspace.results()
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        output = workspace.run("--cores", "1", "--forcerun", "tabulate_accuracy", succeeds=False)
+        assert "Read-only file system" in output
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+    assert workspace.contents() == before
+    workspace.run("--cores", "2", *TARGETS)
+    assert workspace.contents() == before
+    count("faults injected and survived")
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_run_that_is_asked_to_stop_leaves_no_job_behind_and_goes_on(undisturbed, tmp_path, signal_sent, count):
+    workspace = undisturbed.twin(tmp_path / "twin")
+    before = workspace.contents()
+    shutil.rmtree(workspace.results("smoke", "models", "dit"))
+    process = subprocess.Popen(
+        workspace.command("--cores", "2", *TARGETS), cwd=workspace.folder, env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    checkpoint = workspace.results("smoke", "checkpoints", "dit.safetensors")
+    while not checkpoint.exists():
+        assert process.poll() is None, "the run ended without a checkpoint"
+    process.send_signal(signal_sent)
+    assert process.wait(timeout=120) != 0
+    assert in_group(process.pid) == []
+    workspace.run("--cores", "2", *TARGETS)
+    assert "resuming from step" in workspace.results("smoke", "logs", "train_dit", "dit.log").read_text()
+    assert workspace.contents() == before
+    count("faults injected and survived")

@@ -1,0 +1,118 @@
+"""The smoke config through a real SLURM on this machine, without an accounting database: the same results."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..end_to_end.workspace import Workspace, environment
+from .cluster import Cluster
+
+pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
+
+# Asked more often than on a cluster of others; everything else is the profile's.
+OFTEN = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, Cluster(Path(folder)) as running:
+        yield running
+
+
+def command(workspace: Workspace, profile: str, *arguments: str) -> list[str]:
+    return workspace.command("--profile", profile, *OFTEN, *arguments)
+
+
+def submit(cluster: Cluster, workspace: Workspace, *arguments: str, profile: str = "profiles/slurm") -> tuple[int, str]:
+    """Run snakemake with a profile on the cluster; its exit status and all that it printed."""
+    done = subprocess.run(
+        command(workspace, profile, *arguments), cwd=workspace.folder, env=environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2300,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def asked(job: dict[str, str]) -> dict[str, str]:
+    """What a job asked for: cpu, mem and so on."""
+    return dict(part.split("=") for part in job["Tres"].split(","))
+
+
+def test_a_cluster_makes_what_one_machine_makes(cluster, finished, tmp_path, count):
+    workspace = Workspace.fresh(tmp_path / "workspace", finished.config)
+    status, output = submit(cluster, workspace)
+    assert status == 0, output[-6000:]
+    assert workspace.contents() == finished.contents()
+    jobs = cluster.finished_jobs()
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
+    rules = int(re.search(r"^total +(\d+)$", output, re.MULTILINE)[1])
+    assert len(jobs) < 0.6 * rules, "small jobs did not travel together"
+    assert {asked(job)["cpu"] for job in jobs} >= {"1", "2"}
+    assert {asked(job)["mem"] for job in jobs} >= {"4000M", "6000M", "12000M"}
+    count("SLURM: jobs of rules, equal to a local run", rules)
+    count("SLURM: jobs submitted for them", len(jobs))
+
+
+def test_shards_are_submitted_as_an_array_by_the_profile_that_a_user_installed(
+    cluster, finished, tmp_path, monkeypatch, count
+):
+    """`--profile slurm`, as after the one-line install that the profile names."""
+    installed = tmp_path / "settings" / "snakemake" / "slurm"
+    installed.parent.mkdir(parents=True)
+    installed.symlink_to(finished.folder / "profiles" / "slurm")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    workspace = finished.twin(tmp_path / "twin")
+    workspace.configure(workspace.config | {"dataset": workspace.config["dataset"] | {"shard_classes": 1}})
+    latents = [f"results/smoke/latents/vae/{shard}.safetensors" for shard in ("0000", "0001")]
+    before = len(cluster.finished_jobs())
+    status, output = submit(cluster, workspace, "--", *latents, profile="slurm")
+    assert status == 0, output[-6000:]
+    assert "Submitted array job" in output
+    assert re.search(r"^ +resources: .*gpu=1", output, re.MULTILINE)
+    assert len(cluster.finished_jobs()) == before + len(latents)
+    count("SLURM: jobs of an array", len(latents))
+
+
+def test_a_failing_job_is_tried_again_with_more_memory_and_leads_to_its_cause(cluster, finished, tmp_path, count):
+    """By a site's own profile, which knows nothing of Retort."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "config.yaml").write_text("executor: slurm\njobs: 10\ndefault-resources: [slurm_partition=main]\n")
+    workspace = finished.twin(tmp_path / "twin")
+    workspace.edit("workflow/scripts/tabulate_classes.py", "with job(snakemake):", "with job(snakemake):\n    1 / 0")
+    before = len(cluster.finished_jobs())
+    status, output = submit(cluster, workspace, "--retries", "1", "--", "results/per_class.csv", profile=str(site))
+    assert status == 1, output[-6000:]
+    attempts = cluster.finished_jobs()[before:]
+    assert [asked(job)["mem"] for job in attempts] == ["4000M", "8000M"]
+    assert "ZeroDivisionError" in output
+    assert "results/smoke/logs/tabulate_classes.log" in output
+    count("SLURM: attempts at a failing job", len(attempts))
+
+
+def test_a_run_that_was_killed_is_taken_up_while_its_job_still_runs(cluster, finished, tmp_path, count):
+    """The cluster goes on with the job that nobody waits for; the next run makes the same file again."""
+    workspace = finished.twin(tmp_path / "twin")
+    shutil.rmtree(workspace.results("smoke", "models", "dit"))
+    target = "results/smoke/quality/dit-by-resnet.json"
+    with open(tmp_path / "output.txt", "w") as output:
+        killed = subprocess.Popen(
+            command(workspace, "profiles/slurm", "--", target), cwd=workspace.folder, env=environment(),
+            stdout=output, stderr=output,
+        )  # fmt: skip
+        while not workspace.results("smoke", "checkpoints", "dit.safetensors").exists():
+            assert killed.poll() is None, (tmp_path / "output.txt").read_text()[-6000:]
+            time.sleep(0.05)
+        killed.kill()
+        killed.wait()
+    assert "RUNNING" in cluster.command("squeue", "--noheader", "--format=%T")
+    workspace.run("--unlock")
+    status, output = submit(cluster, workspace, "--", target)
+    assert status == 0, output[-6000:]
+    assert workspace.contents() == finished.contents()
+    count("SLURM: runs killed and taken up", 1)
