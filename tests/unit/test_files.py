@@ -63,14 +63,14 @@ def test_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path):
     assert target.read_text() == "old"
 
 
-def test_file_is_on_disk_before_it_is_renamed(tmp_path, monkeypatch):
+def test_file_is_on_disk_before_it_is_renamed_and_its_name_after(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda *a: calls.append("fsync") or fsync(*a))
     monkeypatch.setattr(os, "replace", lambda *a: calls.append("replace") or replace(*a))
     with whole_file(tmp_path / "x.txt") as scratch:
         scratch.write_text("new")
-    assert calls == ["fsync", "replace"]
+    assert calls == ["fsync", "replace", "fsync"]  # the content, then the name of it
 
 
 # ---------------------------------------------------------------- directories

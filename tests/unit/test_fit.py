@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from retort.errors import RetortError
-from retort.models.fit import Checkpoint, fit, warmup_cosine
+from retort.models.fit import fit, warmup_cosine
+from retort.models.training_state import Checkpoint
 
 STEPS = 40  # saved after every second step
 
@@ -125,7 +126,7 @@ def test_an_interrupted_save_leaves_the_state_before_it(tmp_path, monkeypatch):
         Path(path).write_bytes(b"half")
         raise Interrupted
 
-    monkeypatch.setattr("retort.models.fit.save_file", half_written)
+    monkeypatch.setattr("retort.models.training_state.save_file", half_written)
     with pytest.raises(Interrupted):
         run("adamw", 0.0, checkpoint)
     assert checkpoint.path.read_bytes() == before
