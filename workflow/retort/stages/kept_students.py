@@ -1,9 +1,10 @@
 """What a job that trains several students keeps of those it is done with, and of the one it is at."""
 
+import json
 import shutil
 from pathlib import Path
 
-from retort.data.files import read_json, write_json
+from retort.data.files import write_json
 from retort.models.training_state import Checkpoint, put_aside
 
 
@@ -22,7 +23,7 @@ class KeptStudents:
         if not path.exists():
             return None
         try:
-            content = read_json(path)
+            content = json.loads(path.read_text(encoding="utf-8"))
             return content["record"] if content["purpose"] == self._purpose else None
         except (ValueError, KeyError, TypeError) as error:
             put_aside(path, error)
