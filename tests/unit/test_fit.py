@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from retort.errors import RetortError
 from retort.models.fit import fit, warmup_cosine
-from retort.models.training_state import Checkpoint
+from retort.models.training_state import Checkpoint, Training
 
 STEPS = 40  # saved after every second step
 
@@ -219,6 +219,20 @@ def test_a_loss_that_is_lost_midway_stops_before_the_end():
     with pytest.raises(RetortError, match="nan"):
         fit(module, torch.optim.SGD(module.parameters(), lr=0.1), loss_at, 1000, lambda _: 1.0)
     assert made[-1] <= 50  # the weights have been NaN since step 20
+
+
+def test_a_loss_that_is_lost_is_not_saved(tmp_path):
+    module, checkpoint = network(), Checkpoint(tmp_path / "state.safetensors", "this")
+
+    def loss_at(step: int) -> Tensor:
+        return module(torch.ones(4, 4)).square().sum() * (float("nan") if step == 20 else 1.0)
+
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
+    with pytest.raises(RetortError, match="nan at step 21"):
+        fit(module, optimizer, loss_at, STEPS, lambda _: 1.0, checkpoint)
+    left = network()
+    assert checkpoint.resume(Training(left, torch.optim.SGD(left.parameters(), lr=0.01)))[0] == 20
+    assert all(torch.isfinite(tensor).all() for tensor in left.state_dict().values())
 
 
 @pytest.mark.parametrize("ema", [0.5, 0.9])

@@ -13,6 +13,7 @@ from tests.unit.birds import EPOCHS, SGD, label, make_home, train
 from torch import Tensor
 
 from retort.data.files import read_json
+from retort.errors import RetortError
 from retort.models.classifiers import build_classifier
 from retort.models.training_state import Checkpoint, Training
 from retort.protocols import student as student_module
@@ -175,6 +176,13 @@ def test_states_saved_now_and_then_lose_what_came_after(home, tmp_path, monkeypa
     resumed = run(home, monkeypatch, "hard", kept=kept(tmp_path))
     assert len(resumed.steps) == STEPS - 3
     assert_equal(resumed, undisturbed)
+
+
+@pytest.mark.usefixtures("every_step")
+def test_a_loss_that_is_lost_is_not_saved(home, tmp_path):
+    lost = Recipe(**vars(SGD) | {"lr": 1e30, "evaluations": 1})
+    with pytest.raises(RetortError, match=r"the loss is (nan|inf) at step [23];"):
+        train(home, "hard", recipe=lost, kept=kept(tmp_path))
 
 
 def test_a_short_training_saves_no_state(home, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def _scratch(path: Path) -> Iterator[Path]:
 
 
 def _scratch_name(path: Path) -> Path:
-    """Never the same twice: process ids are, on two nodes and in every container."""
+    """Never the same twice, as the id of a process may be on two nodes or in two containers."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 

@@ -43,11 +43,13 @@ def fit(
         optimizer.step()
         if averaged:
             averaged.update_parameters(module)
-        if step % 50 == 0 or step + 1 == steps:
+        last = step + 1 == steps
+        saved = checkpoint and ((step + 1) % every == 0 or last or checkpoint.due())
+        if step % 50 == 0 or last or saved:  # a state that is lost must not be gone on with
             if not torch.isfinite(loss):
                 raise RetortError(f"{label}: the loss is {loss.item()} at step {step}; lower the learning rate")
             bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
-        if checkpoint and ((step + 1) % every == 0 or step + 1 == steps or checkpoint.due()):
+        if saved:
             checkpoint.save(training, step + 1)
     return averaged.module if averaged else module
 

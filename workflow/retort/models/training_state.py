@@ -53,7 +53,7 @@ class Training:
         return found | ({f"average/{k}": v for k, v in self.averaged.state_dict().items()} if self.averaged else {})
 
     def _optimizer_state(self, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-        """Laid out in memory as the parameters are (channels last, perhaps): sums may round otherwise else."""
+        """Laid out in memory as the parameters are (channels last, say), without which sums may round otherwise."""
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():

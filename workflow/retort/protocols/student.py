@@ -82,22 +82,20 @@ def train_student(
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())
-        if step + 1 in tests:
+        tested, saved = step + 1 in tests, checkpoint and step + 1 < total and checkpoint.due()
+        if tested or saved:  # a state that is lost must not be gone on with
             mean_loss = torch.stack(losses).mean().item()
             if not np.isfinite(mean_loss):
                 raise RetortError(f"{label}: the loss is {mean_loss} at step {step + 1}; lower the learning rate")
+        if tested:
             last = evaluate(module, unseen, test.labels)
             curve.append({"step": step + 1, "loss": mean_loss, "top1": last["top1"], "top5": last["top5"]})
             losses.clear()
-        if checkpoint and step + 1 < total and checkpoint.due():
+        if saved:
             unshown = torch.stack(losses).tolist() if losses else []
             seconds = time.perf_counter() - began
             checkpoint.save(training, step + 1, {"curve": curve, "losses": unshown, "seconds": seconds})
-    best = max(curve, key=lambda point: point["top1"])
-    return {
-        "last": last,
-        "best": {"top1": best["top1"], "top5": best["top5"], "step": best["step"]},
-        "curve": curve,
+    return _accuracies(curve, last) | {
         "steps": total,
         "train_images": len(train.labels),
         "test_images": len(test.labels),
@@ -113,6 +111,15 @@ def _begin(
     module = build_classifier(arch, classes, side)
     module = module.to(device, memory_format=torch.channels_last)  # convolutions run about a third faster
     return Training(module, build_optimizer(module, recipe.kind, recipe.lr, recipe.momentum, recipe.weight_decay))
+
+
+def _accuracies(curve: list[dict], last: dict) -> dict:
+    best = max(curve, key=lambda point: point["top1"])
+    return {
+        "last": last,
+        "best": {"top1": best["top1"], "top5": best["top5"], "step": best["step"]},
+        "curve": curve,
+    }
 
 
 @torch.no_grad()
