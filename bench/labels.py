@@ -20,6 +20,7 @@ from retort.data.tensors import read_metadata
 from retort.protocols.labels import Top, label_arrays
 from retort.protocols.student import Recipe
 from retort.protocols.views import ViewSettings
+from retort.stages.kept_students import KeptStudents
 from retort.stages.relabel import relabel
 from retort.stages.train_students import Labelling, train_students
 
@@ -59,18 +60,20 @@ def main() -> None:
 
 def measured(home: Path, top: Top | None, views: ViewSettings, students: int) -> tuple[int, list[dict]]:
     """Bytes of the labels, and the students that learn from them."""
-    labels, outputs = home / "labels.safetensors", [home / f"{i}.json" for i in range(students)]
+    labels, output = home / "labels.safetensors", home / "students"
     common = {"views": views, "dataset": "digits", "seed": 0}
     relabel(home / "set", None, home / "classes.csv", home / "teacher", labels, kind="region", top=top, **common)
     train_students(
-        *(home / "set", None, home / "val.safetensors", home / "classes.csv", outputs),
+        *(home / "set", None, home / "val.safetensors", home / "classes.csv", output),
+        KeptStudents(home / "kept", str(top), 60),
+        seeds=students,
         about={"method": "random", "ipc": "10", "protocol": "soft"},
         arch="resnet8",
         recipe=ADAMW,
         labelling=Labelling("region", TEMPERATURE, labels, home / "teacher", top),
         **common,
     )
-    return int(read_metadata(labels)["label bytes"]), [read_json(path) for path in outputs]
+    return int(read_metadata(labels)["label bytes"]), [read_json(output / f"{i}.json") for i in range(students)]
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from retort.protocols.student import Recipe, evaluate
 from retort.protocols.views import ViewSettings, plan_views
 from retort.stages.decode import open_split
 from retort.stages.distilled import read_set
+from retort.stages.kept_students import KeptStudents
 from retort.stages.relabel import relabel, shared_view_words
 from retort.stages.train_students import Labelling, train_students
 
@@ -78,15 +79,16 @@ def label(home: Path, views: ViewSettings) -> None:
 
 def stored(home: Path, arch: str, views: ViewSettings, index: int) -> dict:
     """Seconds and accuracies of student `index` as the workflow trains it."""
-    outputs = [home / f"{index}.json"]
     labelling = Labelling("region", TEMPERATURE, home / "labels.safetensors", home / "teacher")
     about = {"method": "random", "ipc": "10", "protocol": "soft"}
     train_students(
-        *(home / "set", None, home / "val.safetensors", home / "classes.csv", outputs),
+        *(home / "set", None, home / "val.safetensors", home / "classes.csv", home / "students"),
+        KeptStudents(home / "kept", str(index), 60),
+        seeds=1,
         **{"about": about, "arch": arch, "views": views, "recipe": ADAMW, "labelling": labelling},
         **{"dataset": "digits", "seed": index},
     )
-    result = read_json(outputs[0])
+    result = read_json(home / "students" / "0.json")
     return {"seconds": result["seconds"], "last": result["last"]["top1"], "best": result["best"]["top1"]}
 
 

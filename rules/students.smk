@@ -20,6 +20,7 @@ rule train_students:
         gpu=1,
         mem_mb=memory(set_memory),
         runtime=minutes(720),
+        checkpoint_seconds=60,
     params:
         code=code_of("train_students"),
         dataset=plan.dataset.name,
@@ -30,5 +31,6 @@ rule train_students:
         recipe=student_recipe,
         labelling=student_labelling,
         top=label_top,
+        checkpoint=str(CHECKPOINTS / "students" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}"),
     script:
         "../workflow/scripts/train_students.py"

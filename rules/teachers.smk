@@ -29,7 +29,7 @@ rule train_teacher:
         teacher=teacher_settings,
         settings=teacher_training,
         seed=plan.seed,
-        checkpoint=str(CHECKPOINTS / "teacher-{teacher}.safetensors"),
+        checkpoint=str(CHECKPOINTS / "teachers" / "{teacher}.safetensors"),
     script:
         "../workflow/scripts/train_teacher.py"
 

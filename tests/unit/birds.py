@@ -1,5 +1,6 @@
 """A tiny made-up data set of three birds, distilled sets and a teacher of it, and students trained on them."""
 
+import secrets
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from retort.models.train_teacher import train_teacher
 from retort.protocols.labels import Top
 from retort.protocols.student import Recipe
 from retort.protocols.views import ViewSettings
+from retort.stages.kept_students import KeptStudents
 from retort.stages.relabel import relabel
 from retort.stages.train_students import Labelling, train_students
 from retort.stages.write_set import write_set
@@ -95,6 +97,7 @@ def train(
     labels: Path | None = None,
     top: Top | None = None,
     teacher: Path | None = None,
+    kept: KeptStudents | None = None,
     **changes,
 ) -> list[dict]:
     """What is recorded of the students of one set; without their seconds, which nothing fixes."""
@@ -109,9 +112,9 @@ def train(
         "dataset": "birds",
         "seed": 0,
     }
-    outputs = [str(home / "students" / f"{i}.json") for i in range(seeds)]
-    paths = [home / name, home / "train.safetensors", home / "val.safetensors", home / "classes.csv"]
-    train_students(*map(str, paths), outputs, **settings | changes)
-    results = [read_json(path) for path in outputs]
+    paths = [home / name, home / "train.safetensors", home / "val.safetensors", home / "classes.csv", home / "students"]
+    kept = kept or KeptStudents(home / "kept", secrets.token_hex(8), 60)
+    train_students(*map(str, paths), kept, seeds=seeds, **settings | changes)
+    results = [read_json(home / "students" / f"{i}.json") for i in range(seeds)]
     assert all(result.pop("seconds") > 0 for result in results)
     return results

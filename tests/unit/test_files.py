@@ -1,10 +1,14 @@
 """Files and directories appear whole or not at all."""
 
+import errno
 import os
+import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from retort.data import files
 from retort.data.files import read_json, read_rows, whole_directory, whole_file, write_json, write_rows
 
 
@@ -63,14 +67,58 @@ def test_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path):
     assert target.read_text() == "old"
 
 
-def test_file_is_on_disk_before_it_is_renamed(tmp_path, monkeypatch):
+def test_file_is_on_disk_before_it_is_renamed_and_its_name_after(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda *a: calls.append("fsync") or fsync(*a))
     monkeypatch.setattr(os, "replace", lambda *a: calls.append("replace") or replace(*a))
     with whole_file(tmp_path / "x.txt") as scratch:
         scratch.write_text("new")
-    assert calls == ["fsync", "replace"]
+    assert calls == ["fsync", "replace", "fsync"]  # the content, then the name of it
+
+
+def test_what_a_killed_attempt_left_is_removed_by_the_next_one_and_nothing_else_is(tmp_path):
+    ours = [".x.txt.0123abcd.part", ".x.txt.4711.part"]
+    others = [".x.0123abcd.part", ".x.txt.more.0123abcd.part", ".y.txt.0123abcd.part", "x.txt.part", ".xAtxt.1.part"]
+    for name in [*ours, *others]:
+        (tmp_path / name).touch()
+    with whole_file(tmp_path / "x.txt") as scratch:
+        scratch.touch()
+    assert names(tmp_path) == sorted(["x.txt", *others])
+
+
+def test_two_attempts_at_once_do_not_share_a_scratch_file(tmp_path):
+    with whole_file(tmp_path / "x.txt") as one:
+        one.write_text("orphan")
+        with whole_file(tmp_path / "x.txt") as other:
+            other.write_text("new")
+            assert other != one
+            assert not one.exists()
+        one.write_text("orphan")
+    assert names(tmp_path) == ["x.txt"]
+
+
+def test_the_first_error_comes_up_when_the_scratch_file_cannot_be_removed_either(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("read-only by now")
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(Interrupted), whole_file(tmp_path / "x.txt") as scratch:
+        fail_with(Interrupted, scratch, "")
+
+
+@pytest.mark.parametrize("survives", [True, False])
+def test_folders_that_cannot_be_flushed_are_let_be_but_other_errors_come_up(tmp_path, monkeypatch, survives):
+    fsync = os.fsync
+
+    def flush(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").resolve() == tmp_path:
+            raise OSError(errno.EINVAL if survives else errno.EIO, "cannot")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with nullcontext() if survives else pytest.raises(OSError, match="cannot"), whole_file(tmp_path / "x") as scratch:
+        scratch.touch()
 
 
 # ---------------------------------------------------------------- directories
@@ -108,6 +156,61 @@ def test_what_a_killed_job_left_behind_does_not_get_into_the_next_directory(tmp_
     with whole_directory(tmp_path / "d") as scratch:
         (scratch / "new").touch()
     assert names(tmp_path / "d") == ["new"]
+
+
+def test_all_of_a_directory_is_on_disk_before_it_is_renamed_and_its_name_after(tmp_path, monkeypatch):
+    target, flushed = tmp_path / "d", []
+    monkeypatch.setattr(files, "_flush", lambda path: flushed.append((path, target.exists())))
+    with whole_directory(target) as scratch:
+        for name in ("a", "b/c", "b/d/e"):
+            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+            (scratch / name).touch()
+    inside = [scratch / name for name in ("a", "b/c", "b/d/e", "", "b", "b/d")]
+    assert sorted(flushed[:-1]) == sorted((path, False) for path in inside)
+    assert {path for path, _ in flushed[:3]} == set(inside[:3])
+    assert flushed[-1] == (tmp_path, True)
+
+
+def test_a_flush_that_fails_leaves_the_old_directory(tmp_path, monkeypatch):
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "old").touch()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"), whole_directory(tmp_path / "d") as scratch:
+        (scratch / "new").touch()
+    assert names(tmp_path) == ["d"]
+    assert names(tmp_path / "d") == ["old"]
+
+
+def test_a_rename_that_fails_puts_the_old_directory_back(tmp_path, monkeypatch):
+    rename = Path.rename
+
+    def fail(path: Path, to: Path):
+        if path == scratch:
+            raise OSError("cannot")
+        return rename(path, to)
+
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "old").touch()
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="cannot"), whole_directory(tmp_path / "d") as scratch:
+        (scratch / "new").touch()
+    assert names(tmp_path) == ["d"]
+    assert names(tmp_path / "d") == ["old"]
+
+
+def test_a_directory_is_never_seen_half_removed(tmp_path, monkeypatch):
+    """The old one is out of the way before anything of it is removed."""
+    target, rmtree, seen = tmp_path / "d", shutil.rmtree, []
+    target.mkdir()
+    (target / "old").touch()
+    monkeypatch.setattr(shutil, "rmtree", lambda path: seen.append(names(target)) or rmtree(path))
+    with whole_directory(target) as scratch:
+        (scratch / "new").touch()
+    assert seen == [["new"]]
+    assert names(tmp_path) == ["d"]
 
 
 # ---------------------------------------------------------------- JSON and CSV

@@ -14,9 +14,9 @@ from retort.data.tensors import write_tensors
 from retort.errors import RetortError
 from retort.methods.ancestral import sample
 from retort.models.finetune_dit import finetune_dit, replace_classes
-from retort.models.fit import Checkpoint
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.models.train_dit import Recipe, draw, learn, loss_of, train_dit
+from retort.models.training_state import Checkpoint
 from retort.models.variance_bound import VarianceBound
 from retort.stages.make_dit import Start, make_dit
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from retort.errors import RetortError
-from retort.models.fit import Checkpoint, fit, warmup_cosine
+from retort.models.fit import fit, warmup_cosine
+from retort.models.training_state import Checkpoint, Training
 
 STEPS = 40  # saved after every second step
 
@@ -58,13 +59,14 @@ def identical(one: nn.Module, other: nn.Module) -> bool:
 @pytest.mark.parametrize(
     ("kind", "ema"), [("plain", 0.0), ("plain", 0.9), ("momentum", 0.0), ("adamw", 0.0), ("adamw", 0.9)]
 )
-@pytest.mark.parametrize("stop", [2, 3, 21, 39])
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 21, 39])
 def test_a_resumed_training_ends_bit_identical_to_an_undisturbed_one(tmp_path, kind, ema, stop):
     undisturbed, _ = run(kind, ema)
     checkpoint = Checkpoint(tmp_path / "state.safetensors", "this")
     with pytest.raises(Interrupted):
         run(kind, ema, checkpoint, stop)
-    resumed, made = run(kind, ema, checkpoint, seed=9)  # other initial weights: the state must replace them
+    # Other initial weights where there is a state, which must replace them.
+    resumed, made = run(kind, ema, checkpoint, seed=9 if checkpoint.path.exists() else 0)
     assert made == list(range(stop - stop % 2, STEPS))
     assert identical(resumed, undisturbed)
 
@@ -78,6 +80,73 @@ def test_a_training_interrupted_again_and_again_still_ends_bit_identical(tmp_pat
     resumed, made = run("adamw", 0.9, checkpoint)
     assert made[0] == 38
     assert identical(resumed, undisturbed)
+
+
+def test_wherever_it_was_killed_a_training_ends_bit_identical(tmp_path):
+    undisturbed, _ = run("adamw", 0.9)
+    for stop in range(4, STEPS, 3):
+        checkpoint = Checkpoint(tmp_path / f"{stop}.safetensors", "this")
+        with pytest.raises(Interrupted):
+            run("adamw", 0.9, checkpoint, stop)
+        assert identical(run("adamw", 0.9, checkpoint)[0], undisturbed), stop
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_training_whose_result_was_not_written_down_is_not_repeated(tmp_path, ema):
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "this")
+    undisturbed, _ = run("adamw", ema, checkpoint)
+    resumed, made = run("adamw", ema, checkpoint, seed=9)
+    assert made == []
+    assert identical(resumed, undisturbed)
+
+
+class ConvNetWithDropout(nn.Module):
+    """What draws from torch's own generator, keeps statistics and is laid out with channels last."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(nn.functional.dropout(self.norm(self.conv(x)).relu(), 0.3).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("stop", [2, 7, 39])
+def test_dropout_and_channels_last_go_on_where_they_were(tmp_path, stop):
+    def train(checkpoint: Checkpoint | None = None, stop: int | None = None, seed: int = 0):
+        torch.manual_seed(seed)
+        module = ConvNetWithDropout().to(memory_format=torch.channels_last)
+
+        def loss_at(step: int) -> Tensor:
+            if step == stop:
+                raise Interrupted
+            inputs = torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(step))
+            return nn.functional.cross_entropy(module(inputs), (inputs.sum(dim=(1, 2, 3)) > 0).long())
+
+        optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
+        fit(module, optimizer, loss_at, STEPS, warmup_cosine(0.1), checkpoint)
+        strides = [entry["exp_avg"].stride() for entry in optimizer.state.values()]
+        return module, strides, torch.rand(4)
+
+    undisturbed, strides, drawn = train()
+    checkpoint = Checkpoint(tmp_path / "state.safetensors", "this")
+    with pytest.raises(Interrupted):
+        train(checkpoint, stop)
+    resumed, same_strides, same_drawn = train(checkpoint, seed=9)
+    assert identical(resumed, undisturbed)
+    assert same_strides == strides
+    assert torch.equal(same_drawn, drawn)
+
+
+def test_a_training_is_saved_twenty_times_and_whenever_it_is_due(tmp_path, monkeypatch):
+    checkpoint, saved = Checkpoint(tmp_path / "state.safetensors", "this"), []
+    monkeypatch.setattr(Checkpoint, "save", lambda self, training, step: saved.append(step))
+    run("plain", 0.0, checkpoint)
+    assert saved == list(range(2, STEPS + 1, 2))
+    saved.clear()
+    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
+    run("plain", 0.0, checkpoint)
+    assert saved == list(range(1, STEPS + 1))
 
 
 def test_a_loss_in_parts_is_their_sum_differentiated_one_by_one():
@@ -125,7 +194,7 @@ def test_an_interrupted_save_leaves_the_state_before_it(tmp_path, monkeypatch):
         Path(path).write_bytes(b"half")
         raise Interrupted
 
-    monkeypatch.setattr("retort.models.fit.save_file", half_written)
+    monkeypatch.setattr("retort.models.training_state.save_file", half_written)
     with pytest.raises(Interrupted):
         run("adamw", 0.0, checkpoint)
     assert checkpoint.path.read_bytes() == before
@@ -150,6 +219,20 @@ def test_a_loss_that_is_lost_midway_stops_before_the_end():
     with pytest.raises(RetortError, match="nan"):
         fit(module, torch.optim.SGD(module.parameters(), lr=0.1), loss_at, 1000, lambda _: 1.0)
     assert made[-1] <= 50  # the weights have been NaN since step 20
+
+
+def test_a_loss_that_is_lost_is_not_saved(tmp_path):
+    module, checkpoint = network(), Checkpoint(tmp_path / "state.safetensors", "this")
+
+    def loss_at(step: int) -> Tensor:
+        return module(torch.ones(4, 4)).square().sum() * (float("nan") if step == 20 else 1.0)
+
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
+    with pytest.raises(RetortError, match="nan at step 21"):
+        fit(module, optimizer, loss_at, STEPS, lambda _: 1.0, checkpoint)
+    left = network()
+    assert checkpoint.resume(Training(left, torch.optim.SGD(left.parameters(), lr=0.01)))[0] == 20
+    assert all(torch.isfinite(tensor).all() for tensor in left.state_dict().values())
 
 
 @pytest.mark.parametrize("ema", [0.5, 0.9])

@@ -7,7 +7,6 @@ import torch
 from retort.data.files import read_json
 from retort.errors import RetortError
 from retort.models.classifiers import build_classifier
-from retort.models.fit import Checkpoint
 from retort.models.teacher import (
     accuracy,
     check_teacher,
@@ -17,6 +16,7 @@ from retort.models.teacher import (
     save_teacher,
 )
 from retort.models.train_teacher import affine_maps, crop_maps, train_teacher, within_crops
+from retort.models.training_state import Checkpoint
 
 CLASSES = ["wren", "robin", "finch"]
 

@@ -1,12 +1,15 @@
 """Tensor files: plain safetensors, streamed in and mapped out; damage is noticed."""
 
+import errno
 import json
+import os
 import struct
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from retort.data import tensors
 from retort.data.tensors import create_tensors, open_tensors, read_metadata, write_tensors
 from retort.errors import RetortError
 
@@ -93,6 +96,56 @@ def test_opened_tensors_are_read_only_maps_of_the_file(path):
 def test_exception_while_filling_leaves_nothing(path):
     with pytest.raises(ValueError, match="broadcast"), create_tensors(path, {"x": ((4,), "float32")}) as maps:
         maps["x"][:2] = np.ones(3)
+    assert list(path.parent.iterdir()) == []
+
+
+# ---------------------------------------------------------------- room on the disk
+
+
+def refuse(number: int):
+    """In the place of posix_fallocate: a system that answers so."""
+
+    def fallocate(handle: int, place: int, size: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fallocate
+
+
+@pytest.mark.parametrize("reserves", [True, False], ids=["reserves", "cannot reserve"])
+def test_the_place_of_all_tensors_is_taken_before_they_are_filled(path, monkeypatch, reserves):
+    monkeypatch.setattr(tensors, "WRITTEN_AT_ONCE", 1000)
+    if not reserves:
+        monkeypatch.setattr(os, "posix_fallocate", refuse(errno.EOPNOTSUPP))
+    with create_tensors(path, {"x": ((100_000,), "uint8"), "y": ((7,), "int16")}) as maps:
+        [scratch] = path.parent.iterdir()
+        assert scratch.stat().st_blocks * 512 >= 100_014
+        maps["x"][:], maps["y"][:] = 3, 4
+    assert same(load_file(path), {"x": np.full(100_000, 3, np.uint8), "y": np.full(7, 4, np.int16)})
+
+
+def test_a_large_file_is_reserved_piece_by_piece_without_gaps(path, monkeypatch):
+    pieces = []
+
+    def fallocate(handle: int, place: int, size: int) -> None:
+        pieces.append((place, size))
+        os.ftruncate(handle, place + size)
+
+    monkeypatch.setattr(tensors, "RESERVED_AT_ONCE", 300)
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    with create_tensors(path, {"x": ((1000,), "uint8")}):
+        pass
+    base = path.stat().st_size - 1000
+    assert pieces == [(base, 300), (base + 300, 300), (base + 600, 300), (base + 900, 100)]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
+def test_no_room_is_said_before_anything_is_filled_in(path, monkeypatch, number):
+    monkeypatch.setattr(os, "posix_fallocate", refuse(number))
+    filled = []
+    with pytest.raises(OSError, match=os.strerror(number)) as told, create_tensors(path, {"x": ((10,), "uint8")}):
+        filled.append(True)
+    assert told.value.errno == number
+    assert not filled
     assert list(path.parent.iterdir()) == []
 
 

@@ -16,10 +16,10 @@ from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
 from retort.models.codec import Codec
 from retort.models.dit import DiT
-from retort.models.fit import Checkpoint
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.models.train_dit import train_dit
 from retort.models.train_vae import psnr, train_vae
+from retort.models.training_state import Checkpoint
 from retort.stages.encode import encode_shard
 from retort.stages.make_dit import make_dit
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from retort.protocols.labels import Top
 from retort.protocols.student import Recipe
 from retort.protocols.views import ViewSettings
-from retort.stages.job import job
+from retort.stages.job import job, purpose
+from retort.stages.kept_students import KeptStudents
 from retort.stages.train_students import Labelling, train_students
 
 with job(snakemake):
@@ -14,7 +15,11 @@ with job(snakemake):
         snakemake.input.get("train"),
         snakemake.input.val,
         snakemake.input.classes,
-        [Path(snakemake.output.students, f"{seed}.json") for seed in range(snakemake.params.seeds)],
+        snakemake.output.students,
+        KeptStudents(
+            Path(snakemake.params.checkpoint), purpose(snakemake), float(snakemake.resources.checkpoint_seconds)
+        ),
+        seeds=snakemake.params.seeds,
         about=snakemake.params.about,
         arch=snakemake.wildcards.student,
         views=ViewSettings(**snakemake.params.views),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from retort.models.fit import Checkpoint
+from retort.models.training_state import Checkpoint
 from retort.stages.job import job, purpose
 from retort.stages.make_teacher import make_teacher
 

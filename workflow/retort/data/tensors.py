@@ -1,11 +1,14 @@
 """Safetensors files: written piece by piece without holding them in memory, read back memory-mapped."""
 
+import errno
 import json
 import math
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -18,6 +21,10 @@ _CODES = {
 }  # fmt: skip
 _DTYPES = {code: np.dtype(name) for name, code in _CODES.items()}
 
+RESERVED_AT_ONCE = 2**30  # bytes; between two pieces a signal can end the job
+WRITTEN_AT_ONCE = 2**24
+CANNOT_RESERVE = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
 Layout = dict[str, tuple[tuple[int, ...], str]]
 
 
@@ -26,7 +33,8 @@ def create_tensors(path: str | Path, layout: Layout, metadata: dict[str, str] | 
     """Writable memory maps for {name: (shape, dtype)}, one file, whole or not at all.
 
     The file is a plain safetensors file; filling the maps in any order costs no memory beyond the pages
-    touched, which is what lets a stage stream.
+    touched, which is what lets a stage stream. A disk that has no room for all of it raises OSError before anything
+    is filled in.
     """
     with whole_file(path) as scratch:
         header, offset = {"__metadata__": metadata or {}}, 0
@@ -38,7 +46,7 @@ def create_tensors(path: str | Path, layout: Layout, metadata: dict[str, str] | 
         text += b" " * (-len(text) % 8)
         with open(scratch, "wb") as handle:
             handle.write(struct.pack("<Q", len(text)) + text)
-            handle.truncate(8 + len(text) + offset)
+            _reserve(handle, offset)
         maps = {n: _map(scratch, header[n], 8 + len(text), "r+") for n in layout}
         yield maps
         for array in maps.values():
@@ -62,6 +70,25 @@ def open_tensors(path: str | Path) -> dict[str, np.ndarray]:
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The string metadata of the file. Raises RetortError for a damaged file."""
     return _read_header(Path(path))[0].get("__metadata__", {})
+
+
+def _reserve(handle: BinaryIO, size: int) -> None:
+    """Make a file `size` bytes longer, with their place on the disk. Raises OSError when there is not so much left.
+
+    A map of a file with holes finds out by SIGBUS, which ends the process without a word. Where the file system (or the
+    C library, which else writes for it) cannot reserve, zeros are written: they take the place too, but for systems
+    that compress or copy on write, where nothing can be promised.
+    """
+    handle.flush()
+    first, end = handle.tell(), handle.tell() + size
+    try:
+        for place in range(first, end, RESERVED_AT_ONCE):
+            os.posix_fallocate(handle.fileno(), place, min(RESERVED_AT_ONCE, end - place))
+    except (AttributeError, OSError) as error:  # macOS has no such call
+        if getattr(error, "errno", errno.EOPNOTSUPP) not in CANNOT_RESERVE:
+            raise
+        for place in range(first, end, WRITTEN_AT_ONCE):
+            handle.write(bytes(min(WRITTEN_AT_ONCE, end - place)))
 
 
 def _bytes(shape: Sequence[int], code: str) -> int:

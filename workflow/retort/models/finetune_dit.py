@@ -10,9 +10,9 @@ from torch import nn
 
 from retort.errors import RetortError
 from retort.models.dit import set_timestep_embedding
-from retort.models.fit import Checkpoint
 from retort.models.schedules import read_schedule
 from retort.models.train_dit import Latents, Recipe, learn
+from retort.models.training_state import Checkpoint
 from retort.models.weights import load_weights
 
 

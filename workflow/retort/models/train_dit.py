@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from retort.config.devices import pick_device
 from retort.config.seeds import derive_seed, numpy_rng, torch_rng
 from retort.models.dit import set_timestep_embedding
-from retort.models.fit import Checkpoint, fit, warmup_cosine
+from retort.models.fit import fit, warmup_cosine
+from retort.models.training_state import Checkpoint
 from retort.models.variance_bound import VarianceBound
 
 Latents = Callable[[np.ndarray], np.ndarray]

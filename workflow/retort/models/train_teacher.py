@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from retort.config.devices import pick_device
 from retort.config.seeds import derive_seed, numpy_rng
 from retort.models.classifiers import build_classifier, normalised
-from retort.models.fit import Checkpoint, fit, warmup_cosine
+from retort.models.fit import fit, warmup_cosine
 from retort.models.pixels import to_images
+from retort.models.training_state import Checkpoint
 
 
 def train_teacher(

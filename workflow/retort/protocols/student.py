@@ -13,6 +13,7 @@ from retort.config.devices import pick_device
 from retort.config.seeds import derive_seed
 from retort.errors import RetortError
 from retort.models.classifiers import build_classifier, normalised
+from retort.models.training_state import Checkpoint, Training
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
 from retort.protocols.losses import correct_at
@@ -52,23 +53,25 @@ def train_student(
     loss_of: Callable[[int, Views, Tensor, Tensor], Tensor],
     weight_words: Sequence[str | int],
     label: str = "student",
+    checkpoint: Checkpoint | None = None,
 ) -> dict:
     """Train `arch` on `train` and test it on `test`; the accuracies as fractions, and the curve.
 
     views_at(step) gives the planned views; loss_of(step, views, mixed images, logits) the loss. The weights are
-    drawn from `weight_words`. Last and best test accuracy are both reported; best is chosen on the test set.
-    Raises RetortError when the loss is not finite.
+    drawn from `weight_words`. Last and best test accuracy are both reported; best is chosen on the test set. From a
+    state that was left at the checkpoint it goes on to the same result; seconds are those of all attempts, but for what
+    was lost. Raises RetortError when the loss is not finite.
     """
     device, began = pick_device(), time.perf_counter()
-    classes = int(test.labels.max()) + 1
-    torch.manual_seed(derive_seed(*weight_words))
-    module = build_classifier(arch, classes, train.pixels.shape[1])
-    module = module.to(device, memory_format=torch.channels_last)  # convolutions run about a third faster
-    optimizer = build_optimizer(module, recipe.kind, recipe.lr, recipe.momentum, recipe.weight_decay)
-    total, curve, losses = views.total_steps(len(train.labels)), [], []
+    training = _begin(arch, int(test.labels.max()) + 1, train.pixels.shape[1], recipe, weight_words, device)
+    module, optimizer = training.module, training.optimizer
+    start, left = checkpoint.resume(training) if checkpoint else (0, {})
+    began -= left.get("seconds", 0.0)
+    curve, losses = left.get("curve", []), list(torch.tensor(left.get("losses", []), device=device))
+    total = views.total_steps(len(train.labels))
     images, unseen = ImageRows(train.pixels, device), ImageRows(test.pixels, device)
     tests = {round(total * (i + 1) / recipe.evaluations) for i in range(recipe.evaluations)}
-    for step in tqdm(range(total), desc=label, unit="step"):
+    for step in tqdm(range(start, total), initial=start, total=total, desc=label, unit="step"):
         rate = recipe.lr * lr_factor(recipe.schedule, *views.schedule_position(len(train.labels), step))
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -79,24 +82,43 @@ def train_student(
         loss.backward()
         optimizer.step()
         losses.append(loss.detach())
-        if step + 1 in tests:
+        tested, saved = step + 1 in tests, checkpoint and step + 1 < total and checkpoint.due()
+        if tested or saved:  # a state that is lost must not be gone on with
             mean_loss = torch.stack(losses).mean().item()
             if not np.isfinite(mean_loss):
                 raise RetortError(f"{label}: the loss is {mean_loss} at step {step + 1}; lower the learning rate")
-            curve.append({"step": step + 1, "loss": mean_loss, **evaluate(module, unseen, test.labels)})
+        if tested:
+            last = evaluate(module, unseen, test.labels)
+            curve.append({"step": step + 1, "loss": mean_loss, "top1": last["top1"], "top5": last["top5"]})
             losses.clear()
-    best = max(curve, key=lambda point: point["top1"])
-    per_class, confusion = curve[-1]["per_class"], curve[-1]["confusion"]
-    keep = ("step", "loss", "top1", "top5")
-    return {
-        "last": {"top1": curve[-1]["top1"], "top5": curve[-1]["top5"], "per_class": per_class, "confusion": confusion},
-        "best": {"top1": best["top1"], "top5": best["top5"], "step": best["step"]},
-        "curve": [{key: point[key] for key in keep} for point in curve],
+        if saved:
+            unshown = torch.stack(losses).tolist() if losses else []
+            seconds = time.perf_counter() - began
+            checkpoint.save(training, step + 1, {"curve": curve, "losses": unshown, "seconds": seconds})
+    return _accuracies(curve, last) | {
         "steps": total,
         "train_images": len(train.labels),
         "test_images": len(test.labels),
         "parameters": sum(p.numel() for p in module.parameters()),
         "seconds": round(time.perf_counter() - began, 3),
+    }
+
+
+def _begin(
+    arch: str, classes: int, side: int, recipe: Recipe, weight_words: Sequence[str | int], device: torch.device
+) -> Training:
+    torch.manual_seed(derive_seed(*weight_words))
+    module = build_classifier(arch, classes, side)
+    module = module.to(device, memory_format=torch.channels_last)  # convolutions run about a third faster
+    return Training(module, build_optimizer(module, recipe.kind, recipe.lr, recipe.momentum, recipe.weight_decay))
+
+
+def _accuracies(curve: list[dict], last: dict) -> dict:
+    best = max(curve, key=lambda point: point["top1"])
+    return {
+        "last": last,
+        "best": {"top1": best["top1"], "top5": best["top5"], "step": best["step"]},
+        "curve": curve,
     }
 
 

@@ -11,8 +11,8 @@ from retort.data.imagenet import subset_classes
 from retort.data.manifest import read_classes
 from retort.errors import RetortError
 from retort.models.finetune_dit import finetune_dit
-from retort.models.fit import Checkpoint
 from retort.models.train_dit import train_dit
+from retort.models.training_state import Checkpoint
 from retort.stages.latents import LatentShards
 
 

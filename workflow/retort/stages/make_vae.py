@@ -1,8 +1,8 @@
 """Train the image encoder and record how well it reconstructs."""
 
 from retort.data.files import whole_directory, write_json
-from retort.models.fit import Checkpoint
 from retort.models.train_vae import psnr, train_vae
+from retort.models.training_state import Checkpoint
 from retort.stages.decode import open_split
 
 

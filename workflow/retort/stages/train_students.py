@@ -1,6 +1,6 @@
 """Train the students of one (set, protocol, architecture), one per seed, in one process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from retort.config.devices import pick_device
-from retort.data.files import read_json, write_json
+from retort.data.files import read_json, whole_directory, write_json
 from retort.data.manifest import read_classes
 from retort.models.teacher import load_teacher
 from retort.protocols.labels import Top, kept_labels, restored_logits
@@ -17,6 +17,7 @@ from retort.protocols.student import ImageSet, Recipe, train_student
 from retort.protocols.views import Views, ViewSettings, plan_views
 from retort.stages.decode import open_split
 from retort.stages.distilled import read_set
+from retort.stages.kept_students import KeptStudents
 from retort.stages.relabel import StoredLabels, shared_view_words, stamp_of
 
 ViewsAt = Callable[[int], Views]
@@ -43,8 +44,10 @@ def train_students(
     train: str | None,
     val: str,
     class_table: str,
-    outputs: Sequence[str],
+    output: str,
+    kept: KeptStudents,
     *,
+    seeds: int,
     about: dict,
     arch: str,
     views: ViewSettings,
@@ -53,8 +56,10 @@ def train_students(
     dataset: str,
     seed: int,
 ) -> None:
-    """One JSON per student, in order of the outputs: `about`, the architecture of the labelling teacher (None where
-    there is none), the student's seed, and what `train_student` measured.
+    """A directory with one JSON per student, <seed>.json: `about`, the architecture of the labelling teacher (None
+    where there is none), the student's seed, and what `train_student` measured.
+
+    What an interrupted job has `kept` is not trained again.
 
     Student i has the same initial weights for every distilled set, and with hard labels the same stream of draws,
     so that sets can be compared seed by seed.
@@ -62,14 +67,22 @@ def train_students(
     classes = [c.id for c in read_classes(class_table)]
     images, test = ImageSet(*read_set(distilled, train)), ImageSet(*open_split(val))
     about = about | {"teacher_arch": _architecture(labelling.teacher)}
-    for index, output in enumerate(outputs):
-        own_words = (seed, "views", dataset, index)
-        views_at, loss_of = _labels(labelling, images, views, classes, own_words, shared_view_words(seed, dataset))
-        words = (seed, "student", dataset, arch, index)
+    records = []
+    for index in range(seeds):
         name = f"{about['method']} ipc {about['ipc']} {about['protocol']} {arch} seed {index}"
-        result = train_student(images, test, arch, views, recipe, views_at, loss_of, words, name)
-        write_json(output, about | {"seed": index} | result)
+        if (result := kept.record(index)) is None:
+            own_words = (seed, "views", dataset, index)
+            views_at, loss_of = _labels(labelling, images, views, classes, own_words, shared_view_words(seed, dataset))
+            words = (seed, "student", dataset, arch, index)
+            left = kept.checkpoint(index)
+            result = train_student(images, test, arch, views, recipe, views_at, loss_of, words, name, left)
+            kept.keep(index, result)
+        records.append(about | {"seed": index} | result)
         print(f"{name}: last {result['last']['top1']:.4f} best {result['best']['top1']:.4f}")
+    with whole_directory(output) as scratch:
+        for record in records:
+            write_json(scratch / f"{record['seed']}.json", record)
+    kept.clear()
 
 
 def _architecture(teacher: str | None) -> str | None:
