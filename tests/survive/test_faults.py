@@ -13,7 +13,7 @@ import pytest
 
 from ..end_to_end.workspace import Workspace, environment
 
-pytestmark = pytest.mark.survive
+pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
 
 TARGETS = ["all", "exports", "report_page"]
 ALONE = ("killed", "terminated", "full", "readonly")
@@ -60,7 +60,9 @@ def plant(workspace: Workspace, stages: list[str]) -> list[str]:
 
 def run_once(workspace: Workspace) -> tuple[int, str]:
     """Exit status and output of a run in a process group of its own, so that a fault may kill all of it."""
-    command = workspace.command("--cores", "2", "--retries", "8", *TARGETS)
+    command = workspace.command(
+        "--cores", "2", "--retries", "8", "--set-resources", "train_students:checkpoint_seconds=0", "--", *TARGETS
+    )
     with open(workspace.folder / "output.txt", "w+") as output:
         process = subprocess.Popen(
             command, cwd=workspace.folder, env=environment(), stdout=output, stderr=output, start_new_session=True
