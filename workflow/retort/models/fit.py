@@ -12,7 +12,9 @@ from tqdm import tqdm
 
 from retort.data.files import whole_file
 from retort.data.tensors import read_metadata
-from retort.errors import RetortError
+from retort.models.health import check_losses, check_weights
+
+REMEDY = "lower the learning rate (train.lr)"
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,14 @@ def fit(
     loss_at(step) draws the batch of that step, seeded by the step, so that a resumed training goes on exactly as
     an undisturbed one. A loss that is given in parts is their sum; each part is differentiated before the next one is
     asked for, so that only one is in memory. lr_factor maps progress in [0, 1) to a factor on each group's rate. The
-    state is saved twenty times over the run. Raises RetortError when the loss is not finite.
+    state is saved twenty times over the run. Raises RetortError when the loss is not finite, naming the step since
+    which it is, and when the last step leaves weights that are not.
     """
     averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
     base_rates = [group["lr"] for group in optimizer.param_groups]
     start = _resume(checkpoint, module, optimizer, averaged) if checkpoint else 0
     every = max(1, steps // 20)
-    bar = tqdm(range(start, steps), initial=start, total=steps, desc=label, unit="step")
+    bar, losses = tqdm(range(start, steps), initial=start, total=steps, desc=label, unit="step"), []
     for step in bar:
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * lr_factor(step / steps)
@@ -56,13 +59,16 @@ def fit(
         optimizer.step()
         if averaged:
             averaged.update_parameters(module)
+        losses.append(loss)
         if step % 50 == 0 or step + 1 == steps:
-            if not torch.isfinite(loss):
-                raise RetortError(f"{label}: the loss is {loss.item()} at step {step}; lower the learning rate")
+            check_losses(losses, step, label, REMEDY)
+            losses.clear()
             bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
         if checkpoint and (step + 1) % every == 0 and step + 1 < steps:
             _save(checkpoint, step + 1, module, optimizer, averaged)
-    return averaged.module if averaged else module
+    trained = averaged.module if averaged else module
+    check_weights(trained, label, REMEDY)
+    return trained
 
 
 def _differentiate(loss: Tensor | Iterable[Tensor]) -> Tensor:

@@ -11,14 +11,15 @@ from tqdm import tqdm
 
 from retort.config.devices import pick_device
 from retort.config.seeds import derive_seed
-from retort.errors import RetortError
 from retort.models.classifiers import build_classifier, normalised
+from retort.models.health import check_finite, check_losses
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
 from retort.protocols.losses import correct_at
 from retort.protocols.optimisers import build_optimizer, lr_factor
 from retort.protocols.views import Views, ViewSettings
 
+REMEDY = "lower the learning rate (the protocol's optimizer.lr)"
 MOST_CONFUSED = 100  # classes; a larger matrix would outweigh everything else in a student's record
 
 
@@ -57,7 +58,7 @@ def train_student(
 
     views_at(step) gives the planned views; loss_of(step, views, mixed images, logits) the loss. The weights are
     drawn from `weight_words`. Last and best test accuracy are both reported; best is chosen on the test set.
-    Raises RetortError when the loss is not finite.
+    Raises LossLost when the loss is not finite, and RetortError when what it makes of a test image is not.
     """
     device, began = pick_device(), time.perf_counter()
     classes = int(test.labels.max()) + 1
@@ -80,10 +81,9 @@ def train_student(
         optimizer.step()
         losses.append(loss.detach())
         if step + 1 in tests:
+            check_losses(losses, step + 1, label, REMEDY)
             mean_loss = torch.stack(losses).mean().item()
-            if not np.isfinite(mean_loss):
-                raise RetortError(f"{label}: the loss is {mean_loss} at step {step + 1}; lower the learning rate")
-            curve.append({"step": step + 1, "loss": mean_loss, **evaluate(module, unseen, test.labels)})
+            curve.append({"step": step + 1, "loss": mean_loss, **evaluate(module, unseen, test.labels, name=label)})
             losses.clear()
     best = max(curve, key=lambda point: point["top1"])
     per_class, confusion = curve[-1]["per_class"], curve[-1]["confusion"]
@@ -101,20 +101,24 @@ def train_student(
 
 
 @torch.no_grad()
-def evaluate(module: nn.Module, images: ImageRows, labels: np.ndarray, batch: int = 256) -> dict:
+def evaluate(module: nn.Module, images: ImageRows, labels: np.ndarray, batch: int = 256, name: str = "student") -> dict:
     """top1, top5 and per-class top-1 as fractions, in evaluation mode; the training mode is put back.
 
     confusion: how many images of class c (row) were taken for class d (column); None above `MOST_CONFUSED` classes.
+    Raises RetortError naming the student and the class of a test image whose logits are not finite.
     """
     was_training = module.training
     module.eval()
-    right, taken = [], []
+    right, taken, largest = [], [], []
     for first in range(0, len(labels), batch):
         logits = module(normalised(images[first : first + batch]))
         targets = torch.from_numpy(labels[first : first + batch].astype(np.int64)).to(logits.device)
         right.append(torch.stack([correct_at(logits, targets, k) for k in (1, 5)]))
         taken.append(logits.argmax(dim=1))
+        largest.append(logits.abs().amax(dim=1))
     module.train(was_training)
+    what = "the logits of a test image are"
+    check_finite(torch.cat(largest), lambda row: f"{name}: class number {labels[row]}", what, REMEDY)
     top1, top5 = torch.cat(right, dim=1).cpu().numpy()
     classes = int(labels.max()) + 1
     return {
