@@ -2,6 +2,7 @@
 #
 #   make demo                       set up, then the default config: digits, on two cores (CORES=8 for more)
 #   make test                       set up, lint, and run every test
+#   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
 #   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones
 
@@ -10,13 +11,14 @@ VENV ?= .venv
 CORES ?= 2
 FIXTURES ?= tests/fixtures/parity
 TORCH_BACKEND ?=
+CONFIG ?=
 
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 
-.PHONY: env demo report test lint parity bench schema lock clean clean-results
+.PHONY: env demo report status test lint parity bench schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -42,6 +44,9 @@ demo: env
 report: env
 	snakemake --cores $(CORES) report_page
 	@echo "results/report.html"
+
+status: env
+	@python workflow/status.py $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
 	pytest
