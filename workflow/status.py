@@ -20,7 +20,7 @@ from snakemake.cli import parse_args, parse_config
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
 from retort.data.files import whole_file
-from retort.status.jobs import Run, WantedJob, locked_since, look
+from retort.status.jobs import FOLLOWS, Run, WantedJob, locked_since, look
 from retort.status.table import coloured, plain, report
 
 FINGERPRINT = re.compile(r"'?[0-9a-f]{12}'?")  # of a rule's code, among its parameters
@@ -57,9 +57,8 @@ def reasons(reason) -> tuple[str, ...]:
 
     Forced here (see `wanted_jobs`) are the jobs whose outputs it has marked as incomplete.
     """
-    found = [name for name in reason.get_names() if not name.startswith(("params have changed", "forced"))]
-    if reason.forced:
-        found.append("Snakemake did not see it end")
+    ours = {"input files updated by another job": FOLLOWS, "forced": "Snakemake did not see it end"}
+    found = [ours.get(name, name) for name in reason.get_names() if not name.startswith("params have changed")]
     if reason.params_changed:
         values = map(str, reason.params_changed.only_old | reason.params_changed.only_new)
         changed = {"code" if FINGERPRINT.fullmatch(value) else "settings" for value in values}

@@ -128,7 +128,7 @@ def test_every_job_leaves_a_log_with_its_beginning_its_progress_and_its_end(fini
     for log in logs:
         if log.job.split()[0] not in WITHOUT_A_BAR:
             assert log.progress, f"{log.path} has no progress line"
-            assert re.search(r"\d+%, \d+/\d+, .*/s.*, .* left", log.progress), f"{log.path}: {log.progress}"
+            assert re.search(r"\d+%, \d+/\d+, [\d.]+\w*/\w+, [\d:]+ left", log.progress), f"{log.path}: {log.progress}"
 
 
 def test_a_set_is_exported_and_its_quality_measured_when_asked_for(twin):

@@ -51,7 +51,7 @@ def test_what_a_lost_output_and_a_changed_setting_ask_for_is_waiting_and_stale(t
     said = twin.results("status.md").read_text()
     assert counted(said)["train_students"]["stale"] > 1
     assert "jobs, its settings changed" in said
-    only = counted(status(twin, PICTURE))
+    only = counted(status(twin, "--", PICTURE))
     assert "draw_gallery" not in only
     assert only["draw_accuracy"]["stale"] == 1
 

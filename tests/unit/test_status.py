@@ -15,7 +15,7 @@ from tqdm import tqdm
 import status
 from retort.errors import RetortError
 from retort.stages.job import DONE, failure, job, opening
-from retort.status.jobs import KILLED, Run, SeenJob, State, WantedJob, locked_since, look
+from retort.status.jobs import FOLLOWS, KILLED, Run, SeenJob, State, WantedJob, locked_since, look
 from retort.status.logs import progress, read_log
 from retort.status.table import coloured, report
 
@@ -188,11 +188,21 @@ def many(tmp_path: Path) -> list[SeenJob]:
     failed = write_log(tmp_path / "failed", failure("train_vae", "2 images cannot be read:\n  - a\n  - b"))
     killed = write_log(tmp_path / "killed", TRAINING)
     stale = WantedJob("prepare", None, True, ("its code changed",))
-    jobs = [look(job, run()) for job in (WantedJob("prepare", None, True, ()), stale, stale)]
+    after = WantedJob("train_vae", None, True, (FOLLOWS,))
+    jobs = [look(job, run()) for job in (WantedJob("prepare", None, True, ()), stale, stale, after)]
     for log in (running, failed, killed):
         jobs.append(look(WantedJob("train_vae", str(log), False, ("missing",)), run(alive=log == running)))
     jobs.append(look(WantedJob("draw", None, False, ("missing",)), run()))
-    assert [seen.state for seen in jobs] == ["done", "stale", "stale", "running", "failed", "failed", "waiting"]
+    assert [seen.state for seen in jobs] == [
+        "done",
+        "stale",
+        "stale",
+        "stale",
+        "running",
+        "failed",
+        "failed",
+        "waiting",
+    ]
     return jobs
 
 
@@ -202,10 +212,10 @@ def test_the_table_counts_by_stage_and_in_all(tmp_path):
     assert rows["stage"] == ["done", "running", "stale", "failed", "waiting", "all"]
     assert list(rows)[2:] == ["prepare", "train_vae", "draw", "all"]  # in the order of the work
     assert rows["prepare"] == ["1", "", "2", "", "", "3"]
-    assert rows["train_vae"] == ["", "1", "", "2", "", "3"]
-    assert rows["all"] == ["1", "1", "2", "2", "1", "7"]
+    assert rows["train_vae"] == ["", "1", "1", "2", "", "4"]
+    assert rows["all"] == ["1", "1", "3", "2", "1", "8"]
     assert len({len(line) for line in lines[:6]}) == 1
-    assert "1 of 7 jobs are done." in lines
+    assert "1 of 8 jobs are done." in lines
 
 
 def test_what_runs_failed_and_is_stale_is_listed_with_what_is_known(tmp_path):
@@ -214,7 +224,8 @@ def test_what_runs_failed_and_is_stale_is_listed_with_what_is_known(tmp_path):
     assert f"Running:\n\n- train_vae model=vae, on node7 since {since}: {TRAINED}; silent for 30 minutes\n" in said
     assert f"- train_vae model=vae: 2 images cannot be read:\n    - a\n    - b\n  log: {tmp_path / 'failed'}\n" in said
     assert f"- train_vae model=vae: {KILLED} (last: {TRAINED})\n  log: {tmp_path / 'killed'}\n" in said
-    assert said.endswith("Stale:\n\n- prepare: 2 jobs, its code changed\n")
+    stale = "- prepare: 2 jobs, its code changed\n- 1 job of later stages, because what it reads will be made again\n"
+    assert said.endswith(f"Stale:\n\n{stale}")
 
 
 def test_lists_without_entries_are_left_out_and_a_lock_is_explained():
@@ -246,18 +257,19 @@ def test_a_process_is_alive_if_it_is_and_is_not_a_later_one_of_the_same_number()
     assert not status.alive(ended.pid, NOW)
 
 
-def reason(*names: str, forced: bool = False, before: str = "", now: str = "") -> SimpleNamespace:
+def reason(*names: str, before: str = "", now: str = "") -> SimpleNamespace:
     """Snakemake's; `before` and `now` are of a parameter that changed."""
     params = SimpleNamespace(only_old={before}, only_new={now}) if before else None
     names = (*names, *(["params have changed since last execution"] if before else []))
-    return SimpleNamespace(get_names=lambda: iter(names), forced=forced, params_changed=params)
+    return SimpleNamespace(get_names=lambda: iter(names), params_changed=params)
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         (reason("updated input files"), ("updated input files",)),
-        (reason("forced", forced=True), ("Snakemake did not see it end",)),
+        (reason("forced"), ("Snakemake did not see it end",)),
+        (reason("input files updated by another job"), ("what it reads will be made again",)),
         (reason(before="'0123456789ab'", now="'ba9876543210'"), ("its code changed",)),
         (reason(before="{'steps': 2}", now="{'steps': 3}"), ("its settings changed",)),
         (reason(), ("others need it again",)),

@@ -11,7 +11,6 @@ from retort.models.interface import Condition, LatentDiffusion
 
 DAMAGED = "delete the file and run again: it will be rebuilt"
 
-
 Whose = str | Callable[[int], str]
 """Who values (N, ...) belong to: all to the same, or row by row."""
 
@@ -89,7 +88,7 @@ class Watched:
 
     def _note(self, timesteps: Tensor, said: Tensor) -> None:
         finite = torch.isfinite(said.detach()).flatten(1).all(1)
-        self._calls.append((finite.view(-1, self._images), timesteps.view(-1, self._images)))
+        self._calls.append((finite.reshape(-1, self._images), timesteps.reshape(-1, self._images)))
 
     def check(self, found: Tensor, class_ids: Sequence[str], what: str, tune: str) -> None:
         """Raises RetortError when what was computed with the model, found (N, ...), is not finite for an image.

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from retort.status.jobs import SeenJob, State
+from retort.status.jobs import FOLLOWS, SeenJob, State
 
 HEADS = ["stage", *State, "all"]
 COLOURS = {State.DONE: "32", State.RUNNING: "36", State.STALE: "33", State.FAILED: "31"}
@@ -56,7 +56,7 @@ def _summary(by_state: dict[State, list[SeenJob]], locked: bool) -> str:
     said = f"{len(by_state[State.DONE])} of {total} jobs are done."
     if locked and not by_state[State.RUNNING]:
         said += (
-            " Snakemake's lock is there, and no job runs: either one is about to start, or the run was killed, and "
+            " Snakemake's lock is there, and no job runs: they may wait in a queue, or the run was killed; then "
             "`snakemake --unlock` lets the next one begin."
         )
     elif not locked and by_state[State.RUNNING]:
@@ -84,6 +84,13 @@ def _failed(seen: SeenJob) -> str:
 
 
 def _stale(jobs: Sequence[SeenJob]) -> Iterable[str]:
-    counts = Counter((seen.job.stage, ", ".join(seen.job.reasons)) for seen in jobs)
-    for (stage, why), count in counts.items():
-        yield f"{stage}: {count} {'job' if count == 1 else 'jobs'}, {why}"
+    """Those with a reason of their own by stage; the others only follow from them, or from what else will be made."""
+    own = [seen.job for seen in jobs if seen.job.reasons != (FOLLOWS,)]
+    for (stage, why), count in Counter((job.stage, ", ".join(job.reasons)) for job in own).items():
+        yield f"{stage}: {_jobs(count)}, {why}"
+    if followers := len(jobs) - len(own):
+        yield f"{_jobs(followers)} of later stages, because {FOLLOWS}"
+
+
+def _jobs(count: int) -> str:
+    return f"{count} {'job' if count == 1 else 'jobs'}"
