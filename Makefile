@@ -4,6 +4,7 @@
 #   make test                       set up, lint, and run every test that needs neither root nor SLURM
 #   make survive                    the others: faults in every stage, and a SLURM on this machine (as root, with
 #                                   Debian's slurm-wlm and munge); make test EVERYTHING=1 runs both
+#   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
 #   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones
 
@@ -12,6 +13,7 @@ VENV ?= .venv
 CORES ?= 2
 FIXTURES ?= tests/fixtures/parity
 TORCH_BACKEND ?=
+CONFIG ?=
 
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
@@ -19,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
-.PHONY: env demo report test survive lint parity bench schema lock clean clean-results
+.PHONY: env demo report status test survive lint parity bench schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -46,6 +48,9 @@ demo: env
 report: env
 	snakemake --cores $(CORES) report_page
 	@echo "results/report.html"
+
+status: env
+	@python workflow/status.py $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
 	pytest $(if $(EVERYTHING),-m "")

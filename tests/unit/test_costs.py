@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from tests.end_to_end.workspace import REPOSITORY
+from tests.unit.fake_jobs import fake_job
 
 from retort.config.jobs import full_size, grows_with, jobs_behind, shared_jobs
 from retort.config.load import load_config
@@ -179,7 +180,7 @@ def fake_torch(used: bool) -> SimpleNamespace:
 def test_a_job_that_computed_on_a_gpu_is_known_by_its_log(tmp_path, monkeypatch, used, expected):
     costs = one_job(tmp_path, "generate_images", "a/n1", ["a"], "classes", (7.0, False), suffix="all")
     monkeypatch.setitem(sys.modules, "torch", fake_torch(used))
-    with job(SimpleNamespace(log=[costs["log"]], threads=1, rule="generate_images")):
+    with job(fake_job(costs["log"])):
         print("step 1")
     (found,) = measured_jobs(costs, [])
     assert (found["gpu_seconds"], found["peak_gpu_memory_mb"]) == expected

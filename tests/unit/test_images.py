@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from retort.data.images import BadImage, image_size, read_rgb, resized, square
+from retort.data.images import BadImage, header_size, image_size, read_rgb, resized, square
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -174,6 +174,12 @@ def test_unreadable_file_is_named_with_the_reason(tmp_path, content, reason):
 def test_path_that_is_no_file_is_named(tmp_path, name):
     with pytest.raises(BadImage, match=str(tmp_path / name)):
         read_rgb(tmp_path / name)
+
+
+@pytest.mark.parametrize("read", [read_rgb, header_size])
+def test_an_image_that_vanished_since_it_was_listed_says_what_to_do(tmp_path, read):
+    with pytest.raises(BadImage, match=r"gone\.png: this image is gone; put it back, or run again, and images are"):
+        read(tmp_path / "gone.png")
 
 
 def test_absurdly_large_image_is_refused_before_it_is_decoded(tmp_path, monkeypatch):

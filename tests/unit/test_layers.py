@@ -15,7 +15,7 @@ SOURCES = {
     ".".join(["retort", *path.relative_to(LIBRARY).with_suffix("").parts]).removesuffix(".__init__"): path
     for path in sorted(LIBRARY.rglob("*.py"))
 }
-FLOORS = {"config": 0, "data": 1, "models": 2, "methods": 3, "protocols": 3, "stages": 4}
+FLOORS = {"config": 0, "data": 1, "models": 2, "methods": 3, "protocols": 3, "stages": 4, "status": 5}
 # The plan asks which classes there are before anything is read, so that module is kept as light as the config.
 EXCEPTIONS = {("retort.config.plan", "retort.data.classes")}
 
@@ -109,6 +109,7 @@ def test_nothing_is_pickled_or_unpickled(name):
         ("retort.methods.ddim", "retort.protocols.losses", True),
         ("retort.models.dit", "retort.stages.job", True),
         ("retort.stages.job", "retort.methods.ddim", False),
+        ("retort.stages.job", "retort.status.logs", True),
         ("retort.errors", "retort.config.seeds", True),
         ("retort.data.images", "retort.errors.RetortError", False),
         ("retort.data.images", "numpy", False),

@@ -401,7 +401,7 @@ def test_features_do_not_depend_on_the_batch(home, few, kind):
 def test_features_that_are_not_finite_name_their_class(home, few):
     windowed(home, few)
     broken = Embedder(SIDE, lambda pixels: np.full((len(pixels), 2), np.nan))
-    with pytest.raises(RetortError, match=r"class 01: features of 10 rows are not finite"):
+    with pytest.raises(RetortError, match=r"class 01: what a patch was embedded as is not finite; set the encoder"):
         ranked(home, few, broken, "windows")
 
 

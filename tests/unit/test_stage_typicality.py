@@ -96,7 +96,7 @@ def test_latents_that_are_lost_name_their_class(home):
     tensors = read(home / "latents.safetensors")
     tensors["latents/dog"][3, 0, 0, 0] = np.nan
     write_tensors(home / "broken.safetensors", tensors)
-    with pytest.raises(RetortError, match=r"class dog: typicality is not finite for images \[0\] of this batch of 1"):
+    with pytest.raises(RetortError, match=r"class dog: a latent in .*broken\.safetensors is not finite; delete the"):
         scored(home, latents="broken.safetensors")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.unit.birds import CLASSES, EPOCHS, SGD, SIDE, STEPS, TEMPERATURE, label, make_home, train
+from tests.unit.fake_jobs import Named, fake_job
 
 from retort.config.seeds import derive_seed
 from retort.data.files import read_json, write_json
@@ -75,21 +76,14 @@ def test_static_labels_are_the_teachers_on_the_images_themselves(home):
     np.testing.assert_allclose(stored["logits"], expected, rtol=1e-3, atol=1e-3)
 
 
-class Inputs(SimpleNamespace):
-    """Named inputs, of which some may be absent."""
-
-    def get(self, name: str, default=None):
-        return getattr(self, name, default)
-
-
 def test_the_rules_script_labels_static_sets_which_have_no_views(home, tmp_path):
     paths = {"distilled": home / "two", "classes": home / "classes.csv", "teacher": home / "teacher"}
-    snakemake = SimpleNamespace(
-        rule="relabel_set",
+    snakemake = fake_job(
+        tmp_path / "relabel.log",
+        "relabel_set",
         threads=torch.get_num_threads(),
-        log=[tmp_path / "relabel.log"],
-        input=Inputs(**{name: str(path) for name, path in paths.items()}),
-        output=SimpleNamespace(labels=str(tmp_path / "labels.safetensors")),
+        input=Named(**paths),
+        output=Named(labels=tmp_path / "labels.safetensors"),
         params=SimpleNamespace(kind="static", views=None, top=None, dataset="birds", seed=0),
     )
     script = Path(student_module.__file__).parents[2] / "scripts" / "relabel_set.py"

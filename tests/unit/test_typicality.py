@@ -146,10 +146,10 @@ def test_a_half_precision_model_gets_half_precision_and_errors_are_squared_in_fl
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_values_that_are_not_finite_are_an_error_naming_the_images(model, latents, classes, value):
+def test_values_that_are_not_finite_stay_with_their_image(model, latents, classes, value):
     latents[2, 0, 1, 1] = value
-    with pytest.raises(ValueError, match=r"not finite for images \[2\] of this batch of 4"):
-        maps_of(model, latents, classes, drawn(model))
+    found = maps_of(model, latents, classes, drawn(model))
+    assert found.isfinite().flatten(1).all(1).tolist() == [True, True, False, True]
 
 
 def test_draws_that_do_not_fit_are_an_error(model, latents, classes):

@@ -65,6 +65,8 @@ def header_size(path: str | Path) -> tuple[int, int]:
 
 
 def _named(path: str | Path, error: Exception) -> BadImage:
+    if isinstance(error, FileNotFoundError):
+        return BadImage(f"{path}: this image is gone; put it back, or run again, and images are listed without it")
     empty = Path(path).is_file() and Path(path).stat().st_size == 0
     return BadImage(f"{path}: {'empty file' if empty else str(error) or type(error).__name__}")
 

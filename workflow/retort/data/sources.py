@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from retort.config.seeds import derive_seed
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
@@ -28,7 +29,7 @@ def write_digits(folder: Path, classes: Sequence[str], side: int) -> None:
     rows = np.arange(len(labels))
     train, val = train_test_split(rows, test_size=DIGITS_TEST_SIZE, stratify=labels, random_state=0)
     for split, members in (("train", train), ("val", val)):
-        for row in sorted(members):
+        for row in tqdm(sorted(members), desc=f"writing {split}", unit="image"):
             if str(labels[row]) in classes:
                 pixels = np.round(scans[row].reshape(8, 8) * 255 / 16).astype(np.uint8)
                 image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC).convert("RGB")

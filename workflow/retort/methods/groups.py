@@ -48,13 +48,15 @@ def best_groups(
 ) -> BestGroups:
     """The first group of lowest score among `groups`, for each class; one block is in memory at a time.
 
-    draw(b) gives block b: groups b * BLOCK and on, (BLOCK, ipc, D). variance: (K, D).
+    draw(b) gives block b: groups b * BLOCK and on, (BLOCK, ipc, D). variance: (K, D). A group without a skew, because
+    all its draws of a coordinate are equal, is passed over; where all are, the score stays infinite.
     """
     index = np.zeros(len(variance), dtype=np.int64)
     score = np.full(len(variance), np.inf)
     for block in progress(range(-(-groups // BLOCK))):
         first = block * BLOCK
         scores = score_groups(draw(block)[: groups - first], variance, skew_weight)
+        scores[np.isnan(scores)] = np.inf
         nearest = scores.argmin(axis=0)
         found = scores[nearest, np.arange(len(variance))]
         better = found < score

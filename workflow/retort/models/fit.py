@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from retort.errors import RetortError
+from retort.models.health import check_losses, check_weights
 from retort.models.training_state import Checkpoint, Training
+
+REMEDY = "lower the learning rate (train.lr)"
 
 
 def fit(
@@ -27,14 +29,15 @@ def fit(
     an undisturbed one. A loss that is given in parts is their sum; each part is differentiated before the next one is
     asked for, so that only one is in memory. lr_factor maps progress in [0, 1) to a factor on each group's rate. The
     state is saved twenty times over the run, the last time at its end, and whenever it is due; whoever has written
-    the result down clears it. Raises RetortError when the loss is not finite.
+    the result down clears it. Raises RetortError when the loss is not finite, naming the step since which it is, and
+    when the last step leaves weights that are not.
     """
     averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
     base_rates = [group["lr"] for group in optimizer.param_groups]
     training = Training(module, optimizer, averaged)
     start = checkpoint.resume(training)[0] if checkpoint else 0
     every = max(1, steps // 20)
-    bar = tqdm(range(start, steps), initial=start, total=steps, desc=label, unit="step")
+    bar, losses = tqdm(range(start, steps), initial=start, total=steps, desc=label, unit="step"), []
     for step in bar:
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * lr_factor(step / steps)
@@ -43,12 +46,15 @@ def fit(
         optimizer.step()
         if averaged:
             averaged.update_parameters(module)
+        losses.append(loss)
         last = step + 1 == steps
         saved = checkpoint and ((step + 1) % every == 0 or last or checkpoint.due())
         if step % 50 == 0 or last or saved:  # a state that is lost must not be gone on with
-            if not torch.isfinite(loss):
-                raise RetortError(f"{label}: the loss is {loss.item()} at step {step}; lower the learning rate")
+            check_losses(losses, step, label, REMEDY)
+            losses.clear()
             bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+        if last:
+            check_weights(averaged.module if averaged else module, label, REMEDY)
         if saved:
             checkpoint.save(training, step + 1)
     return averaged.module if averaged else module

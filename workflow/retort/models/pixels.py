@@ -21,6 +21,11 @@ def images_on(device: torch.device, pixels: np.ndarray) -> Tensor:
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
-    """(N, 3, h, w) float in [-1, 1] to (N, h, w, 3) uint8, rounded to the nearest grey level."""
+    """(N, 3, h, w) float in [-1, 1] to (N, h, w, 3) uint8, rounded to the nearest grey level.
+
+    Raises ValueError for values that are not finite, which no grey level stands for.
+    """
+    if not images.isfinite().all():
+        raise ValueError("images that are not finite cannot be written as pixels")
     scaled = (images.double().clamp(-1, 1) + 1) * 127.5
     return scaled.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

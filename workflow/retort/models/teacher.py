@@ -1,7 +1,7 @@
 """Teachers: saved with what they are and what they want to see, measured before they are believed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from retort.models.classifiers import (
     head_of,
     normalised,
 )
+from retort.models.health import Whose, check_finite
 from retort.models.pixels import to_images
 
 
@@ -73,13 +74,19 @@ class Teacher(nn.Module):
 
 
 @torch.no_grad()
-def logits_of(module: nn.Module, pixels: np.ndarray, batch: int = 256, normalise: bool = True) -> Tensor:
-    """(N, K) float32 logits on the CPU for pixels (N, h, h, 3) uint8.
+def logits_of(
+    module: nn.Module,
+    pixels: np.ndarray,
+    batch: int = 256,
+    normalise: bool = True,
+    progress: Callable[[Sequence], Iterable] = iter,
+) -> Tensor:
+    """(N, K) float32 logits on the CPU for pixels (N, h, h, 3) uint8; progress shows how its batches go by.
 
     normalise False feeds images in [-1, 1] as they are, which no teacher was trained on but CaO2's code does.
     """
     device = next(module.parameters()).device
-    chunks = (to_images(pixels[i : i + batch]).to(device) for i in range(0, len(pixels), batch))
+    chunks = (to_images(pixels[i : i + batch]).to(device) for i in progress(range(0, len(pixels), batch)))
     raw = module.unnormalised if isinstance(module, Teacher) else module
     return torch.cat([(module(normalised(c)) if normalise else raw(c)).float().cpu() for c in chunks])
 
@@ -92,6 +99,18 @@ def features_and_logits(module: nn.Module, pixels: np.ndarray, batch: int = 256)
     both = module.features_and_logits if isinstance(module, Teacher) else lambda c: features_and_logits_of(module, c)
     features, logits = zip(*((f.float().cpu(), x.float().cpu()) for f, x in map(both, chunks)), strict=True)
     return torch.cat(features), torch.cat(logits)
+
+
+def check_seen(seen: Tensor | np.ndarray, whose: Whose) -> None:
+    """Raises RetortError naming whose image it is of which features or logits (N, ...) are not finite."""
+    remedy = "its weights are damaged or its training went wrong: delete its folder, and lower train.lr if it has one"
+    check_finite(seen, whose, "what the teacher sees in the image is", remedy)
+
+
+def check_kept(logits: Tensor | np.ndarray, whose: Whose) -> None:
+    """The same of logits (N, ...) in float16, as labels are kept."""
+    remedy = "float16 holds numbers up to 65,504: train the teacher again at a lower train.lr, or name another"
+    check_finite(logits, whose, "the teacher's logits are", remedy)
 
 
 def accuracy(logits: Tensor, labels: np.ndarray) -> float:

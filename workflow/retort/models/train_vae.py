@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from retort.config.devices import pick_device
 from retort.config.seeds import derive_seed, numpy_rng, torch_rng
+from retort.errors import RetortError
 from retort.models.fit import fit, warmup_cosine
 from retort.models.pixels import to_images
 from retort.models.training_state import Checkpoint
@@ -32,7 +33,8 @@ def train_vae(
 ) -> AutoencoderKL:
     """Train on pixels (N, h, h, 3) uint8: squared error plus a light KL term (Rombach et al. 2022).
 
-    The returned model carries its own scaling factor, 1 / std of its latents on the training images.
+    The returned model carries its own scaling factor, 1 / std of its latents on the training images. Raises RetortError
+    when training leaves the finite numbers, and when those latents do not differ.
     """
     device = pick_device()
     torch.manual_seed(derive_seed(*seed_words, "weights"))
@@ -59,7 +61,9 @@ def train_vae(
 
     optimizer = torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
     vae = fit(vae, optimizer, loss_at, steps, warmup_cosine(0.05), checkpoint, label="training the VAE").eval()
-    vae.register_to_config(scaling_factor=1 / _latent_std(vae, pixels))
+    if not 0 < (std := _latent_std(vae, pixels)) < np.inf:
+        raise RetortError(f"the VAE's latents have standard deviation {std}; lower its train.lr or train.kl_weight")
+    vae.register_to_config(scaling_factor=1 / std)
     return vae
 
 

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from retort.config.devices import pick_device
 from retort.config.seeds import derive_seed
-from retort.errors import RetortError
 from retort.models.classifiers import build_classifier, normalised
+from retort.models.health import check_finite, check_losses
 from retort.models.training_state import Checkpoint, Training
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
@@ -20,6 +20,7 @@ from retort.protocols.losses import correct_at
 from retort.protocols.optimisers import build_optimizer, lr_factor
 from retort.protocols.views import Views, ViewSettings
 
+REMEDY = "lower the learning rate (the protocol's optimizer.lr)"
 MOST_CONFUSED = 100  # classes; a larger matrix would outweigh everything else in a student's record
 
 
@@ -60,7 +61,7 @@ def train_student(
     views_at(step) gives the planned views; loss_of(step, views, mixed images, logits) the loss. The weights are
     drawn from `weight_words`. Last and best test accuracy are both reported; best is chosen on the test set. From a
     state that was left at the checkpoint it goes on to the same result; seconds are those of all attempts, but for what
-    was lost. Raises RetortError when the loss is not finite.
+    was lost. Raises LossLost when the loss is not finite, and RetortError when what it makes of a test image is not.
     """
     device, began = pick_device(), time.perf_counter()
     training = _begin(arch, int(test.labels.max()) + 1, train.pixels.shape[1], recipe, weight_words, device)
@@ -84,11 +85,10 @@ def train_student(
         losses.append(loss.detach())
         tested, saved = step + 1 in tests, checkpoint and step + 1 < total and checkpoint.due()
         if tested or saved:  # a state that is lost must not be gone on with
-            mean_loss = torch.stack(losses).mean().item()
-            if not np.isfinite(mean_loss):
-                raise RetortError(f"{label}: the loss is {mean_loss} at step {step + 1}; lower the learning rate")
+            check_losses(losses, step + 1, label, REMEDY)
         if tested:
-            last = evaluate(module, unseen, test.labels)
+            last = evaluate(module, unseen, test.labels, name=label)
+            mean_loss = torch.stack(losses).mean().item()
             curve.append({"step": step + 1, "loss": mean_loss, "top1": last["top1"], "top5": last["top5"]})
             losses.clear()
         if saved:
@@ -123,20 +123,24 @@ def _accuracies(curve: list[dict], last: dict) -> dict:
 
 
 @torch.no_grad()
-def evaluate(module: nn.Module, images: ImageRows, labels: np.ndarray, batch: int = 256) -> dict:
+def evaluate(module: nn.Module, images: ImageRows, labels: np.ndarray, batch: int = 256, name: str = "student") -> dict:
     """top1, top5 and per-class top-1 as fractions, in evaluation mode; the training mode is put back.
 
     confusion: how many images of class c (row) were taken for class d (column); None above `MOST_CONFUSED` classes.
+    Raises RetortError naming the student and the class of a test image whose logits are not finite.
     """
     was_training = module.training
     module.eval()
-    right, taken = [], []
+    right, taken, largest = [], [], []
     for first in range(0, len(labels), batch):
         logits = module(normalised(images[first : first + batch]))
         targets = torch.from_numpy(labels[first : first + batch].astype(np.int64)).to(logits.device)
         right.append(torch.stack([correct_at(logits, targets, k) for k in (1, 5)]))
         taken.append(logits.argmax(dim=1))
+        largest.append(logits.abs().amax(dim=1))
     module.train(was_training)
+    what = "the logits of a test image are"
+    check_finite(torch.cat(largest), lambda row: f"{name}: class number {labels[row]}", what, REMEDY)
     top1, top5 = torch.cat(right, dim=1).cpu().numpy()
     classes = int(labels.max()) + 1
     return {

@@ -1,11 +1,13 @@
 """Choose the images of a distilled set from a generated pool: a table of which."""
 
 import numpy as np
+from tqdm import tqdm
 
-from retort.data.manifest import read_classes
+from retort.data.manifest import ClassEntry, read_classes
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
-from retort.models.teacher import features_and_logits, load_teacher, logits_of
+from retort.models.health import DAMAGED, check_finite
+from retort.models.teacher import check_seen, features_and_logits, load_teacher, logits_of
 from retort.stages.choices import covering, judged, write_choices
 
 
@@ -24,17 +26,25 @@ def choose_from_pool(
 
     select: {"teacher", "keep", "teacher_input"} or {"coverage"} with a teacher for its features, or without one for
     the latents. Warns of the classes in which the teacher recognised too few, so that wrong ones had to fill. Raises
-    RetortError naming a class that cannot be covered.
+    RetortError naming a class that cannot be covered, or in whose images the teacher sees what is not finite.
     """
     classes = read_classes(class_table)
     judge = load_teacher(teacher, [c.id for c in classes]) if teacher else None
     shard, chosen = open_tensors(pool), {}
-    for label in np.unique(shard["class_index"]):
+    for label in tqdm(np.unique(shard["class_index"]), desc="choosing", unit="class"):
         members = np.flatnonzero(shard["class_index"] == label)
         entry, pixels = classes[label], shard["pixels"][members]
+
+        def whose(member: int, entry: ClassEntry = entry) -> str:
+            return f"class {entry.id}, image {member} of the pool"
+
         if "coverage" in select:
-            latents = shard["latents"][members].reshape(len(members), -1)
-            features = features_and_logits(judge, pixels)[0].numpy() if judge else latents
+            if judge:
+                features = features_and_logits(judge, pixels)[0].numpy()
+                check_seen(features, whose)
+            else:
+                features = shard["latents"][members].reshape(len(members), -1)
+                check_finite(features, whose, f"a latent in {pool} is", DAMAGED)
             try:
                 found = covering(select["coverage"], features, ipc, seed, "coverage", dataset, entry.id)
             except ValueError as error:
@@ -42,6 +52,7 @@ def choose_from_pool(
             chosen[entry] = [{"member": member} for member in found]
         else:
             logits = logits_of(judge, pixels, normalise=select["teacher_input"] == "normalised")
+            check_seen(logits, whose)
             chosen[entry] = judged(logits, entry.index, select["keep"], ipc)
     remedy = "A larger generate.pool, more guidance or a better model would help."
     write_choices(chosen, output, "the pool", remedy)

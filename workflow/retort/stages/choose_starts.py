@@ -8,6 +8,7 @@ from tqdm import tqdm
 from retort.config.seeds import numpy_rng
 from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.groups import BLOCK, best_groups, matched_group, score_groups
+from retort.models.health import DAMAGED, check_finite
 
 
 def choose_starts(
@@ -24,11 +25,15 @@ def choose_starts(
     """latents (K, ipc, C, H, W) float32 for all classes in label order, with the group and its score for each.
 
     search: "groups" for the paper's search, "closed-form" for one group that matches every class. Classes share
-    the standard normal draws, as in the reference; the group number is -1 for the closed form.
+    the standard normal draws, as in the reference; the group number is -1 for the closed form. Raises RetortError
+    naming the class number whose statistics, or whose scores with all groups, are not finite.
     """
     shards = [open_tensors(path) for path in inversions]
     mean = np.concatenate([s["mean"] for s in shards])
     variance = np.concatenate([s["variance"] for s in shards])
+    for what, values in (("mean", mean), ("variance", variance)):
+        what = f"the {what} of its inverted latents in {', '.join(map(str, inversions))} is"
+        check_finite(values, _class_number, what, DAMAGED)
     classes, *shape = mean.shape
     flat = variance.reshape(classes, -1)
 
@@ -44,6 +49,7 @@ def choose_starts(
             draw, groups, flat, skew_weight, lambda blocks: tqdm(blocks, desc="scoring groups", unit="block")
         )
         index, score = best.index, best.score
+    check_finite(score, _class_number, "the score of every group is", "lower the inversion's guidance")
     layout = {
         "latents": ((classes, ipc, *shape), "float32"),
         "group": ((classes,), "int64"),
@@ -51,6 +57,11 @@ def choose_starts(
     }
     with create_tensors(output, layout) as maps:
         maps["group"][:], maps["score"][:] = index, score
-        for label, number in enumerate(index.tolist()):  # one class in memory at a time
+        bar = tqdm(index.tolist(), desc="writing starts", unit="class")
+        for label, number in enumerate(bar):  # one class in memory at a time
             z = group if number < 0 else draw(number // BLOCK)[number % BLOCK]
             maps["latents"][label] = mean[label] + np.sqrt(variance[label]) * z.reshape(ipc, *shape)
+
+
+def _class_number(label: int) -> str:
+    return f"class number {label}"

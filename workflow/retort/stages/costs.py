@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from retort.data.files import whole_file
 from retort.data.manifest import read_classes, read_split
@@ -36,7 +37,7 @@ def tabulate_costs(
     has those of `class_table` and the training split of `manifest`.
     """
     own = {"classes": len(read_classes(class_table)), "images": len(read_split(manifest, "train", columns=["row"]))}
-    measured = pd.DataFrame([found for job in jobs for found in measured_jobs(job, shards)])
+    measured = pd.DataFrame([found for job in tqdm(jobs, unit="job") for found in measured_jobs(job, shards)])
     with whole_file(per_job) as scratch:
         measured[JOB_COLUMNS].to_csv(scratch, index=False, float_format="%.2f")
     with whole_file(output) as scratch:

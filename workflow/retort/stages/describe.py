@@ -9,7 +9,8 @@ from tqdm import tqdm
 from retort.data.manifest import read_classes, read_split
 from retort.data.streams import stream_squares
 from retort.data.tensors import open_tensors, write_tensors
-from retort.models.teacher import features_and_logits, load_teacher
+from retort.models.health import DAMAGED, check_finite
+from retort.models.teacher import check_seen, features_and_logits, load_teacher
 
 
 def describe_shard(
@@ -27,14 +28,20 @@ def describe_shard(
     squares = stream_squares([path for of_class in by_class.values() for path in of_class["path"]], side, threads)
     for name, of_class in tqdm(by_class.items(), desc="describing", unit="class"):
         features, logits = features_and_logits(judge, np.stack(list(islice(squares, len(of_class)))))
+        for seen in (features, logits):
+            check_seen(seen, [f"class {name}, {path}" for path in of_class["path"]].__getitem__)
         rows = of_class["row"].to_numpy()
         tensors |= {f"features/{name}": features.numpy(), f"logits/{name}": logits.numpy(), f"rows/{name}": rows}
     write_tensors(output, tensors)
 
 
 def class_features(path: str, class_id: str) -> tuple[np.ndarray, np.ndarray]:
-    """(n, D) features of one class and (n,) their rows of the train split: of a teacher, or latents laid flat."""
+    """(n, D) features of one class and (n,) their rows of the train split: of a teacher, or latents laid flat.
+
+    Raises RetortError naming the class where they are not finite, as they were when they were written.
+    """
     tensors = open_tensors(path)
     key = f"features/{class_id}"
     features = tensors[key] if key in tensors else tensors[f"latents/{class_id}"]
+    check_finite(features, f"class {class_id}", f"what {path} says of an image is", DAMAGED)
     return np.asarray(features, dtype=np.float32).reshape(len(features), -1), np.asarray(tensors[f"rows/{class_id}"])

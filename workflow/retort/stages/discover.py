@@ -13,6 +13,7 @@ from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
 from retort.methods.completion import representatives
 from retort.methods.discovery import Clusters, cluster
+from retort.models.health import DAMAGED, check_finite
 
 
 def cluster_shard(
@@ -21,7 +22,8 @@ def cluster_shard(
     """The embeddings again, with labels/ID (n,) int64 (-1 is noise) and probabilities/ID (n,); a CSV for people."""
     tensors, listed = dict(open_tensors(embeddings)), []
     for class_id in tqdm(classes, desc="clustering", unit="class"):
-        found = cluster(tensors[f"embedding/{class_id}"], min_cluster_size=min_cluster_size, min_samples=min_samples)
+        points = _embedding(tensors, class_id, embeddings)
+        found = cluster(points, min_cluster_size=min_cluster_size, min_samples=min_samples)
         tensors |= {f"labels/{class_id}": found.labels, f"probabilities/{class_id}": found.probabilities}
         rows = tensors[f"rows/{class_id}"]
         listed.append(
@@ -61,7 +63,7 @@ def choose_representatives(
         clusters = Clusters(np.asarray(tensors[f"labels/{entry.id}"]), np.asarray(tensors[f"probabilities/{entry.id}"]))
         try:
             found = representatives(
-                np.asarray(tensors[f"embedding/{entry.id}"]),
+                _embedding(tensors, entry.id, discovered),
                 clusters,
                 count,
                 min_cluster_size=min_cluster_size,
@@ -76,3 +78,10 @@ def choose_representatives(
     columns = ["class_index", "index", "row", "image_id", "origin", "cluster_size"]
     with whole_file(output) as scratch:
         pd.DataFrame(chosen, columns=columns).to_csv(scratch, index=False)
+
+
+def _embedding(tensors: dict[str, np.ndarray], class_id: str, path: str) -> np.ndarray:
+    """(n, d) of a class. Raises RetortError where it is not finite, as it was when it was written."""
+    points = np.asarray(tensors[f"embedding/{class_id}"])
+    check_finite(points, f"class {class_id}", f"the embedding in {path} is", DAMAGED)
+    return points

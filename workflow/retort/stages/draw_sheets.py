@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from retort.data.files import whole_directory
 from retort.data.manifest import ClassEntry, read_classes, read_split
@@ -65,7 +66,8 @@ def draw_classes(
 def _with_real(
     sets: Sequence[str], names: Sequence[str], manifest: str, shown: Sequence[ClassEntry], side: int
 ) -> list[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    found = [(name, read_set(path, None, len(shown), MOST_IMAGES)) for name, path in zip(names, sets, strict=True)]
+    given = tqdm(list(zip(names, sets, strict=True)), desc="reading", unit="set")
+    found = [(name, read_set(path, None, len(shown), MOST_IMAGES)) for name, path in given]
     return [("real", _real(manifest, shown, side)), *found]
 
 

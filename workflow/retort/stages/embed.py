@@ -9,7 +9,8 @@ from retort.config.seeds import derive_seed
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
 from retort.methods.discovery import embed
-from retort.stages.latents import class_latents
+from retort.models.health import check_finite
+from retort.stages.latents import class_latents, finite
 
 
 def embed_shard(
@@ -26,9 +27,9 @@ def embed_shard(
     """embedding/ID (n, d) float32 and rows/ID (n,) of the train split, for each class ID."""
     tensors = {}
     for class_id in tqdm(classes, desc="embedding", unit="class"):
-        features = np.asarray(class_latents(latents, class_id), dtype=np.float32)
+        features = finite(class_latents(latents, class_id), latents, class_id)
         try:
-            tensors[f"embedding/{class_id}"] = embed(
+            found = embed(
                 features.reshape(len(features), -1),
                 neighbors=neighbors,
                 components=components,
@@ -37,5 +38,8 @@ def embed_shard(
             )
         except ValueError as error:
             raise RetortError(f"class {class_id}: {error}") from None
+        remedy = "raise umap.neighbors: UMAP leaves out what is connected to nothing"
+        check_finite(found, f"class {class_id}", "the embedding is", remedy)
+        tensors[f"embedding/{class_id}"] = found
         tensors[f"rows/{class_id}"] = np.asarray(open_tensors(latents)[f"rows/{class_id}"])
     write_tensors(output, tensors)

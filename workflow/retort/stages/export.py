@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
-from retort.data.files import each_row, whole_file
+from retort.data.files import read_rows, whole_file
 from retort.data.manifest import read_classes
 from retort.errors import RetortError
-from retort.models.teacher import Teacher, load_teacher, logits_of
+from retort.models.teacher import Teacher, check_kept, load_teacher, logits_of
 from retort.stages.batches import in_batches
 from retort.stages.distilled import MANIFEST
 
@@ -29,13 +29,14 @@ def export_set(distilled: str, class_table: str, teacher: str | None, output: st
     images as they are, not augmented. The schema tells Hugging Face's datasets which column is what, with class ids for
     the names of labels (readable names need not be unique); `about` stands beside that, under "retort".
 
-    Raises RetortError when an image of the manifest is missing.
+    Raises RetortError when an image of the manifest is missing, and when float16 cannot hold a logit.
     """
     classes = [c.id for c in read_classes(class_table)]
     judge = load_teacher(teacher, classes) if teacher else None
     schema = _schema(classes, about, soft=judge is not None)
+    listed = tqdm(read_rows(Path(distilled, MANIFEST)), desc="exporting", unit="image")
     with whole_file(output) as scratch, pq.ParquetWriter(scratch, schema) as writer:
-        for rows in in_batches(tqdm(each_row(Path(distilled, MANIFEST)), desc="exporting", unit="image"), TOGETHER):
+        for rows in in_batches(listed, TOGETHER):
             writer.write_table(_table(rows, Path(distilled), judge, schema))
 
 
@@ -60,7 +61,8 @@ def _table(rows: Sequence[dict], directory: Path, judge: Teacher | None, schema:
     columns |= {name: [row[name] for row in rows] for name in TEXTS}
     if judge is not None:
         pixels = np.stack([np.asarray(Image.open(BytesIO(content))) for content in contents])
-        logits = logits_of(judge, pixels).numpy().astype(np.float16)
+        logits = logits_of(judge, pixels).half().numpy()
+        check_kept(logits, lambda row: f"class {rows[row]['class_id']}, {rows[row]['file']}")
         columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(logits.ravel()), logits.shape[1])
     return pa.table(columns, schema=schema)
 

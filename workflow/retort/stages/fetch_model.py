@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from tqdm import tqdm
+
 from retort.data.files import sha256_of, whole_directory, write_json
 from retort.data.hub import Snapshot, download, licence_of, looks_like_a_path
 from retort.errors import RetortError
@@ -130,7 +132,7 @@ def _convert(checkpoint: Path, output: str, name: str, kind: str, heads: int | N
 def _files_of(folder: Path) -> dict[str, dict]:
     """Path -> bytes and sha256 of every file in a folder."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {f.relative_to(folder).as_posix(): _facts(f) for f in files}
+    return {f.relative_to(folder).as_posix(): _facts(f) for f in tqdm(files, desc="checking", unit="file")}
 
 
 def _facts(file: Path) -> dict:

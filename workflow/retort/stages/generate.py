@@ -11,11 +11,12 @@ from retort.data.files import read_rows
 from retort.data.manifest import ClassEntry, read_classes
 from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.sampling import Sampling, sample
+from retort.models.health import DAMAGED, Watched, check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.stages.batches import kept_places, on_grid
 from retort.stages.latents import latents_of_rows
-from retort.stages.made_images import check_finite, image_layout, write_images
+from retort.stages.made_images import image_layout, write_images
 
 
 @torch.inference_mode()
@@ -56,18 +57,22 @@ def generate_shard(
     with create_tensors(output, layout) as maps:
         for numbers in tqdm(list(on_grid(first, total, batch)), desc="sampling", unit="batch"):
             members = [(table[n // count], n % count) for n in numbers]
+            ids = [c.id for c, _ in members]
             start = torch.stack([_start(chosen, diffusion, c, i, dataset, seed) for c, i in members])
+            check_finite(start, of_class(ids), f"a latent in {starts} is", DAMAGED)
             aims = None if targets is None else torch.stack([targets[c.index][i] for c, i in members])
+            watched = Watched(diffusion, len(members))
             found = sample(
-                diffusion,
+                watched,
                 diffusion.condition([c for c, _ in members]),
                 start.to(diffusion.device),
                 sampling,
                 None if aims is None else aims.to(diffusion.device),
                 _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
             )
-            check_finite(found, [c.id for c, _ in members], "sampled", "lower guidance")
-            write_images(maps, found, diffusion, side, {p: numbers[p] - first for p in kept_places(numbers, batch)})
+            kept = {p: numbers[p] - first for p in kept_places(numbers, batch)}
+            watched.check(found, ids, "sampled latents are", "lower the method's guidance")
+            write_images(maps, found, diffusion, side, kept, ids)
         numbers = np.arange(first, first + total)
         maps["class_index"][:], maps["index"][:] = numbers // count, numbers % count
         if chosen is not None:

@@ -12,8 +12,9 @@ from retort.errors import RetortError
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided
 from retort.methods.moments import RunningMoments
+from retort.models.health import Watched
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.stages.latents import class_latents
+from retort.stages.latents import class_latents, finite
 
 
 @torch.inference_mode()
@@ -45,15 +46,12 @@ def invert_shard(
             bar.set_description(f"inverting {class_id}")
             clean, moments = class_latents(latents, class_id), RunningMoments(diffusion.latent_shape)
             for first in range(0, len(clean), batch):
-                chunk = torch.from_numpy(np.array(clean[first : first + batch], dtype=np.float32)).to(diffusion.device)
-                denoise = guided(diffusion, diffusion.condition([entries[class_id]] * len(chunk)), guidance)
-                try:
-                    moments.add(invert(chunk, denoise, diffusion.alphas_cumprod, steps, stop).cpu().numpy())
-                except ValueError as error:
-                    raise RetortError(
-                        f"class {class_id}: inverted latents at step {stop}: {error}; lower the inversion's guidance, "
-                        "or run the model in float32"
-                    ) from None
+                chunk = torch.from_numpy(finite(clean[first : first + batch], latents, class_id)).to(diffusion.device)
+                watched = Watched(diffusion, len(chunk))
+                denoise = guided(watched, diffusion.condition([entries[class_id]] * len(chunk)), guidance)
+                found = invert(chunk, denoise, diffusion.alphas_cumprod, steps, stop).cpu()
+                watched.check(found, [class_id] * len(chunk), "inverted latents are", "lower the inversion's guidance")
+                moments.add(found.numpy())
                 bar.update(len(chunk))
             if moments.count < 2:
                 raise RetortError(f"class {class_id} has {moments.count} training image; a variance needs two")

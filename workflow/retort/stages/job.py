@@ -3,39 +3,21 @@
 import hashlib
 import json
 import os
+import signal
+import socket
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
-from retort.errors import RetortError
+from retort.config.gpus import own_gpu
+from retort.stages.troubles import Stopped, explained
 
-
-class _Tee:
-    """Writes to the job's log, where every state of a progress bar is a line, and to the terminal.
-
-    Progress bars redraw themselves, which only a real terminal can show; elsewhere they go to the log alone.
-    """
-
-    def __init__(self, terminal, log):
-        self._terminal, self._log = terminal, log
-
-    def write(self, text: str) -> int:
-        self._log.write(text.replace("\r", "\n"))
-        if "\r" not in text or self._terminal.isatty():
-            self._terminal.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        self._log.flush()
-        self._terminal.flush()
-
-    def isatty(self) -> bool:
-        return self._terminal.isatty()
-
-    def fileno(self) -> int:
-        return self._terminal.fileno()
+DONE = "retort: done in"
+ON_GPU = "retort: computed on"
 
 
 @contextmanager
@@ -45,13 +27,15 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
     Jobs cannot reach the hub of models (see common.smk), but those that fetch (`network`), if they import its client
     inside.
 
-    Mistakes in the input (RetortError) end the job with their message; anything else with its traceback. Both
-    stand in the log.
+    The log begins with the job, where it runs and since when, and ends with the time that it took or with its error.
+    Mistakes in the input and what the machine refuses (see troubles.py) are one line; any other error has its traceback
+    before it. SIGTERM is such a line too, and what the job had begun is cleaned up as after any error.
     """
     if network:
         os.environ.pop("HF_HUB_OFFLINE", None)
-    with open(snakemake.log[0], "w") as log:
-        sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
+    with _logged(snakemake) as log, _stoppable(), own_gpu(bool(snakemake.resources.get("gpu"))):
+        log.write(opening(snakemake.rule, dict(snakemake.wildcards.items())))
+        began = time.perf_counter()
         if "torch" in sys.modules:
             from retort.config.devices import use_threads
 
@@ -59,19 +43,109 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
         try:
             yield
             _say_gpu()
-        except RetortError as error:
-            print(f"retort: {snakemake.rule}: {error}", file=sys.stderr)
-            sys.exit(1)
-        except Exception:
-            traceback.print_exc()
-            sys.exit(1)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            sys.stdout, sys.stderr = sys.stdout._terminal, sys.stderr._terminal
+            log.write(f"{DONE} {time.perf_counter() - began:.1f} s\n")
+        except (Exception, Stopped, KeyboardInterrupt) as error:
+            told = explained(error, snakemake)
+            if told is None:
+                traceback.print_exc()
+                told = f"{type(error).__name__}: {error} (not foreseen: the traceback stands before this line)"
+            print(failure(snakemake.rule, told), file=sys.stderr)
+            sys.exit(error.code if isinstance(error, Stopped) else 1)
 
 
-ON_GPU = "retort: computed on"
+def opening(rule: str, wildcards: dict[str, str]) -> str:
+    """The first line of a log, which the view of what runs reads again (see status/logs.py)."""
+    named = " ".join([rule, *(f"{key}={value}" for key, value in wildcards.items())])
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
+    return f"retort: {named} on {socket.gethostname()}, pid {os.getpid()}, started {started}\n"
+
+
+def failure(rule: str, told: str) -> str:
+    """The end of a log of a job that failed."""
+    return f"retort: {rule}: {told}"
+
+
+class _Log:
+    """The file of a log. What cannot be written, on a full disk for example, is left out, and the job goes on."""
+
+    def __init__(self, path: str):
+        self.trouble: OSError | None = None
+        try:
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (`_logged` closes it)
+        except OSError as error:
+            self._file, self.trouble = None, error
+
+    def write(self, text: str) -> None:
+        try:
+            if self._file:
+                self._file.write(text.encode(errors="backslashreplace"))
+        except OSError as error:
+            self.trouble = error
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+class _Tee:
+    """Writes to the job's log, where every state of a progress bar is a line, and to the terminal.
+
+    Progress bars redraw themselves, which only a real terminal can show; elsewhere they go to the log alone.
+    """
+
+    def __init__(self, terminal, log: _Log):
+        self.terminal, self._log = terminal, log
+
+    def write(self, text: str) -> int:
+        self._log.write(text.replace("\r", "\n"))
+        if "\r" not in text or self.terminal.isatty():
+            self.terminal.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self.terminal.flush()
+
+    def isatty(self) -> bool:
+        return self.terminal.isatty()
+
+    def fileno(self) -> int:
+        return self.terminal.fileno()
+
+
+@contextmanager
+def _logged(snakemake) -> Iterator[_Log]:
+    """All that the job prints goes to its log as well."""
+    log = _Log(snakemake.log[0])
+    sys.stdout, sys.stderr = _Tee(sys.stdout, log), _Tee(sys.stderr, log)
+    try:
+        yield log
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = sys.stdout.terminal, sys.stderr.terminal
+        log.close()
+        if log.trouble:
+            print(f"retort: {snakemake.rule}: its log {snakemake.log[0]} is not whole: {log.trouble}", file=sys.stderr)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM raises Stopped, once: a second one must not interrupt the cleaning up."""
+    owner = os.getpid()
+
+    def stop(number, frame):
+        if os.getpid() != owner:  # a process that was forked off: it ends as it would without us
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say_gpu() -> None:

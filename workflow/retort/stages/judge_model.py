@@ -10,13 +10,16 @@ from retort.data.images import resized
 from retort.data.manifest import read_classes
 from retort.methods.ddim import sample
 from retort.methods.guidance import guided
+from retort.models.health import Watched, of_class
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.models.pixels import to_pixels
-from retort.models.teacher import accuracy, load_teacher, logits_of
+from retort.models.teacher import accuracy, check_seen, load_teacher, logits_of
 from retort.stages.batches import in_batches
+from retort.stages.made_images import check_decoded
 
 GUIDANCES = (1.0, 4.0)
 SAMPLES = 100
+WORSE = "train it at a lower train.lr, or take another model"
 
 
 @torch.inference_mode()
@@ -36,7 +39,7 @@ def judge_model(
     """Sample about SAMPLES images at a few guidances and count those the teacher calls right.
 
     They are spread evenly over the classes, or over SAMPLES of them where there are more; resized to `side`, at which
-    the teacher sees images.
+    the teacher sees images. Raises RetortError naming the class when latents leave the finite numbers.
     """
     classes = read_classes(class_table)
     diffusion, judge = load_diffusion(model, codec), load_teacher(teacher, [c.id for c in classes])
@@ -46,15 +49,20 @@ def judge_model(
     rows = []
     for guidance in GUIDANCES:
         right = 0.0
-        for members in in_batches(tqdm(wanted, desc=f"sampling at guidance {guidance:g}"), batch):
+        for members in in_batches(tqdm(wanted, desc=f"sampling at guidance {guidance:g}", unit="image"), batch):
             noise = [
                 torch.randn(diffusion.latent_shape, generator=torch_rng(seed, "judge", dataset, c.id, i))
                 for c, i in members
             ]
-            denoise = guided(diffusion, diffusion.condition([c for c, _ in members]), guidance)
+            watched, ids = Watched(diffusion, len(members)), [c.id for c, _ in members]
+            denoise = guided(watched, diffusion.condition([c for c, _ in members]), guidance)
             latents = sample(torch.stack(noise).to(diffusion.device), denoise, diffusion.alphas_cumprod, 50, 49)
-            pixels = np.stack([resized(square, side) for square in to_pixels(diffusion.decode(latents))])
-            right += accuracy(logits_of(judge, pixels), np.array([c.index for c, _ in members])) * len(members)
+            watched.check(latents, ids, f"latents sampled at guidance {guidance:g} are", WORSE)
+            decoded = diffusion.decode(latents)
+            check_decoded(decoded, ids)
+            logits = logits_of(judge, np.stack([resized(square, side) for square in to_pixels(decoded)]))
+            check_seen(logits, of_class(ids))
+            right += accuracy(logits, np.array([c.index for c, _ in members])) * len(members)
         measure = f"share of {len(wanted)} samples the teacher recognises, guidance {guidance:g}"
         rows.append({"model": name, "kind": model.kind, "measure": measure, "value": right / len(wanted)})
         print(f"{measure}: {rows[-1]['value']:.3f}")

@@ -7,6 +7,7 @@ import numpy as np
 
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
+from retort.models.health import DAMAGED, check_finite, of_class
 
 
 class LatentShards:
@@ -16,18 +17,18 @@ class LatentShards:
         maps = {name: array for path in paths for name, array in open_tensors(path).items()}
         if missing := [c for c in class_ids if _latent_key(c) not in maps]:
             raise RetortError(f"the latent files {', '.join(map(str, paths))} lack the classes {', '.join(missing)}")
+        self._class_ids = list(class_ids)
         self._arrays = [maps[_latent_key(c)] for c in class_ids]
         self._ends = np.cumsum([len(a) for a in self._arrays])
         self.labels = np.repeat(np.arange(len(class_ids)), [len(a) for a in self._arrays])
         self.shape = self._arrays[0].shape[1:]
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """(n, C, H, W) float32 for row numbers (n,), in the order asked for."""
+        """(n, C, H, W) float32 for row numbers (n,), in the order asked for. Raises RetortError as `finite` does."""
         classes = self.labels[rows]
         starts = np.concatenate([[0], self._ends])[classes]
-        return np.stack([self._arrays[c][r - s] for c, r, s in zip(classes, rows, starts, strict=True)]).astype(
-            np.float32
-        )
+        found = np.stack([self._arrays[c][r - s] for c, r, s in zip(classes, rows, starts, strict=True)])
+        return finite(found, "the files of latents", *(self._class_ids[c] for c in classes))
 
 
 def class_latents(path: str | Path, class_id: str) -> np.ndarray:
@@ -35,16 +36,27 @@ def class_latents(path: str | Path, class_id: str) -> np.ndarray:
     return open_tensors(path)[_latent_key(class_id)]
 
 
+def finite(latents: np.ndarray, path: str | Path, *class_ids: str) -> np.ndarray:
+    """Latents (n, C, H, W) that were read, as float32 in memory; of one class, or of a class each.
+
+    Raises RetortError naming the class of one that is not finite: they were when they were written.
+    """
+    found = np.array(latents, dtype=np.float32)
+    whose = of_class(class_ids) if len(class_ids) == len(found) else f"class {class_ids[0]}"
+    check_finite(found, whose, f"a latent in {path} is", DAMAGED)
+    return found
+
+
 def latents_of_rows(path: str | Path, class_id: str, rows: Sequence[int]) -> np.ndarray:
     """(n, C, H, W) float32 latents of the images of one class at these rows of the manifest's train split.
 
-    Raises RetortError when the file was made before an image among them was there.
+    Raises RetortError when the file was made before an image among them was there, and as `finite` does.
     """
     tensors = open_tensors(path)
     place = {int(row): i for i, row in enumerate(tensors[f"rows/{class_id}"])}
     if missing := [row for row in rows if int(row) not in place]:
         raise RetortError(f"{path} has no latent for row {missing[0]} of class {class_id}; delete it and run again")
-    return np.stack([tensors[_latent_key(class_id)][place[int(row)]] for row in rows]).astype(np.float32)
+    return finite(np.stack([tensors[_latent_key(class_id)][place[int(row)]] for row in rows]), path, class_id)
 
 
 def latent_layout(class_id: str, images: int, shape: tuple[int, int, int], store: str) -> dict:

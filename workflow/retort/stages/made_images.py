@@ -6,7 +6,7 @@ import torch
 
 from retort.data.images import resized
 from retort.data.tensors import Layout
-from retort.errors import RetortError
+from retort.models.health import check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.pixels import to_pixels
 
@@ -17,17 +17,27 @@ def image_layout(total: int, latent_shape: tuple[int, int, int], side: int) -> L
     return {"latents": ((total, *latent_shape), "float32"), "pixels": ((total, side, side, 3), "uint8")} | numbers
 
 
-def write_images(maps: dict, latents: torch.Tensor, model: LatentDiffusion, side: int, places: dict[int, int]) -> None:
-    """Decode a batch of latents and write it: `places` says which row each place of the batch goes to."""
-    decoded = to_pixels(model.decode(latents))
+def write_images(
+    maps: dict,
+    latents: torch.Tensor,
+    model: LatentDiffusion,
+    side: int,
+    places: dict[int, int],
+    class_ids: Sequence[str],
+) -> None:
+    """Decode a batch of latents, of these classes, and write it: `places` says which row each place of it goes to.
+
+    Raises RetortError naming the class of an image that is not finite.
+    """
+    decoded = model.decode(latents)
+    check_decoded(decoded, class_ids)
+    pixels = to_pixels(decoded)
     for place, row in places.items():
         maps["latents"][row] = latents[place].cpu().numpy()
-        maps["pixels"][row] = resized(decoded[place], side)
+        maps["pixels"][row] = resized(pixels[place], side)
 
 
-def check_finite(latents: torch.Tensor, class_ids: Sequence[str], what: str, remedy: str) -> None:
-    """Raises RetortError naming the class of the first of latents (N, ...) that is not finite."""
-    broken = ~torch.isfinite(latents).flatten(1).all(1)
-    if broken.any():
-        class_id = class_ids[int(broken.int().argmax())]
-        raise RetortError(f"class {class_id}: {what} latents are not finite; {remedy}, or use dtype: float32")
+def check_decoded(images: torch.Tensor, class_ids: Sequence[str]) -> None:
+    """Raises RetortError naming the class of the first of images (N, 3, h, w) that is not finite."""
+    remedy = "set the encoder's dtype to float32, or lower what drives latents so far (guidance, refine.lr)"
+    check_finite(images, of_class(class_ids), "the image decoded from its latents is", remedy)

@@ -1,6 +1,9 @@
 """Train the image encoder and record how well it reconstructs."""
 
+import math
+
 from retort.data.files import whole_directory, write_json
+from retort.errors import RetortError
 from retort.models.train_vae import psnr, train_vae
 from retort.models.training_state import Checkpoint
 from retort.stages.decode import open_split
@@ -9,7 +12,10 @@ from retort.stages.decode import open_split
 def make_vae(
     train: str, val: str, output: str, checkpoint: Checkpoint, *, name: str, seed: int, settings: dict
 ) -> None:
-    """An AutoencoderKL directory, with quality.json: PSNR in dB on the validation images."""
+    """An AutoencoderKL directory, with quality.json: PSNR in dB on the validation images.
+
+    Raises RetortError when that is not finite.
+    """
     vae = train_vae(open_split(train)[0], (seed, "vae", name), checkpoint, **settings)
     quality = {
         "model": name,
@@ -17,6 +23,8 @@ def make_vae(
         "measure": "PSNR in dB, validation",
         "value": psnr(vae, open_split(val)[0]),
     }
+    if not math.isfinite(quality["value"]):
+        raise RetortError(f"{name}: its PSNR on the validation images is {quality['value']}; lower its train.lr")
     with whole_directory(output) as scratch:
         vae.save_pretrained(scratch, safe_serialization=True)
         write_json(scratch / "quality.json", quality)

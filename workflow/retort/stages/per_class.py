@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from retort.data.files import read_json, whole_file
+from retort.data.files import whole_file
 from retort.data.manifest import ClassEntry, read_classes
-from retort.stages.tabulate import CELL
+from retort.stages.tabulate import CELL, read_students
 
 
 def tabulate_classes(students: Sequence[str], class_table: str, output: str) -> None:
     """CSV of CELL, class_index, class_id, class_name, seeds, top1_last_mean and top1_last_std, in per cent."""
-    table = class_accuracies([read_json(path) for path in students], read_classes(class_table))
+    table = class_accuracies(read_students(students), read_classes(class_table))
     with whole_file(output) as scratch:
         table.to_csv(scratch, index=False, float_format="%.2f")
 

@@ -79,9 +79,9 @@ def _measure(
         return [_size_or_reason(measure, path) for path in together]
 
     parts = [paths[i : i + TOGETHER] for i in range(0, len(paths), TOGETHER)]
-    with ThreadPoolExecutor(max(1, threads)) as pool, tqdm(total=len(paths), desc="checking images") as progress:
+    with ThreadPoolExecutor(max(1, threads)) as pool, tqdm(total=len(paths), desc="checking", unit="image") as bar:
         for found in pool.map(measure_all, parts):
-            progress.update(len(found))
+            bar.update(len(found))
             yield from found
 
 

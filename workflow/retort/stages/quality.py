@@ -16,7 +16,7 @@ from retort.data.manifest import ClassEntry, read_classes
 from retort.data.streams import stream_squares
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
-from retort.models.teacher import features_and_logits, load_teacher
+from retort.models.teacher import check_seen, features_and_logits, load_teacher
 from retort.protocols.density import density_and_coverage
 from retort.stages.batches import in_batches
 from retort.stages.describe import class_features
@@ -45,7 +45,8 @@ def measure_quality(
     """JSON: a list of rows with `about`, the dataset, measure, value, n_real and n_distilled.
 
     measures: keys of MEASURES. features: the shards of `describe_shard` by the same teacher, read a class at a time.
-    Raises RetortError when a class has too few real images for `neighbors`, or the set has one image only.
+    Raises RetortError when a class has too few real images for `neighbors`, when the set has one image only, and when
+    features or a measure are not finite.
     """
     classes = read_classes(class_table)
     made, labels = _features_of_set(distilled, classes, teacher, side, threads)
@@ -53,6 +54,8 @@ def measure_quality(
         raise RetortError(f"{distilled} has one image, which has no distribution; measure larger sets, or leave it out")
     compared = Compared(features, classes, made, labels, neighbors, dataset, seed)
     found = [(measure, *rest) for name in measures for measure, *rest in MEASURES[name](compared)]
+    if lost := [measure for measure, value, _ in found if not np.isfinite(value)]:
+        raise RetortError(f"{distilled}: {lost[0]} is not finite; measure larger sets, or leave it out of the measures")
     rows = [{"measure": measure, "value": value, "n_real": n} for measure, value, n in found]
     write_json(output, [{"dataset": dataset, **about, **row, "n_distilled": len(made)} for row in rows])
 
@@ -159,5 +162,6 @@ def _features_of_set(
     rows, judge = read_rows(Path(distilled, MANIFEST)), load_teacher(teacher, [c.id for c in classes])
     squares = stream_squares([str(Path(distilled, row["file"])) for row in rows], side, threads)
     batches = in_batches(tqdm(squares, total=len(rows), desc="describing the set", unit="image"), TOGETHER)
-    found = [features_and_logits(judge, np.stack(batch))[0] for batch in batches]
-    return torch.cat(found), np.array([int(row["class_index"]) for row in rows])
+    found = torch.cat([features_and_logits(judge, np.stack(batch))[0] for batch in batches])
+    check_seen(found, lambda row: f"class {rows[row]['class_id']}, {Path(distilled, rows[row]['file'])}")
+    return found, np.array([int(row["class_index"]) for row in rows])

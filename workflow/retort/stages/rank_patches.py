@@ -6,16 +6,20 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from retort.config.seeds import derive_seed
 from retort.data.manifest import read_split
 from retort.errors import RetortError
 from retort.methods.coverage import diverse_ranking
+from retort.models.health import check_finite
 from retort.models.load import CodecFiles, load_codec
 from retort.models.pixels import to_images, to_pixels
 from retort.models.teacher import features_and_logits, load_teacher
 from retort.stages.batches import in_batches
 from retort.stages.patch_table import BOX, cut_patches, ranked_rows, read_patches, write_patches
+
+SPACE = "set the encoder's dtype to float32, or make the encoder or teacher again: delete its folder"
 
 
 class Embedder:
@@ -67,8 +71,9 @@ def rank_patches(
     paths = read_split(manifest, "train", list(classes)).set_index("row")["path"]
     by_class = {c: patches[patches["class_id"] == c] for c in classes}
     cut = cut_patches(pd.concat(by_class.values()), paths, embedder.side, threads)
-    for class_id, members in by_class.items():
+    for class_id, members in tqdm(by_class.items(), desc="ranking", unit="class"):
         features = embedder(islice(cut, len(members)), batch)
+        check_finite(features, f"class {class_id}", "what a patch was embedded as is", SPACE)
         clustering_seed = derive_seed(seed, "patches", dataset, class_id) % 2**31
         try:
             order, cluster = diverse_ranking(features, members["score"].to_numpy(), clusters, clustering_seed)

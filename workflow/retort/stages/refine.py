@@ -12,11 +12,13 @@ from retort.data.manifest import ClassEntry, read_classes
 from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.ancestral import respace
 from retort.methods.refinement import draw_indices, refine
+from retort.models.health import Watched
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.stages.batches import kept_places, on_grid
 from retort.stages.cells import members_of, places_of
-from retort.stages.made_images import check_finite, image_layout, write_images
+from retort.stages.latents import finite
+from retort.stages.made_images import image_layout, write_images
 
 CARRIED = ("group", "score", "row")  # what the manifest says of how an image was generated
 
@@ -75,12 +77,15 @@ def refine_shard(
             rows = [n - first for n in numbers]
             entries = [table[cells[r][0]] for r in rows]
             draws = [(seed, "refine", dataset, c.id, members[r]) for c, r in zip(entries, rows, strict=True)]
-            start = torch.from_numpy(np.stack([pool["latents"][sources[r]] for r in rows]))
-            found, loss = _refined(diffusion, start, entries, draws, refinement, bar)
-            check_finite(found, [c.id for c in entries], "refined", "lower refine.lr")
+            ids = [c.id for c in entries]
+            start = torch.from_numpy(finite(np.stack([pool["latents"][sources[r]] for r in rows]), generated, *ids))
+            watched = Watched(diffusion, len(rows), "iteration")
+            found, loss = _refined(watched, start, entries, draws, refinement, bar)
+            for what, values in (("refined latents", found), ("losses of the refinement", loss)):
+                watched.check(values, ids, f"{what} are", "lower the method's refine.lr")
             kept = {at: rows[at] for at in kept_places(numbers, batch)}
             with torch.inference_mode():
-                write_images(maps, found, diffusion, side, kept)
+                write_images(maps, found, diffusion, side, kept, ids)
             for at, row in kept.items():
                 maps["loss_before"][row], maps["loss_after"][row] = loss[at, :tenth].mean(), loss[at, -tenth:].mean()
         maps["class_index"][:], maps["index"][:] = zip(*cells, strict=True)

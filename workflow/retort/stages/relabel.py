@@ -15,7 +15,8 @@ from retort.data.manifest import read_classes
 from retort.data.tensors import Layout, create_tensors, open_tensors, read_metadata, write_tensors
 from retort.errors import RetortError
 from retort.models.classifiers import normalised
-from retort.models.teacher import load_teacher, logits_of
+from retort.models.health import DAMAGED, check_finite
+from retort.models.teacher import check_kept, load_teacher, logits_of
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
 from retort.protocols.labels import Top, kept_labels, label_arrays, restored_logits
@@ -45,18 +46,24 @@ def relabel(
     """kind "static": labels of every image. kind "region": labels of all P views of every step, with the plan of each
     view beside them, streamed to disk. `protocols.labels` says what is kept of K logits.
 
-    The metadata say what the labels belong to, and how many bytes are labels and how many are plans of views.
+    The metadata say what the labels belong to, and how many bytes are labels and how many are plans of views. Raises
+    RetortError naming class, image and step of a label that float16 does not hold.
     """
     classes = [c.id for c in read_classes(class_table)]
     pixels, labels = read_set(distilled, train)
     judge = load_teacher(teacher, classes)
     about = stamp_of(pixels, labels, teacher, None if kind == "static" else views, top)
     arrays = label_arrays(len(classes), top)
+
+    def whose(image: int) -> str:
+        return f"class {classes[labels[image]]}, image {image} of {distilled}"
+
     if kind == "static":
         about |= _sizes(_layout(arrays, len(labels)), {})
-        write_tensors(
-            output, {name: a.numpy() for name, a in kept_labels(logits_of(judge, pixels), top).items()}, about
-        )
+        logits = logits_of(judge, pixels, progress=lambda batches: tqdm(batches, desc="labelling", unit="batch"))
+        kept = {name: array.numpy() for name, array in kept_labels(logits, top).items()}
+        check_kept(kept["logits"], whose)
+        write_tensors(output, kept, about)
         _report(about, len(labels), len(classes))
         return
     steps = views.total_steps(len(labels))
@@ -71,6 +78,7 @@ def relabel(
             place = slice(*views.extent(len(labels), step))
             for name, array in kept_labels(judge(normalised(apply_views(images[planned.rows], planned))), top).items():
                 maps[name][place] = array.cpu().numpy()
+            check_kept(maps["logits"][place], [f"{whose(row)}, step {step}" for row in planned.rows].__getitem__)
             for name in views.arrays():
                 maps[name][place] = getattr(planned, name)
             for name in views.step_arrays():
@@ -80,6 +88,8 @@ def relabel(
 
 class StoredLabels:
     """Labels of a file that `relabel` wrote. Raises RetortError when it is damaged, or is not what is expected.
+
+    Labels that are not finite are noticed when they are asked for; they were when they were written.
 
     expected: what `stamp_of` says of the labels that are wanted. views: None for static labels.
     """
@@ -91,7 +101,8 @@ class StoredLabels:
             raise RetortError(
                 f"{path} holds labels {STAMP[key]} ({found.get(key)}, here {expected[key]}); delete it and run again"
             )
-        self._maps, self._views, self._images, self._classes = open_tensors(path), views, images, classes
+        self._path, self._maps, self._views = path, open_tensors(path), views
+        self._images, self._classes = images, classes
         self._names = [name for name in ("logits", "classes", "rest") if name in self._maps]
 
     def static(self, device: torch.device) -> torch.Tensor:
@@ -112,7 +123,10 @@ class StoredLabels:
         return slice(*self._views.extent(self._images, step))
 
     def _logits(self, place: slice, device: torch.device) -> torch.Tensor:
-        kept = {name: torch.from_numpy(np.array(self._maps[name][place])).to(device) for name in self._names}
+        kept = {name: torch.from_numpy(np.array(self._maps[name][place])) for name in self._names}
+        first = place.start or 0
+        check_finite(kept["logits"], lambda row: f"label {first + row}", f"what {self._path} holds is", DAMAGED)
+        kept = {name: array.to(device) for name, array in kept.items()}
         return restored_logits(kept, self._classes)
 
 

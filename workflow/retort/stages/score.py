@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from retort.data.files import read_json, whole_file
+from retort.data.files import whole_file
 from retort.protocols.scores import augmentation_robust_score, label_robust_score
-from retort.stages.tabulate import CELL, accuracy_table
+from retort.stages.tabulate import CELL, accuracy_table, read_students
 
 COLUMNS = [
     *("dataset", "method", "ipc", "protocol", "hard_protocol", "student", "seeds"),
@@ -55,7 +55,7 @@ def tabulate_scores(
     students: Sequence[str], output: str, *, random: list[str], full: list[str], hard: list[str], plain: dict[str, str]
 ) -> None:
     """CSV of COLUMNS, see `score_table`."""
-    accuracy = accuracy_table([read_json(path) for path in students], random, full)
+    accuracy = accuracy_table(read_students(students), random, full)
     with whole_file(output) as scratch:
         score_table(accuracy, random, full, hard, plain).to_csv(scratch, index=False, float_format="%.4f")
 

@@ -20,7 +20,7 @@ from retort.methods.mosaics import (
 )
 from retort.methods.selection import random_order
 from retort.models.classifiers import normalised
-from retort.models.teacher import load_teacher
+from retort.models.teacher import check_seen, load_teacher
 from retort.stages.patch_table import ranked_rows, to_unit, write_patches
 
 
@@ -43,7 +43,8 @@ def score_crops(
     """CSV of the best of `crops` random square crops of `images` random images a class, lowest teacher loss first.
 
     Boxes are in pixels of the image file; score is minus the teacher's cross-entropy on the crop, resized to side //
-    grid and padded to `side` with the mean colour. Crops are seeded by image.
+    grid and padded to `side` with the mean colour. Crops are seeded by image. Raises RetortError naming the image in
+    which the teacher sees what is not finite.
     """
     table = read_classes(class_table)
     judge, labels = load_teacher(teacher, [c.id for c in table]), {c.id: c.index for c in table}
@@ -52,23 +53,28 @@ def score_crops(
     by_class = {c: _some(train[train["class_id"] == c], images, seed, dataset) for c in classes}
     # One stream for all, or each class would start its own readers.
     stream = stream_images([path for members in by_class.values() for path in members["path"]], threads)
+    bar = tqdm(total=sum(map(len, by_class.values())), unit="image")
     for class_id, members in by_class.items():
+        bar.set_description(f"cropping {class_id}", refresh=False)
         boxes, losses = [], []
-        for name in tqdm(members["image_id"], desc=f"cropping {class_id}", unit="image"):
+        for name in members["image_id"]:
             pixels = next(stream)
             image = to_unit(pixels)
             drawn = random_crop_boxes(*image.shape[1:], crops, tuple(area), torch_rng(seed, "crops", dataset, name))
             seen = padded(normalised(2 * cut_crops(image, drawn, side // grid) - 1), side).to(device)
             with torch.inference_mode():
                 logits = judge(seen).float().cpu()
+            check_seen(logits, f"class {class_id}, a crop of {name}")
             losses.append(crop_losses(logits, torch.full((crops,), labels[class_id])).numpy())
             boxes.append(drawn)
+            bar.update()
         losses, boxes = np.stack(losses, 1), np.stack(boxes)
         best = best_crop_per_image(losses)
         loss = losses[best, np.arange(len(best))]
         order = ranked_by_loss(loss)
         score = -np.minimum(loss[order], np.finfo(np.float32).max)  # where the probability underflows it is infinite
         rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], score, -1))
+    bar.close()
     write_patches(rows, output)
 
 

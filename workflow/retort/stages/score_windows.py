@@ -9,6 +9,7 @@ from tqdm import tqdm
 from retort.data.manifest import read_split
 from retort.data.tensors import open_tensors
 from retort.methods.windows import class_windows, top_windows
+from retort.models.health import DAMAGED, check_finite
 from retort.stages.patch_table import ranked_rows, write_patches
 
 
@@ -34,6 +35,7 @@ def score_windows(
     for class_id in tqdm(classes, desc="windows", unit="class"):
         images = train.loc[maps[f"rows/{class_id}"].tolist()]
         scores = torch.from_numpy(np.array(maps[f"maps/{class_id}"]))
+        check_finite(scores, f"class {class_id}", f"a map in {typicality} is", DAMAGED)
         best = top_windows(class_windows(scores, (resolution, resolution), (size, size), per_image), keep)
         members = images.iloc[best.image]
         boxes = _in_file(best.boxes, members["width"].to_numpy(), members["height"].to_numpy(), resolution)

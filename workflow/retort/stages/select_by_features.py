@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import torch
+from tqdm import tqdm
 
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
+from retort.models.health import DAMAGED, check_finite
 from retort.stages.choices import covering, judged, write_choices
 from retort.stages.describe import class_features
 
@@ -31,7 +33,7 @@ def select_by_features(
     entries = [read_classes(class_table)[label] for label in classes]
     ids = read_split(manifest, "train", [entry.id for entry in entries]).set_index("row")["image_id"]
     chosen = {}
-    for entry in entries:
+    for entry in tqdm(entries, desc="choosing", unit="class"):
         try:
             rows = _rows(select, features, entry, ipc, (seed, "coverage", dataset, entry.id))
         except ValueError as error:
@@ -49,4 +51,5 @@ def _rows(select: dict, path: str, entry: ClassEntry, ipc: int, draw: tuple[str 
     if "coverage" in select:
         return [{"row": int(rows[member])} for member in covering(select["coverage"], features, ipc, *draw)]
     logits = torch.from_numpy(open_tensors(path)[f"logits/{entry.id}"].copy())
+    check_finite(logits, f"class {entry.id}", f"what {path} says of an image is", DAMAGED)
     return [{"row": int(rows[b.pop("member")])} | b for b in judged(logits, entry.index, select["keep"], ipc)]

@@ -1,6 +1,7 @@
 """Choose real images: a table of which, nothing copied yet."""
 
 import pandas as pd
+from tqdm import tqdm
 
 from retort.data.files import whole_file
 from retort.data.manifest import read_classes, read_split
@@ -17,7 +18,7 @@ def select_images(
     """
     images = read_split(manifest, "train", columns=["class_id", "row", "image_id"])
     by_class, chosen = dict(list(images.groupby("class_id"))), []
-    for entry in read_classes(class_table):
+    for entry in tqdm(read_classes(class_table), desc="choosing", unit="class"):
         members = by_class[entry.id]
         if select == "random":
             if len(members) < int(ipc):

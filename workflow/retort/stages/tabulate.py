@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from scipy.stats import ttest_rel
+from tqdm import tqdm
 
 from retort.data.files import read_json, whole_file
 
@@ -15,6 +16,10 @@ MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_
 def student_files(folders: Sequence[str]) -> list[Path]:
     """The records of all students in these folders, one JSON a seed, in the order of the folders."""
     return [file for folder in folders for file in sorted(Path(folder).glob("*.json"))]
+
+
+def read_students(files: Sequence[str | Path]) -> list[dict]:
+    return [read_json(path) for path in tqdm(files, desc="reading", unit="student")]
 
 
 def tabulate_accuracy(
@@ -37,7 +42,7 @@ def tabulate_accuracy(
     seeds it should have; `protocols` gives the id of each; `reported` has the published top-1 of some rows, and its
     source. The same rows as CSV, Markdown and LaTeX.
     """
-    records = [read_json(path) for path in students]
+    records = read_students(students)
     table = accuracy_table(records, random, full, wanted)
     table.insert(table.columns.get_loc("gap_to_full"), "gap_to_unguided", gap_to_unguided(table, unguided))
     table.insert(table.columns.get_loc("protocol") + 1, "protocol_id", table["protocol"].map(protocols))

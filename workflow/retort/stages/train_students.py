@@ -10,7 +10,11 @@ from torch import Tensor
 from retort.config.devices import pick_device
 from retort.data.files import read_json, whole_directory, write_json
 from retort.data.manifest import read_classes
-from retort.models.teacher import load_teacher
+from retort.models.classifiers import normalised
+from retort.models.health import LossLost
+from retort.models.teacher import check_kept, load_teacher
+from retort.protocols.augment import apply_views
+from retort.protocols.image_rows import ImageRows
 from retort.protocols.labels import Top, kept_labels, restored_logits
 from retort.protocols.losses import hard_loss, mixed_targets, soft_loss, soft_target_loss
 from retort.protocols.student import ImageSet, Recipe, train_student
@@ -75,7 +79,12 @@ def train_students(
             views_at, loss_of = _labels(labelling, images, views, classes, own_words, shared_view_words(seed, dataset))
             words = (seed, "student", dataset, arch, index)
             left = kept.checkpoint(index)
-            result = train_student(images, test, arch, views, recipe, views_at, loss_of, words, name, left)
+            try:
+                result = train_student(images, test, arch, views, recipe, views_at, loss_of, words, name, left)
+            except LossLost as lost:
+                if labelling.kind == "online":
+                    _check_online(labelling, images, classes, views_at(lost.step - 1), f"{name}, step {lost.step}")
+                raise
             kept.keep(index, result)
         records.append(about | {"seed": index} | result)
         print(f"{name}: last {result['last']['top1']:.4f} best {result['best']['top1']:.4f}")
@@ -132,6 +141,14 @@ def _online(labelling: Labelling, classes: list[str]) -> LossOf:
         return soft_loss(logits, labels, labelling.temperature)
 
     return loss
+
+
+@torch.no_grad()
+def _check_online(labelling: Labelling, images: ImageSet, classes: list[str], batch: Views, where: str) -> None:
+    """Raises RetortError naming the class of a view for which the teacher, not the student, left the finite numbers."""
+    judge, rows = load_teacher(labelling.teacher, classes), ImageRows(images.pixels, pick_device())
+    labels = kept_labels(judge(normalised(apply_views(rows[batch.rows], batch))), labelling.top)
+    check_kept(labels["logits"], lambda view: f"{where}, class {classes[images.labels[batch.rows[view]]]}")
 
 
 def _static(one_each: Tensor, side: int, temperature: float) -> LossOf:

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from retort.config.seeds import torch_rng
 from retort.data.manifest import read_classes
 from retort.data.tensors import create_tensors, open_tensors
-from retort.errors import RetortError
 from retort.methods.typicality import draw_noises, typicality_maps
+from retort.models.health import Watched
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.stages.latents import class_latents
+from retort.stages.latents import class_latents, finite
 
 
 @torch.inference_mode()
@@ -51,12 +50,11 @@ def score_shard(
             bar.set_description(f"scoring {class_id}")
             maps[f"rows/{class_id}"][:] = open_tensors(latents)[f"rows/{class_id}"]
             for first in range(0, len(images), batch):
-                chunk = torch.from_numpy(np.array(images[first : first + batch], dtype=np.float32)).to(diffusion.device)
+                chunk = torch.from_numpy(finite(images[first : first + batch], latents, class_id)).to(diffusion.device)
                 condition, null = diffusion.condition([entries[class_id]] * len(chunk)), diffusion.null(len(chunk))
                 at_once = max(1, batch // len(chunk))  # a class's last images take several draws at a time
-                try:
-                    found = typicality_maps(diffusion, chunk, condition, null, noises, times, at_once)
-                except ValueError as error:
-                    raise RetortError(f"class {class_id}: {error}") from None
+                watched = Watched(diffusion, len(chunk), "call")
+                found = typicality_maps(watched, chunk, condition, null, noises, times, at_once)
+                watched.check(found, [class_id] * len(chunk), "typicality maps are", "draw smaller timesteps (high)")
                 maps[f"maps/{class_id}"][first : first + len(chunk)] = found.cpu().numpy()
                 bar.update(len(chunk))

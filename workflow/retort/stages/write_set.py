@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from retort.data.files import each_row, read_json, read_rows, whole_directory, write_json, write_rows
 from retort.data.hub import licence_of
@@ -52,6 +53,7 @@ def write_set(
     written. Raises RetortError when a selection names a row that the data set's `manifest` lacks.
     """
     classes = read_classes(class_table)
+    total = sum(map(_images_in, selection or chosen or shards))
     if not selection:
         found = _made(shards, chosen, classes)
     elif copy:
@@ -60,13 +62,19 @@ def write_set(
     else:
         found = zip(_selected(selection, classes), repeat(None), strict=False)
     with whole_directory(output) as scratch:
-        rows = (dict.fromkeys(COLUMNS, "") | _saved(row, pixels, scratch) for row, pixels in found)
+        bar = tqdm(found, total=total, desc="writing", unit="image")
+        rows = (dict.fromkeys(COLUMNS, "") | _saved(row, pixels, scratch) for row, pixels in bar)
         count = write_rows(scratch / MANIFEST, COLUMNS, rows)
         provenance = _provenance(about, model_directories, count)
         write_json(scratch / "provenance.json", provenance)
         (scratch / "card.md").write_text(set_card(provenance, classes, copy), encoding="utf-8")
         if copy:
             _write_class_order(scratch, classes)
+
+
+def _images_in(path: str) -> int:
+    """In a table of choices, or in a file of images that were made."""
+    return sum(1 for _ in each_row(path)) if Path(path).suffix == ".csv" else len(open_tensors(path)["class_index"])
 
 
 def _selected(selection: Sequence[str], classes: list[ClassEntry]) -> Iterator[dict]:

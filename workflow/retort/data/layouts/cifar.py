@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from retort.data.files import read_rows
 from retort.data.layouts.listing import stamps
@@ -96,7 +97,8 @@ def write_images(kind: str, path: Path, folder: Path, classes: Sequence[str]) ->
     if not isinstance(names, list) or sorted(map(str, names)) != sorted(archive_classes(kind)):
         raise RetortError(f"{place}: the classes in {archive.meta} are not those of {kind}; is it the right archive?")
     for split, members in (("train", archive.train), ("val", (archive.val,))):
-        for row, (pixels, label) in enumerate(_images(contents, place, archive, members, len(names))):
+        images = list(_images(contents, place, archive, members, len(names)))
+        for row, (pixels, label) in enumerate(tqdm(images, desc=f"writing {split}", unit="image")):
             if names[label] in classes:
                 target = folder / split / names[label] / f"{row:05d}.png"
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.folders import Splits
 from retort.data.layouts.listing import refuse_odd_ids, stamps
@@ -182,7 +184,7 @@ def _rows(shards: list[Path], wanted: Columns) -> Iterator[tuple[bytes | None, i
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for shard in shards:
+    for shard in tqdm(shards, desc="writing", unit="shard"):
         if _columns(shard, wanted.label) != wanted:
             raise RetortError(f"{shard} has other columns or other names of labels than the first training shard")
         row = 0

@@ -1,0 +1,98 @@
+"""Which stages are done, running, stale, failed or waiting, while a run goes on, after a crash, or before the first.
+
+    python workflow/status.py --configfile my-config.yaml        and any other argument of your snakemake command
+    python workflow/status.py --output results/status.md         as a file
+
+Nothing but that file is written, and a run that is going on is not disturbed.
+"""
+
+import argparse
+import logging
+import re
+import socket
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+from snakemake.api import SnakemakeApi
+from snakemake.cli import parse_args, parse_config
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+
+from retort.data.files import whole_file
+from retort.status.jobs import FOLLOWS, Run, WantedJob, locked_since, look
+from retort.status.table import coloured, plain, report
+
+FINGERPRINT = re.compile(r"'?[0-9a-f]{12}'?")  # of a rule's code, among its parameters
+
+
+def wanted_jobs(api: SnakemakeApi, arguments: list[str]) -> list[WantedJob]:
+    """What the arguments ask Snakemake for, in the order of the work. Raises whatever it raises for a bad config."""
+    _, given = parse_args(arguments)
+    flow = api.workflow(
+        resource_settings=ResourceSettings(cores=1),
+        config_settings=ConfigSettings(config=parse_config(given.config), configfiles=given.configfile),
+        snakefile=given.snakefile,
+        workdir=given.directory,
+    )
+    settings = DAGSettings(targets=given.targets, rerun_triggers=given.rerun_triggers, force_incomplete=True)
+    flow.dag(dag_settings=settings)
+    # As Snakemake's own --summary does, which does not tell the logs of jobs that have not finished.
+    workflow = flow._workflow
+    workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
+    workflow._build_dag()
+    written = {rule.name: place for place, rule in enumerate(workflow.rules)}
+    levels = (sorted(level, key=lambda job: written[job.rule.name]) for level in workflow.dag.toposorted())
+    jobs = [job for level in levels for job in level if job.output]
+    return [_wanted(job, workflow.dag.reason(job) if workflow.dag.needrun(job) else None) for job in jobs]
+
+
+def _wanted(job, reason) -> WantedJob:
+    there = all(Path(path).exists() for path in job.output)
+    return WantedJob(job.rule.name, next(map(str, job.log), None), there, reasons(reason) if reason else ())
+
+
+def reasons(reason) -> tuple[str, ...]:
+    """Snakemake's, but of changed parameters whether they are the settings of a stage or its code.
+
+    Forced here (see `wanted_jobs`) are the jobs whose outputs it has marked as incomplete.
+    """
+    ours = {"input files updated by another job": FOLLOWS, "forced": "Snakemake did not see it end"}
+    found = [ours.get(name, name) for name in reason.get_names() if not name.startswith("params have changed")]
+    if reason.params_changed:
+        values = map(str, reason.params_changed.only_old | reason.params_changed.only_new)
+        changed = {"code" if FINGERPRINT.fullmatch(value) else "settings" for value in values}
+        found = [f"its {what} changed" for what in sorted(changed)] + found
+    return tuple(found) or ("others need it again",)
+
+
+def alive(pid: int, started: datetime) -> bool:
+    """Whether the process exists and began before `started`: the number may have been given to another one since."""
+    try:
+        return psutil.Process(pid).create_time() <= started.timestamp() + 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", metavar="FILE", help="write there, as Markdown, instead of the terminal")
+    options, arguments = parser.parse_known_args()
+    with SnakemakeApi(OutputSettings(log_level_override=logging.ERROR, enable_file_logging=False)) as api:
+        try:
+            wanted = wanted_jobs(api, arguments)
+        except Exception as error:  # whatever a config or a Snakefile can do wrong, in Snakemake's words
+            api.print_exception(error)
+            return 1
+    locked = locked_since(Path())
+    seen = [look(job, Run(socket.gethostname(), locked, alive)) for job in wanted]
+    if options.output:
+        with whole_file(options.output) as scratch:
+            scratch.write_text(report(seen, locked is not None))
+    else:
+        print(report(seen, locked is not None, coloured if sys.stdout.isatty() else plain), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
