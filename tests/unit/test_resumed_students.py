@@ -85,10 +85,10 @@ def run(home: Path, monkeypatch, kind: str, build=build_classifier, die=None, **
             raise Interrupted
         return apply_views(images, planned)
 
-    def test(*arguments):
+    def test(*arguments, **named):
         if die == ("test", len(made)):
             raise Interrupted
-        return evaluate(*arguments)
+        return evaluate(*arguments, **named)
 
     class Watched(Training):
         def __init__(self, *arguments):
