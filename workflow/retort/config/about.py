@@ -12,7 +12,7 @@ def about(plan: Plan) -> dict:
     models = [*plan.used_encoders(), *plan.used_models(), *plan.fetched_models()]
     used = {row["protocol"] for row in plan.wanted("protocol")}
     return {
-        "dataset": plan.dataset.model_dump(**DUMP) | {"class_count": len(plan.classes)},
+        "dataset": plan.dataset.model_dump(**DUMP, exclude={"watch"}) | {"class_count": len(plan.classes)},
         "seed": plan.seed,
         "models": {name: config.models[name].model_dump(**DUMP, exclude={"run"}) for name in dict.fromkeys(models)},
         "teachers": {name: config.teachers[name].model_dump(**DUMP) for name in plan.used_teachers()},

@@ -228,8 +228,8 @@ class Compositions:
             "dataset": self.dataset.name,
             "method": method,
             "seed": self.seed,
-            "settings": config.methods[method].model_dump(**dump),
-            "data": self.dataset.model_dump(**dump, exclude={"shard_classes", "test_crop"}),
+            "settings": config.methods[method].model_dump(**dump, exclude={"paper"}),
+            "data": self.dataset.model_dump(**dump, exclude={"shard_classes", "test_crop", "watch"}),
         } | {
             part: {n: table[n].model_dump(**dump, exclude={"run"}) for n in names}
             for part, (table, names) in shared.items()

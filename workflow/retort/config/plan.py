@@ -34,8 +34,16 @@ class Plan(Compositions):
             "max_per_class": dataset.max_per_class,
         }
 
-    def contents_stamp(self) -> list[str]:
-        """Changes when images are added to the user's data or removed from them."""
+    def manifest_seed(self) -> int | None:
+        """The seed, where a draw decides which images are held out, or kept."""
+        return self.seed if "val_fraction" in self.dataset.layout() or self.dataset.max_per_class else None
+
+    def written_layout(self) -> dict:
+        """What is read of the layout when images are written out: not how they are split then."""
+        return {key: value for key, value in self.dataset.layout().items() if key != "val_fraction"}
+
+    def contents_stamp(self) -> str | None:
+        """Changes with the user's images; None where they are not there."""
         return contents_stamp(self.dataset, self.classes)
 
     def decoded_splits(self) -> list[str]:
