@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
-.PHONY: env demo report status test survive lint parity bench schema lock clean clean-results
+.PHONY: env demo report status test survive lint parity bench staleness schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -78,6 +78,9 @@ bench: env
 	python bench/students.py
 	python bench/labels.py
 	python bench/backbones.py
+
+staleness: env
+	python -m tests.staleness
 
 schema: env
 	python -m retort.config.export_schema workflow/schemas/config.schema.json

@@ -17,9 +17,9 @@ if plan.dataset.written_out:
             runtime=minutes(120),
         params:
             code=code_of("export_images"),
-            classes=plan.classes,
-            layout=plan.dataset.layout(),
-            contents=plan.contents_stamp(),
+            classes=sorted(plan.classes),
+            layout=plan.written_layout(),
+            contents=data_stamp(),
         script:
             "../workflow/scripts/export_images.py"
 
@@ -45,10 +45,10 @@ rule build_manifest:
     params:
         code=code_of("build_manifest"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=plan.manifest_seed(),
         classes=plan.classes,
         settings=plan.manifest_settings(),
-        contents=plan.contents_stamp(),
+        made_of=images_origin(),
     script:
         "../workflow/scripts/build_manifest.py"
 

@@ -204,7 +204,7 @@ rule draw_accuracy:
         runtime=minutes(30),
     params:
         code=code_of("draw_accuracy"),
-        full=plan.methods_that_select("all"),
+        full=plan.wanted_that_select("all"),
     script:
         "../workflow/scripts/draw_accuracy.py"
 

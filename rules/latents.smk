@@ -24,7 +24,7 @@ rule encode_latents:
     params:
         code=code_of("encode_latents"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=posterior_seed,
         classes=shard_class_ids,
         codec=encoder_settings,
         posterior=encoder_posterior,

@@ -27,8 +27,7 @@ rule measure_quality:
         dataset=plan.dataset.name,
         seed=plan.seed,
         side=plan.dataset.resolution,
-        measures=wanted_measures,
-        neighbors=density_neighbors,
+        quality=wanted_quality,
     script:
         "../workflow/scripts/measure_quality.py"
 

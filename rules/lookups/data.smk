@@ -1,5 +1,18 @@
 """Look-ups of data.smk: where real images come from."""
 
+from retort.data.manifest import read_made_of
+
+
+@cache
+def data_stamp():
+    """The state of the user's images. Those that are not there now have not changed since the manifest was made."""
+    return plan.contents_stamp() or read_made_of(DATA / "manifest.parquet").get("data")
+
+
+def images_origin():
+    """What tells the images that a manifest points at from others of the same names and sizes."""
+    return {"data": data_stamp(), "written_by": code_of("export_images") if plan.dataset.written_out else None}
+
 
 def exported_images(wildcards):
     """The images that the workflow writes out itself; a folder of the user's is a parameter, not an input."""

@@ -1,13 +1,17 @@
 """Look-ups of fetch.smk: what a config needs from elsewhere."""
 
+from retort.data.stamps import source_stamp
+from retort.models.sources import model_files, teacher_files
+
 # Every method is a target, so what any of them needs is fetched.
 everything = plan.with_every_method()
 
 
 def model_origin(wildcards):
-    """Where a model is fetched from."""
-    stated = {"kind", "source", "revision", "heads", "allow_pickle"}
-    return plan.config.models[wildcards.model].model_dump(include=stated)
+    """Where a model is fetched from, and the state of the files there where it is on this machine."""
+    model, stated = plan.config.models[wildcards.model], {"kind", "source", "revision", "heads", "allow_pickle"}
+    files = model_files(model.source, model.kind, model.allow_pickle)
+    return model.model_dump(include=stated) | {"stamp": source_stamp(model.source, files, model_directory(wildcards))}
 
 
 def fetched_models(wildcards):

@@ -15,4 +15,7 @@ def start_inversions(wildcards):
 
 
 def start_settings(wildcards):
-    return plan.start_of(wildcards.method).model_dump(include={"search", "groups", "skew_weight"})
+    """How a start is searched for: without the number of groups where one is made to match."""
+    start = plan.start_of(wildcards.method)
+    unread = {} if start.search == "groups" else {"groups": None}
+    return start.model_dump(include={"search", "groups", "skew_weight"}) | unread

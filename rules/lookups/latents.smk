@@ -5,6 +5,11 @@ def encoder_posterior(wildcards):
     return plan.config.models[wildcards.encoder].posterior
 
 
+def posterior_seed(wildcards):
+    """The seed, where latents are drawn."""
+    return plan.seed if encoder_posterior(wildcards) == "sample" else None
+
+
 def encoder_store(wildcards):
     return plan.config.models[wildcards.encoder].store
 

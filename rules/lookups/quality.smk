@@ -6,12 +6,8 @@ def real_features(wildcards):
     return collect(rules.describe_images.output.features, teacher=wildcards.teacher, shard=plan.shards)
 
 
-def wanted_measures(wildcards):
-    return plan.config.quality.measures
-
-
-def density_neighbors(wildcards):
-    return plan.config.quality.neighbors
+def wanted_quality(wildcards):
+    return plan.config.quality.model_dump(include={"measures", "neighbors"})
 
 
 def measured_sets(wildcards):

@@ -24,14 +24,17 @@ def student_views(wildcards):
 
 
 def student_recipe(wildcards):
+    """How a student is trained: without the momentum of an optimiser that has none."""
     protocol = plan.protocol(wildcards.protocol)
-    return protocol.optimizer.model_dump(mode="json") | {"evaluations": protocol.evaluations}
+    unread = {} if protocol.optimizer.kind == "sgd" else {"momentum": None}
+    return protocol.optimizer.model_dump(mode="json") | unread | {"evaluations": protocol.evaluations}
 
 
 def student_labelling(wildcards):
     protocol = plan.protocol(wildcards.protocol)
-    kind = "hard" if protocol.labels == "hard" else protocol.labels.kind
-    return {"kind": kind, "temperature": protocol.temperature}
+    if protocol.labels == "hard":
+        return {"kind": "hard"}
+    return {"kind": protocol.labels.kind, "temperature": protocol.temperature}
 
 
 def student_seeds(wildcards):

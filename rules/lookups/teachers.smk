@@ -12,11 +12,18 @@ def teacher_training(wildcards):
 
 
 def teacher_origin(wildcards):
-    """Where a teacher is fetched from, and what it is for where neither the config nor the source says it."""
+    """Where a teacher is fetched from: timm's weights, or a checkpoint on this machine and the state of its files.
+
+    The latter is for the data set's classes and side where neither the config nor the source says it.
+    """
     stated = {"arch", "source", "revision", "classes", "resolution", "mean", "std"}
     teacher = plan.config.teachers[wildcards.teacher]
-    of_data = {"dataset_classes": plan.classes, "side": plan.dataset.resolution} if teacher.source else {}
-    return teacher.model_dump(include=stated) | of_data
+    if teacher.source is None:
+        return teacher.model_dump(include=stated)
+    fetched = DATA / "fetched-teachers" / wildcards.teacher
+    of_data = {"dataset_classes": plan.classes, "side": plan.dataset.resolution}
+    of_files = {"stamp": source_stamp(teacher.source, teacher_files(teacher.source), fetched)}
+    return teacher.model_dump(include=stated) | of_data | of_files
 
 
 def adopted_expectation(wildcards):

@@ -41,7 +41,8 @@ def built(plan: Plan, out: Path, written: Path | None = None) -> pd.DataFrame:
         **plan.manifest_settings(),
         dataset=plan.dataset.name,
         classes=plan.classes,
-        seed=plan.seed,
+        seed=plan.manifest_seed(),
+        made_of={"data": plan.contents_stamp()},
         threads=2,
     )
     return pd.read_parquet(out / "manifest.parquet")

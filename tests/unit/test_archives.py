@@ -455,11 +455,3 @@ def test_folder_without_shards_or_without_their_description_is_refused(tmp_path)
         planned("huggingface", tmp_path)
     with pytest.raises(RetortError, match=r"the shards in .* have no class cow: tench"):
         planned("huggingface", hub(tmp_path / "more"), classes=["tench", "cow"])
-
-
-def test_shards_are_stamped_by_themselves(tmp_path):
-    plan = planned("huggingface", hub(tmp_path / "data"))
-    before = plan.contents_stamp()
-    assert len(before) == 3
-    (tmp_path / "data/data/train-00000-of-00002.parquet").touch()
-    assert plan.contents_stamp() != before

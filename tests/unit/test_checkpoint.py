@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from retort.errors import RetortError
-from retort.models.checkpoint import find_weights, fit_weights, read_weights
+from retort.models.checkpoint import fit_weights, read_weights
 from retort.models.classifiers import build_classifier
+from retort.models.sources import find_weights
 
 
 def network(arch: str = "resnet8", classes: int = 3, side: int = 32, seed: int = 0) -> nn.Module:

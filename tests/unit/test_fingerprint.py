@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retort.config.fingerprint import fingerprint, reachable
+from retort.config.fingerprint import fingerprint, reachable, tables
 
 ROOT = Path(__file__).parents[2] / "workflow"
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
@@ -14,7 +14,7 @@ PACKAGE = {
     "lib/__init__.py": "",
     "lib/stages/__init__.py": "",
     "lib/stages/work.py": (
-        '"""Works."""\nimport lib.dotted.deep\nfrom lib.direct import twice\n'
+        '"""Works."""\nimport lib.dotted.deep\nimport lib.near_table\nfrom lib.direct import twice\n'
         "from . import beside\nfrom .near import one\n\n\n"
         "def work(x):\n    from lib.lazy import later\n\n    return later(twice(x)) + one + beside.two\n"
     ),
@@ -26,12 +26,15 @@ PACKAGE = {
         'def twice(x):\n    """Twice x."""\n    return factor * x  # as it says\n'
     ),
     "lib/transitive.py": "factor = 2\n",
+    "lib/near_table.py": '# not other.csv\nfrom pathlib import Path\n\ntable = Path(__file__).with_name("named.csv")\n',
+    "lib/named.csv": "a\n1\n",
+    "lib/other.csv": "a\n1\n",
     "lib/lazy.py": "def later(x):\n    print(x)\n    return x\n",
     "lib/dotted/__init__.py": "flag = 1\n",
     "lib/dotted/deep.py": "deep = 1\n",
     "lib/unreached.py": "alone = 1\n",
 }
-REACHED = sorted(set(PACKAGE) - {"script.py", "lib/unreached.py"})
+REACHED = sorted(name for name in set(PACKAGE) - {"script.py", "lib/unreached.py"} if name.endswith(".py"))
 
 
 def written(tree: dict[str, str], folder: Path) -> tuple[Path, Path]:
@@ -85,8 +88,9 @@ def test_comments_docstrings_and_layout_change_nothing(changed, file, old, new):
         ("lib/lazy.py", "print(x)", "print(-x)"),
         ("lib/dotted/deep.py", "1", "2"),
         ("lib/dotted/__init__.py", "1", "2"),
+        ("lib/named.csv", "1", "2"),
     ],
-    ids=lambda text: text if text.endswith(".py") else "",
+    ids=lambda text: text if text.startswith(("lib/", "script.")) else "",
 )
 def test_code_reached_directly_transitively_relatively_or_inside_a_function_changes_it(changed, file, old, new):
     assert changed(file, old, new)
@@ -96,8 +100,9 @@ def test_string_that_is_no_docstring_counts(changed):
     assert changed("lib/transitive.py", "factor = 2\n", "factor = 2\n'not a docstring'\n")
 
 
-def test_unreached_module_changes_nothing(changed):
-    assert not changed("lib/unreached.py", "1", "2")
+@pytest.mark.parametrize("file", ["lib/unreached.py", "lib/other.csv"])
+def test_what_no_module_reaches_or_names_changes_nothing(changed, file):
+    assert not changed(file, "1", "2")
 
 
 def test_place_of_the_package_changes_nothing(tmp_path):
@@ -116,6 +121,12 @@ def test_missing_script_is_an_error(tmp_path):
 
 
 # ---------------------------------------------------------------- the real library
+
+
+def test_tables_of_classes_count_where_they_are_read():
+    named = {"imagenet_subsets.csv", "cifar_classes.csv"}
+    assert {table.name for table in tables(ROOT / "scripts" / "build_manifest.py")} == named
+    assert tables(ROOT / "scripts" / "train_students.py") == set()
 
 
 def reached_by(script: str) -> set[str]:

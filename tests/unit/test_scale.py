@@ -77,7 +77,7 @@ def home(tmp_path_factory) -> Path:
         plan = planned(synthetic_tree.config_for(folder / name / "images", SIDE))
         outputs = (str(folder / name / file) for file in ("manifest.parquet", "classes.csv", "bad.csv"))
         settings = plan.manifest_settings() | {"dataset": plan.dataset.name, "classes": plan.classes}
-        build_manifest(None, *outputs, **settings, seed=0, threads=1)
+        build_manifest(None, *outputs, **settings, seed=0, made_of={}, threads=1)
     return folder
 
 

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from retort.config.load import load_config
 from retort.data.classes import class_list, digit_classes
-from retort.data.layouts.folders import folder_stamp, list_folder_classes, list_images
+from retort.data.layouts.folders import list_folder_classes, list_images
 from retort.data.sources import write_digits
 from retort.errors import RetortError
 
@@ -220,16 +220,6 @@ def test_class_list_asks_the_source_that_the_config_names(tmp_path):
     folder = {"kind": "folder", "path": str(tmp_path), "name": "mine", "resolution": 8}
     assert class_list(load_config(rest | {"dataset": folder}).dataset) == ["cat", "dog"]
     assert class_list(load_config(rest | {"dataset": {"kind": "digits"}}).dataset) == TEN
-
-
-def test_folder_stamp_changes_when_a_class_gains_or_loses_an_image(tmp_path):
-    for folder in filled(tmp_path, SPLIT_FOLDERS).glob("*/*"):
-        os.utime(folder, (0, 0))  # clocks of file systems are coarse
-    stamp = folder_stamp(tmp_path, ["cat", "dog"])
-    assert folder_stamp(tmp_path, ["cat", "dog"]) == stamp
-    (tmp_path / "val/dog/000.png").unlink()
-    changed = folder_stamp(tmp_path, ["cat", "dog"])
-    assert [a != b for a, b in zip(stamp, changed, strict=True)] == [False, False, False, True]
 
 
 # ---------------------------------------------------------------- mistakes

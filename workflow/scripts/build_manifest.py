@@ -13,5 +13,6 @@ with job(snakemake):
         classes=snakemake.params.classes,
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
+        made_of=snakemake.params.made_of,
         threads=snakemake.threads,
     )

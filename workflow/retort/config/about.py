@@ -12,7 +12,7 @@ def about(plan: Plan) -> dict:
     models = [*plan.used_encoders(), *plan.used_models(), *plan.fetched_models()]
     used = {row["protocol"] for row in plan.wanted("protocol")}
     return {
-        "dataset": plan.dataset.model_dump(**DUMP) | {"class_count": len(plan.classes)},
+        "dataset": plan.dataset.model_dump(**DUMP, exclude={"watch"}) | {"class_count": len(plan.classes)},
         "seed": plan.seed,
         "models": {name: config.models[name].model_dump(**DUMP, exclude={"run"}) for name in dict.fromkeys(models)},
         "teachers": {name: config.teachers[name].model_dump(**DUMP) for name in plan.used_teachers()},
@@ -31,8 +31,8 @@ def about(plan: Plan) -> dict:
             for name, protocol in config.protocols.items()
             if name in used
         },
-        "lower": plan.methods_that_select("random"),
-        "upper": plan.methods_that_select("all"),
+        "lower": plan.wanted_that_select("random"),
+        "upper": plan.wanted_that_select("all"),
     }
 
 

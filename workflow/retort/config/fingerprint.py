@@ -53,11 +53,15 @@ def fingerprints(scripts: Iterable[Path], memory: Path | None = None) -> dict[st
 def fingerprint(script: Path, root: Path = PACKAGE_ROOT) -> str:
     """Twelve hexadecimal digits for the syntax trees of a script and of all it reaches inside the package.
 
-    Imports inside functions count too. Raises FileNotFoundError when there is no such script.
+    Imports inside functions count too, and so do tables of the package that a module names. Raises FileNotFoundError
+    when there is no such script.
     """
     digest = hashlib.sha256(_read(script, "__main__").code.encode())
     for name in sorted(reachable(script, root)):
         digest.update(f"{name} {_read(_source_of(name, root), name).code}".encode())
+    for table in sorted(tables(script, root)):
+        digest.update(table.relative_to(root).as_posix().encode())
+        digest.update(_content(table))
     return digest.hexdigest()[:12]
 
 
@@ -72,6 +76,31 @@ def reachable(script: Path, root: Path = PACKAGE_ROOT) -> set[str]:
     return seen
 
 
+def tables(script: Path, root: Path = PACKAGE_ROOT) -> set[Path]:
+    """Files of the package, other than code, whose names stand in a module that a script reaches."""
+    return set().union(*(_tables_named(_source_of(name, root), root) for name in reachable(script, root)))
+
+
+@cache
+def _tables_named(source: Path, root: Path) -> frozenset[Path]:
+    text = source.read_text()
+    found = [table for table in _tables_of(root) if table.name in text]
+    nodes = ast.walk(ast.parse(text)) if found else ()  # parsed only where it may be more than a comment
+    words = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return frozenset(table for table in found if table.name in words)
+
+
+@cache
+def _tables_of(root: Path) -> frozenset[Path]:
+    return frozenset(p for p in root.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc"))
+
+
+@cache
+def _content(table: Path) -> bytes:
+    return table.read_bytes()
+
+
+@cache
 def _source_of(name: str, root: Path) -> Path | None:
     package, *parts = name.split(".")
     if package != root.name:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
 from retort.data.layouts.listing import refuse_odd_ids
+from retort.data.stamps import stamp_of
 from retort.errors import RetortError
 
 DIGITS = [str(digit) for digit in range(10)]
+BUNDLED = "with scikit-learn"  # the stamp of the digits, which change with its version alone
 
 
 def digit_classes(wanted: list[str] | None) -> list[str]:
@@ -48,21 +50,25 @@ def _classes(dataset) -> list[str]:
     return folders.list_folder_classes(path, wanted, splits)
 
 
-def contents_stamp(dataset, classes: list[str]) -> list[str]:
-    """Changes when images are added to the user's data or removed; cheap enough to ask at every start."""
-    kind = dataset.kind
-    if kind == "digits":
-        return []
-    path = Path(dataset.path)
+def contents_stamp(dataset, classes: list[str]) -> str | None:
+    """Changes with the user's images (see `watch` in the config); None where they are not there."""
+    if dataset.kind == "digits":
+        return BUNDLED
+    return stamp_of(_places(dataset, classes), within=getattr(dataset, "watch", "folders") == "images")
+
+
+def _places(dataset, classes: list[str]) -> list[Path]:
+    """The files and folders that the images of these classes are read from."""
+    kind, path = dataset.kind, Path(dataset.path)
     if kind in cifar.ARCHIVES:
-        return cifar.stamp(kind, path)
+        return cifar.places(kind, path)
     if kind == "imagenet":
-        return ilsvrc.stamp(path, classes, dataset.val, dataset.ground_truth)
+        return ilsvrc.places(path, classes, dataset.val, dataset.ground_truth)
     if kind == "tiny-imagenet":
-        return tiny_imagenet.stamp(path, classes)
+        return tiny_imagenet.places(path, classes)
     if kind == "places365":
-        return places.stamp(path, classes)
+        return places.places(path, classes)
     if kind == "huggingface" and dataset.format == "parquet":
-        return huggingface.parquet_stamp(path)
+        return huggingface.parquet_places(path)
     splits = huggingface.folder_splits(path) if kind == "huggingface" else None
-    return folders.folder_stamp(path, classes, splits)
+    return folders.places(path, classes, splits)

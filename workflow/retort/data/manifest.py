@@ -22,12 +22,17 @@ class ClassEntry:
 
 
 def write_manifest(images: pd.DataFrame, classes: list[ClassEntry], manifest: Path, table: Path) -> None:
-    """`images` as Parquet (COLUMNS; `row` numbers them within their split) and the class table as CSV."""
+    """`images` as Parquet (COLUMNS and attrs; `row` numbers them within their split) and the class table as CSV."""
     images = images.assign(row=images.groupby("split").cumcount())
     with whole_file(manifest) as scratch:
         images[COLUMNS].to_parquet(scratch, index=False, row_group_size=ROWS_TOGETHER)
     with whole_file(table) as scratch:
         pd.DataFrame([vars(c) for c in classes]).to_csv(scratch, index=False)
+
+
+def read_made_of(manifest: str | Path) -> dict:
+    """What a manifest says of the images that it points at (see `build_manifest`); nothing where there is none."""
+    return pd.read_parquet(manifest, columns=[]).attrs.get("made_of", {}) if Path(manifest).is_file() else {}
 
 
 def read_classes(table: str | Path) -> list[ClassEntry]:

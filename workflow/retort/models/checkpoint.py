@@ -1,4 +1,4 @@
-"""Weights of a classifier that somebody else saved: found, read without running code, fitted strictly."""
+"""Weights of a classifier that somebody else saved: read without running code, fitted strictly."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,22 +11,6 @@ from retort.models.pickled import read_pickled
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
-PICKLED = (".pth", ".pt", ".tar", ".bin")
-
-
-def find_weights(source: Path) -> Path:
-    """The checkpoint that `source` is, or the only one in that folder. Raises RetortError unless there is just one."""
-    if not source.is_dir():
-        if not source.is_file():
-            raise RetortError(f"there is no {source}")
-        return source
-    for endings in ((".safetensors",), PICKLED):
-        found = sorted(path for path in source.iterdir() if path.suffix in endings)
-        if len(found) > 1:
-            raise RetortError(f"{source} holds {len(found)} checkpoints ({', '.join(p.name for p in found)}); name one")
-        if found:
-            return found[0]
-    raise RetortError(f"{source} holds no .safetensors and no .pth file")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ def decay_groups(module: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def build_optimizer(
-    module: nn.Module, kind: str, lr: float, momentum: float, weight_decay: float
+    module: nn.Module, kind: str, lr: float, momentum: float | None, weight_decay: float
 ) -> torch.optim.Optimizer:
     """sgd decays every parameter (Minimax/IDC); adamw leaves 1-d parameters undecayed (RDED)."""
     if kind == "sgd":

@@ -34,11 +34,14 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The protocol's optimiser, schedule and number of tests; see `optimizer` and `evaluations` in the config."""
+    """The protocol's optimiser, schedule and number of tests; see `optimizer` and `evaluations` in the config.
+
+    momentum: None where the kind has none.
+    """
 
     kind: str
     lr: float
-    momentum: float
+    momentum: float | None
     weight_decay: float
     schedule: str
     evaluations: int

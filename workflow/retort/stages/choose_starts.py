@@ -17,16 +17,16 @@ def choose_starts(
     *,
     ipc: int,
     search: str,
-    groups: int,
+    groups: int | None,
     skew_weight: float,
     dataset: str,
     seed: int,
 ) -> None:
     """latents (K, ipc, C, H, W) float32 for all classes in label order, with the group and its score for each.
 
-    search: "groups" for the paper's search, "closed-form" for one group that matches every class. Classes share
-    the standard normal draws, as in the reference; the group number is -1 for the closed form. Raises RetortError
-    naming the class number whose statistics, or whose scores with all groups, are not finite.
+    search: "groups" for the paper's search of so many, "closed-form" for one group that matches every class (groups is
+    None). Classes share the standard normal draws, as in the reference; the group number is -1 for the closed form.
+    Raises RetortError naming the class number whose statistics, or whose scores with all groups, are not finite.
     """
     shards = [open_tensors(path) for path in inversions]
     mean = np.concatenate([s["mean"] for s in shards])

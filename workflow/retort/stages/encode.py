@@ -25,15 +25,15 @@ def encode_shard(
     classes: Sequence[str],
     posterior: str,
     dataset: str,
-    seed: int,
+    seed: int | None,
     batch: int,
     threads: int,
     store: str = "float32",
 ) -> None:
     """The scaled latents of every training image of `classes`, one tensor per class, ids beside it.
 
-    posterior: "sample" draws from the posterior with a seed per image; "mean" takes its mean. store: "float32" or
-    "float16", of the file. Raises RetortError naming the image when a latent is not finite.
+    posterior: "sample" draws from the posterior with a seed per image; "mean" takes its mean, and needs no seed.
+    store: "float32" or "float16", of the file. Raises RetortError naming the image when a latent is not finite.
     """
     images = read_split(manifest, "train", list(classes))
     model = load_codec(codec)

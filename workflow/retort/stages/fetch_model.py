@@ -12,9 +12,8 @@ from retort.data.files import sha256_of, whole_directory, write_json
 from retort.data.hub import Snapshot, download, licence_of, looks_like_a_path
 from retort.errors import RetortError
 from retort.models.contents import PARTS, pickled_weights, read_contents
+from retort.models.sources import VARIANTS, left_behind_of, model_root
 
-# Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
-VARIANTS = "*.*.safetensors"
 ORIGINAL = (".pt", ".pth")
 
 
@@ -27,6 +26,7 @@ def fetch_model(
     revision: str | None,
     heads: int | None = None,
     allow_pickle: bool = False,
+    stamp: str | None = None,
 ) -> None:
     """A diffusers directory made from `source`, checked, with origin.json.
 
@@ -38,19 +38,20 @@ def fetch_model(
     With allow_pickle, weights that are there only as .bin are read as tensors alone and written as safetensors.
 
     origin.json: name, source, revision (of the hub: the commit), licence (where the repository names one), files: path
-    -> bytes and sha256, and the same of pickles that were rewritten. Raises RetortError when the source cannot be had,
-    when it is not whole (see `read_contents`), and when a file is not what the hub says.
+    -> bytes and sha256, the same of pickles that were rewritten, and the `stamp` of a local source (`source_stamp`).
+    Raises RetortError when the source cannot be had, when it is not whole (see `read_contents`), and when a file is not
+    what the hub says.
     """
     place, local = f"models.{name}.source", Path(source).expanduser()
     if not local.exists() and looks_like_a_path(source):
         raise RetortError(
             f"{place}: {source!r} is neither a directory nor a model of the hub; paths start where snakemake is started"
         )
+    origin = {"name": name, "source": source, "revision": revision} | ({"stamp": stamp} if stamp else {})
     try:
         if local.is_file():
-            _convert(local, output, name, kind, heads)
+            _convert(local, output, origin, kind, heads)
         elif local.is_dir():
-            origin = {"name": name, "source": source, "revision": revision}
             _adopt(Snapshot(local, "", {}, licence_of(local)), output, origin, kind, allow_pickle)
         else:
             _from_hub(output, name, kind, source, revision, allow_pickle)
@@ -78,17 +79,16 @@ def _adopt(
     snapshot: Snapshot, output: str, origin: dict, kind: str, allow_pickle: bool, copy: Callable = shutil.copy2
 ) -> None:
     """Check what the kind reads of a directory, copy it, and compare every file with what the hub states."""
-    part = "vae/" if kind == "vae" and (snapshot.directory / "vae").is_dir() else ""
-    local = snapshot.directory / part
+    local = model_root(snapshot.directory, kind)
     pickles = pickled_weights(local, kind) if allow_pickle else {}
     if not pickles:
         read_contents(local, kind)
     with whole_directory(output) as scratch:
-        shutil.copytree(local, scratch, dirs_exist_ok=True, ignore=_left_behind(local, kind), copy_function=copy)
+        shutil.copytree(local, scratch, dirs_exist_ok=True, ignore=left_behind_of(local, kind), copy_function=copy)
         files = _files_of(scratch)
         rewritten = {file: _facts(local / file) for file in pickles}
         for file, found in (files | rewritten).items():
-            stated = snapshot.stated.get(part + file, {})
+            stated = snapshot.stated.get((local / file).relative_to(snapshot.directory).as_posix(), {})
             if wrong := [key for key, value in stated.items() if value not in (None, found[key])]:
                 raise RetortError(
                     f"{local / file} has {wrong[0]} {found[wrong[0]]}, but the hub says {stated[wrong[0]]}; delete "
@@ -117,7 +117,7 @@ def rewrite_pickle(source: Path, target: Path) -> None:
     save_file({name: value.clone().contiguous() for name, value in state.items()}, target, {"format": "pt"})
 
 
-def _convert(checkpoint: Path, output: str, name: str, kind: str, heads: int | None) -> None:
+def _convert(checkpoint: Path, output: str, origin: dict, kind: str, heads: int | None) -> None:
     if kind != "dit" or checkpoint.suffix not in ORIGINAL:
         raise RetortError(f"{checkpoint} is a file; only a dit may be one, an original checkpoint that ends in .pt")
     from retort.models.original_dit import original_pipeline
@@ -125,8 +125,8 @@ def _convert(checkpoint: Path, output: str, name: str, kind: str, heads: int | N
     with whole_directory(output) as scratch:
         original_pipeline(checkpoint, scratch, heads)
         read_contents(scratch, kind)
-        origin = {"name": name, "source": str(checkpoint), "revision": None, "sha256": sha256_of(checkpoint)}
-        write_json(scratch / "origin.json", origin | {"files": _files_of(scratch)})
+        record = {"sha256": sha256_of(checkpoint), "files": _files_of(scratch)}
+        write_json(scratch / "origin.json", origin | record)
 
 
 def _files_of(folder: Path) -> dict[str, dict]:
@@ -145,16 +145,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(os.path.realpath(source), target)  # the cache names its files by links
     except OSError:
         shutil.copy2(source, target)
-
-
-def _left_behind(source: Path, kind: str):
-    """For shutil.copytree: what is never read and, of a text-to-image pipeline, all but the kind's own parts."""
-    never = shutil.ignore_patterns("*.bin", "*.ckpt", "*.pt", VARIANTS, ".*")
-
-    def ignore(directory: str, names: list[str]) -> set[str]:
-        left = set(never(directory, names))
-        if kind not in ("vae", "dit") and Path(directory) == source:
-            left |= {n for n in names if n not in PARTS[kind] and ((source / n).is_dir() or n.endswith(".safetensors"))}
-        return left
-
-    return ignore

@@ -9,8 +9,9 @@ from retort.data.files import read_json, sha256_of, whole_directory, write_json
 from retort.data.hub import download
 from retort.data.imagenet import imagenet_classes, subset_classes
 from retort.errors import RetortError
-from retort.models.checkpoint import find_weights, fit_weights, read_weights
+from retort.models.checkpoint import fit_weights, read_weights
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD, build_classifier
+from retort.models.sources import find_weights
 from retort.models.teacher import save_teacher
 
 
@@ -27,9 +28,10 @@ def fetch_teacher(
     std: Sequence[float] | None,
     dataset_classes: Sequence[str] = (),
     side: int | None = None,
+    stamp: str | None = None,
 ) -> None:
     """A directory with the weights, teacher.json and origin.json: name, source, revision and licence (of
-    the hub), and sha256.
+    the hub), sha256, and the `stamp` of a local source (`source_stamp`).
 
     Without a source `arch` has a tag of timm's pretrained weights. Otherwise see `teachers` in the config; where
     that is silent, a teacher.json beside the checkpoint speaks, then `dataset_classes` and `side`, the data set's
@@ -41,6 +43,7 @@ def fetch_teacher(
         else:
             stated = {"resolution": resolution, "mean": mean, "std": std}
             network, about, origin = _of_checkpoint(arch, Path(source), classes, stated, dataset_classes, side)
+            origin |= {"stamp": stamp} if stamp else {}
     except RetortError as error:
         raise RetortError(f"teachers.{name}: {error}") from None
     with whole_directory(output) as scratch:

@@ -38,13 +38,15 @@ def build_manifest(
     on_bad_image: str,
     check: str,
     max_per_class: int | None,
-    seed: int,
+    seed: int | None,
+    made_of: dict,
     threads: int,
 ) -> None:
     """Look at every image once and write manifest, class table and the list of unreadable images.
 
     written: the folder that `export_images` made, if it did. names: readable names that replace the data set's own.
     check: "decode" reads every image in full; "header" only as far as its size, which finds empty and foreign files.
+    seed: None where no image is drawn. made_of: kept in the manifest, which thus differs whenever the images do.
     Raises RetortError listing the unreadable ones when on_bad_image is "stop", and when skipping them leaves a
     class without images.
     """
@@ -66,6 +68,7 @@ def build_manifest(
     if empty:
         raise RetortError(f"no readable image is left in {', '.join(empty)}; skipped were:\n  - {_listed(bad)}")
     write_rows(bad_images, BAD_COLUMNS, bad)
+    images.attrs["made_of"] = made_of
     write_manifest(images, entries, Path(manifest), Path(class_table))
     print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
 

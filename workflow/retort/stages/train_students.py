@@ -32,12 +32,12 @@ LossOf = Callable[[int, Views, Tensor, Tensor], Tensor]
 class Labelling:
     """How students learn their labels: "hard", or a teacher's kind ("region", "static", "online").
 
-    stored: the file of region and static labels. teacher: the directory of the teacher of any kind but "hard".
-    top: what is kept of a label, also of one that is made online; None for all of it.
+    temperature: of any kind but "hard", as teacher: the teacher's directory. stored: the file of region and static
+    labels. top: what is kept of a label, also of one that is made online; None for all of it.
     """
 
     kind: str
-    temperature: float
+    temperature: float | None = None
     stored: str | None = None
     teacher: str | None = None
     top: Top | None = None

@@ -93,7 +93,17 @@ class LocalDataset(Dataset):
     )
 
 
-class FolderDataset(LocalDataset):
+class InFolders(LocalDataset):
+    """What the user's own images have where they lie in folders."""
+
+    watch: Literal["images", "folders"] = Field(
+        "images",
+        description="What is asked at every start to tell whether images have changed: images: the size and time of "
+        "every one; folders: only whether a folder has gained or lost any, which is quick with a million.",
+    )
+
+
+class FolderDataset(InFolders):
     """One folder per class, either under train/ and val/, or directly under path with a seeded split."""
 
     layout_keys = ("path", "val_fraction")
@@ -104,7 +114,7 @@ class FolderDataset(LocalDataset):
     )
 
 
-class ImageNetDataset(LocalDataset):
+class ImageNetDataset(InFolders):
     """ImageNet-1K or a part of it: train/<wnid>/, and val/<wnid>/ or the flat validation folder.
 
     fastai's imagenette2 and imagewoof2 folders have the same layout, but hold out other images than ImageNet's
@@ -131,6 +141,7 @@ class ImageNetDataset(LocalDataset):
         "names others.",
     )
     check: Literal["decode", "header"] = Field("header", description=LocalDataset.model_fields["check"].description)
+    watch: Literal["images", "folders"] = Field("folders", description=InFolders.model_fields["watch"].description)
 
     @model_validator(mode="after")
     def _one_list_of_classes(self):
@@ -161,7 +172,7 @@ class Cifar100Dataset(LocalDataset):
     path: str = Field(description="cifar-100-python.tar.gz, the folder cifar-100-python, or what holds one of them.")
 
 
-class TinyImageNetDataset(LocalDataset):
+class TinyImageNetDataset(InFolders):
     """Tiny-ImageNet as published, tiny-imagenet-200; its 200 wnids sorted."""
 
     kind: Literal["tiny-imagenet"]
@@ -170,7 +181,7 @@ class TinyImageNetDataset(LocalDataset):
     path: str = Field(description="The folder tiny-imagenet-200, with wnids.txt, train/ and val/.")
 
 
-class Places365Dataset(LocalDataset):
+class Places365Dataset(InFolders):
     """Places365-Standard: train/<class>/ and val/<class>/, or the development kit's data_256/, val_256/ and lists.
 
     Class ids are like airfield and apartment_building-outdoor, in the order of categories_places365.txt.
@@ -182,9 +193,10 @@ class Places365Dataset(LocalDataset):
         "flat validation images also categories_places365.txt and places365_val.txt."
     )
     check: Literal["decode", "header"] = Field("header", description=LocalDataset.model_fields["check"].description)
+    watch: Literal["images", "folders"] = Field("folders", description=InFolders.model_fields["watch"].description)
 
 
-class HuggingFaceDataset(LocalDataset):
+class HuggingFaceDataset(InFolders):
     """A local copy of a data set from the Hugging Face hub: Parquet shards, or an image folder.
 
     Shards hold their own images and class names; they are written out once, byte for byte.

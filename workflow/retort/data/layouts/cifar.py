@@ -12,7 +12,6 @@ import numpy as np
 from tqdm import tqdm
 
 from retort.data.files import read_rows
-from retort.data.layouts.listing import stamps
 from retort.data.unpickle import read_plain_pickle
 from retort.errors import RetortError, some_of
 
@@ -76,10 +75,10 @@ def list_classes(kind: str, wanted: list[str] | None) -> list[str]:
     return wanted or list(known)
 
 
-def stamp(kind: str, path: Path) -> list[str]:
-    """When the archive, or the unpacked batches, last changed."""
+def places(kind: str, path: Path) -> list[Path]:
+    """The archive, or the folder of the unpacked batches with the batches."""
     place = _find(kind, path)
-    return stamps([place, *(place / name for name in ARCHIVES[kind].members)])
+    return [place, *(place / name for name in ARCHIVES[kind].members)]
 
 
 def write_images(kind: str, path: Path, folder: Path, classes: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retort.config.seeds import derive_seed
-from retort.data.layouts.listing import ImageFile, folder_names, image_names, images_in, stamps
+from retort.data.layouts.listing import ImageFile, folder_names, image_names, images_in
 from retort.errors import RetortError, some_of
 
 Splits = tuple[Path, Path | None]  # the folder of training images, and of the held-out ones if they have their own
@@ -39,10 +39,10 @@ def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | N
     return classes
 
 
-def folder_stamp(path: Path, classes: Sequence[str], splits: Splits | None = None) -> list[str]:
-    """When each class folder last gained or lost a file; cheap enough to ask at every start."""
+def places(path: Path, classes: Sequence[str], splits: Splits | None = None) -> list[Path]:
+    """The folders that hold the images of these classes."""
     roots = [root for root in splits or find_splits(path) if root]
-    return stamps(root / class_id for root in roots for class_id in classes)
+    return [root / class_id for root in roots for class_id in classes]
 
 
 def list_images(

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.folders import Splits
-from retort.data.layouts.listing import refuse_odd_ids, stamps
+from retort.data.layouts.listing import refuse_odd_ids
 from retort.errors import RetortError, some_of
 
 TRAIN_NAMES = ("train", "training")
@@ -81,9 +81,9 @@ def parquet_names(path: Path, label_column: str | None, label_ids: str | None) -
     return {_as_id(name): name for name in names}
 
 
-def parquet_stamp(path: Path) -> list[str]:
-    """When the shards last changed."""
-    return stamps([*_shards(path, TRAIN_NAMES), *_shards(path, VAL_NAMES)])
+def parquet_places(path: Path) -> list[Path]:
+    """The shards."""
+    return [*_shards(path, TRAIN_NAMES), *_shards(path, VAL_NAMES)]
 
 
 def write_images(

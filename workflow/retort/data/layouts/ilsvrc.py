@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes
 from retort.data.layouts.flat import add_label, list_flat
-from retort.data.layouts.listing import ImageFile, image_names, images_in, require_folders, stamps, words_of
+from retort.data.layouts.listing import ImageFile, image_names, images_in, require_folders, words_of
 from retort.errors import RetortError, some_of
 
 VALIDATION_STEM = "ILSVRC2012_val_{:08d}"  # the images of the flat folder, counted from 1
@@ -35,13 +35,13 @@ def class_names(classes: Sequence[str]) -> dict[str, str]:
     return {wnid: imagenet_names()[wnid] for wnid in classes}
 
 
-def stamp(path: Path, classes: Sequence[str], val: str | None, ground_truth: str | None) -> list[str]:
-    """When the folders that hold these classes, and the ground truth, last changed."""
+def places(path: Path, classes: Sequence[str], val: str | None, ground_truth: str | None) -> list[Path]:
+    """The folders that hold the images of these classes, and the ground truth."""
     held_out = _val_folder(path, val)
     train = [path / "train" / wnid for wnid in classes]
     if ground_truth is None:
-        return stamps([*train, *(held_out / wnid for wnid in classes)])
-    return stamps([*train, held_out, ground_truth, _meta_of(Path(ground_truth))])
+        return [*train, *(held_out / wnid for wnid in classes)]
+    return [*train, held_out, Path(ground_truth), _meta_of(Path(ground_truth))]
 
 
 def list_images(path: Path, classes: Sequence[str], val: str | None, ground_truth: str | None) -> list[ImageFile]:

@@ -1,7 +1,7 @@
 """What all layouts share: names of files and folders, sorted, and class ids that can be folders."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -70,14 +70,3 @@ def words_of(path: Path) -> Iterator[tuple[int, list[str]]]:
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if words := line.split():
             yield number, words
-
-
-def stamps(paths: Iterable[str | Path]) -> list[str]:
-    """When each of the paths that exist last changed; a folder changes when it gains or loses a file."""
-    found = []
-    for path in paths:
-        try:
-            found.append(f"{path}:{Path(path).stat().st_mtime_ns}")
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    return found

@@ -10,7 +10,6 @@ from retort.data.layouts.listing import (
     images_in,
     refuse_odd_ids,
     require_folders,
-    stamps,
     words_of,
 )
 from retort.errors import RetortError, some_of
@@ -43,11 +42,11 @@ def list_classes(path: Path, wanted: list[str] | None) -> list[str]:
     return wanted or known
 
 
-def stamp(path: Path, classes: Sequence[str]) -> list[str]:
-    """When the folders that hold these classes, and the tables, last changed."""
+def places(path: Path, classes: Sequence[str]) -> list[Path]:
+    """The folders that hold the images of these classes, and the tables."""
     train, val, categories = _first_of(path, TRAIN_FOLDERS), _first_of(path, VAL_FOLDERS), _read_categories(path)
     folders = [_class_folder(root, class_id, categories) for root in (train, val) for class_id in classes]
-    return stamps([*folders, val, path / CATEGORIES, path / TRUTH])
+    return [*folders, val, path / CATEGORIES, path / TRUTH]
 
 
 def list_images(path: Path, classes: Sequence[str]) -> list[ImageFile]:

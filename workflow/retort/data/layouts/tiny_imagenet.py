@@ -10,7 +10,6 @@ from retort.data.layouts.listing import (
     images_in,
     refuse_odd_ids,
     require_folders,
-    stamps,
     words_of,
 )
 from retort.errors import RetortError, some_of
@@ -40,11 +39,11 @@ def class_names(path: Path, classes: Sequence[str]) -> dict[str, str]:
     return {wnid: names[wnid].strip() for wnid in classes if wnid in names}
 
 
-def stamp(path: Path, classes: Sequence[str]) -> list[str]:
-    """When the folders that hold these classes, and the tables, last changed."""
+def places(path: Path, classes: Sequence[str]) -> list[Path]:
+    """The folders that hold the images of these classes, and the tables."""
     held_out = [path / "val" / "images", *(_images_of(path / "val" / wnid) for wnid in classes)]
     tables = [path / "wnids.txt", path / "words.txt", _annotations(path)]
-    return stamps([*(_images_of(path / "train" / wnid) for wnid in classes), *held_out, *tables])
+    return [*(_images_of(path / "train" / wnid) for wnid in classes), *held_out, *tables]
 
 
 def list_images(path: Path, classes: Sequence[str]) -> list[ImageFile]:

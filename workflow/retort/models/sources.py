@@ -1,0 +1,79 @@
+"""Models and teachers that lie on this machine: which of their files are read."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from retort.errors import RetortError
+from retort.models.contents import PARTS, pickled_weights
+
+# Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
+VARIANTS = "*.*.safetensors"
+PICKLED = (".pth", ".pt", ".tar", ".bin")
+
+
+# ---------------------------------------------------------------- models
+
+
+def model_files(source: str, kind: str, allow_pickle: bool) -> list[Path]:
+    """The files that are copied or converted of a model's source; none where it is not on this machine."""
+    place = Path(source).expanduser()
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        return []
+    root = model_root(place, kind)
+    left_behind = left_behind_of(root, kind)
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        left = left_behind(folder, [*folders, *names])
+        folders[:] = [name for name in folders if name not in left]
+        found += [Path(folder, name) for name in names if name not in left]
+    pickles = pickled_weights(root, kind) if allow_pickle else ()
+    return sorted([*found, *(root / name for name in pickles)])
+
+
+def model_root(directory: Path, kind: str) -> Path:
+    """Where a kind's files begin: a vae may be a part of a pipeline."""
+    return directory / "vae" if kind == "vae" and (directory / "vae").is_dir() else directory
+
+
+def left_behind_of(root: Path, kind: str) -> Callable[[str, list[str]], set[str]]:
+    """For shutil.copytree: what is never read and, of a text-to-image pipeline, all but the kind's own parts."""
+    never = shutil.ignore_patterns("*.bin", "*.ckpt", "*.pt", VARIANTS, ".*")
+
+    def ignore(directory: str, names: list[str]) -> set[str]:
+        left = set(never(directory, names))
+        if kind not in ("vae", "dit") and Path(directory) == root:
+            left |= {n for n in names if n not in PARTS[kind] and ((root / n).is_dir() or n.endswith(".safetensors"))}
+        return left
+
+    return ignore
+
+
+# ---------------------------------------------------------------- teachers
+
+
+def teacher_files(source: str) -> list[Path]:
+    """The checkpoint, and what a teacher saved by Retort says beside it; none where there is not just one."""
+    try:
+        weights = find_weights(Path(source).expanduser())
+    except RetortError:
+        return []
+    return [weights, weights.parent / "teacher.json"]
+
+
+def find_weights(source: Path) -> Path:
+    """The checkpoint that `source` is, or the only one in that folder. Raises RetortError unless there is just one."""
+    if not source.is_dir():
+        if not source.is_file():
+            raise RetortError(f"there is no {source}")
+        return source
+    for endings in ((".safetensors",), PICKLED):
+        found = sorted(path for path in source.iterdir() if path.suffix in endings)
+        if len(found) > 1:
+            raise RetortError(f"{source} holds {len(found)} checkpoints ({', '.join(p.name for p in found)}); name one")
+        if found:
+            return found[0]
+    raise RetortError(f"{source} holds no .safetensors and no .pth file")
