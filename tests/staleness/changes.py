@@ -114,5 +114,5 @@ def edited(file: Path, how: str | dict[str, str]) -> Iterator[None]:
 def _forget(file: Path) -> None:
     """A process reads code once, which is right for Snakemake's but not for this one."""
     if file.suffix == ".py":
-        fingerprint._bare_code.cache_clear()
+        fingerprint._read.cache_clear()
         fingerprint._imports.cache_clear()

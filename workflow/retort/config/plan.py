@@ -48,7 +48,7 @@ class Plan(Compositions):
         return contents_stamp(self.dataset, self.classes)
 
     def decoded_splits(self) -> list[str]:
-        """Splits whose pixels are kept for those who see all of them: students, and models that are trained for them."""
+        """Splits whose pixels are kept for those who see all of them: students, and models that train on them."""
         taught = [self.config.teachers[name] for name in self.used_teachers(measuring=False)]
         taught += [self.config.models[name] for name in self.used_encoders(trained=True)]
         everything = set(self.wanted_methods) & set(self.methods_that_select("all"))
