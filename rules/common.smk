@@ -24,6 +24,7 @@ from retort.config.jobs import full_size, shared_jobs
 from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.config.reported import reported_for
+from retort.config.strict_yaml import read_strictly
 from retort.data.classes import class_list
 from retort.errors import RetortError
 
@@ -32,6 +33,8 @@ TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method"]
 RULE_NAMES = sorted([*TARGETS, *(p.stem for p in LIBRARY.glob("scripts/*.py"))])
 
 try:
+    for file in workflow.configfiles:
+        read_strictly(file)  # Snakemake has read it, and taken the last of keys that are given twice
     checked_config = load_config(config, RULE_NAMES)
     plan = Plan(checked_config, class_list(checked_config.dataset))
 except RetortError as error:

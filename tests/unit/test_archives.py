@@ -440,6 +440,7 @@ def test_shard_damaged_in_the_middle_is_named(tmp_path):
         (["cat", "a/b", "a-b"], r"classes named twice: a-b"),
         (["cat", "..", "dog"], r"'\.\.' cannot name a folder"),
         (["cat", "", "dog"], r"'' cannot name a folder"),
+        (["cat", "a\nb", "dog"], r"'a\\nb' cannot name a folder"),
     ],
 )
 def test_labels_whose_names_cannot_be_ids_are_refused(tmp_path, names, message):

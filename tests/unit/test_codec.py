@@ -83,6 +83,16 @@ def test_weights_with_holes_are_refused(vae):
         load(vae)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(vae, value):
+    file = vae / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    weights["decoder.conv_in.bias"][0] = value
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(RetortError, match=r"1 weights of a AutoencoderKL are not finite, decoder\.conv_in\.bias"):
+        load(vae)
+
+
 @torch.no_grad()
 def test_attention_under_its_old_names_is_read(vae):
     """As in the encoders of Stable Diffusion 1.x and of DiT."""

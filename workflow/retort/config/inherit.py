@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from retort.config.strict_yaml import read_strictly
 from retort.errors import RetortError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -42,10 +41,7 @@ def _find(named: Any) -> Path:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        table = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
-        raise RetortError(f"{KEY}: {file} is no YAML: {error}") from None
+    table = read_strictly(file)
     if not isinstance(table, dict):
         raise RetortError(f"{KEY}: {file} is no config, which is a table")
     return table

@@ -10,7 +10,8 @@ from retort.errors import RetortError
 def load_weights(kind: type, directory: Path, dtype: torch.dtype) -> torch.nn.Module:
     """A network of diffusers or transformers from its directory; only safetensors weights are read.
 
-    Raises RetortError when weights are missing: the libraries would fill them with random numbers and only warn.
+    Raises RetortError when weights are missing, which the libraries would fill with random numbers and only warn, and
+    when one is not finite.
     """
     network, told = kind.from_pretrained(
         directory,
@@ -23,5 +24,10 @@ def load_weights(kind: type, directory: Path, dtype: torch.dtype) -> torch.nn.Mo
     if missing := sorted(told["missing_keys"]):
         raise RetortError(
             f"{directory} lacks {len(missing)} weights of a {kind.__name__}, {missing[0]} for one; fetch it whole"
+        )
+    if broken := [name for name, weight in network.named_parameters() if not torch.isfinite(weight).all()]:
+        raise RetortError(
+            f"{directory}: {len(broken)} weights of a {kind.__name__} are not finite, {broken[0]} for one; fetch or "
+            "train it again, or, where it is loaded in float16, set its dtype to float32"
         )
     return network

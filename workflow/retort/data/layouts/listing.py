@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
+from unicodedata import category
 
 from retort.errors import RetortError, some_of
 
@@ -57,12 +58,19 @@ def refuse_odd_ids(classes: Sequence[str], place: str) -> None:
     repeated = sorted({c for c in classes if classes.count(c) > 1}) if len(set(classes)) < len(classes) else []
     if repeated:
         raise RetortError(f"{place}: classes named twice: {some_of(repeated)}")
-    odd = [c for c in classes if not c or c.startswith(".") or set(c) & set("/\\\0") or len(c.encode()) > LONGEST_NAME]
-    if odd:
+    if odd := [c for c in classes if not _names_a_folder(c)]:
         raise RetortError(
-            f"{place}: {some_of([repr(c) for c in odd])} cannot name a folder; a class id is not empty, has no slash, "
-            f"does not begin with a dot and is at most {LONGEST_NAME} bytes long"
+            f"{place}: {some_of([repr(c) for c in odd])} cannot name a folder; a class id is not empty, has no slash "
+            "and no line break or other control character, does not begin with a dot and is at most "
+            f"{LONGEST_NAME} bytes long"
         )
+
+
+def _names_a_folder(class_id: str) -> bool:
+    """Control characters and undecodable bytes would break the lists of classes, which have one to a line."""
+    if not class_id or class_id.startswith(".") or set(class_id) & set("/\\"):
+        return False
+    return not {"Cc", "Cs"} & set(map(category, class_id)) and len(class_id.encode()) <= LONGEST_NAME
 
 
 def words_of(path: Path) -> Iterator[tuple[int, list[str]]]:

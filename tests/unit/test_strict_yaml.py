@@ -1,0 +1,49 @@
+"""A key that is given twice is refused with both its lines; everything else is read as YAML is."""
+
+import pytest
+import yaml
+
+from retort.config.inherit import inherited
+from retort.config.strict_yaml import read_strictly
+from retort.errors import RetortError
+
+from .test_config import SHIPPED
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
+def test_shipped_configs_are_read_as_by_any_reader(file):
+    assert read_strictly(file) == yaml.safe_load(file.read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("seed: 0\nmethods: {}\nseed: 1\n", "seed", (3, 1)),
+        ("methods:\n  d3hr: {select: all}\n  coda: {select: all}\n  d3hr: {select: random}\n", "d3hr", (4, 2)),
+        ("runs:\n  - {ipc: [1], seeds: 1,\n     ipc: [2]}\n", "ipc", (3, 2)),
+    ],
+    ids=["at the top", "a method", "in a list"],
+)
+def test_a_repeated_key_is_named_with_its_file_and_both_lines(tmp_path, text, key, lines):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(RetortError) as error:
+        read_strictly(tmp_path / "mine.yaml")
+    assert f"mine.yaml: line {lines[0]} gives {key!r}, which line {lines[1]} has given" in str(error.value)
+
+
+def test_the_same_key_in_two_tables_is_none_twice(tmp_path):
+    (tmp_path / "mine.yaml").write_text("a: {x: 1}\nb: {x: 2}\n")
+    assert read_strictly(tmp_path / "mine.yaml") == {"a": {"x": 1}, "b": {"x": 2}}
+
+
+def test_a_config_that_is_extended_is_read_strictly_too(tmp_path):
+    (tmp_path / "base.yaml").write_text("seed: 0\nseed: 1\n")
+    with pytest.raises(RetortError, match="line 2 gives 'seed'"):
+        inherited({"extends": str(tmp_path / "base.yaml")})
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"a: [1, 2", "is no YAML"), (b"a: \xff", "UTF-8")])
+def test_what_is_no_yaml_is_refused_by_name(tmp_path, content, words):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(RetortError, match=words):
+        read_strictly(tmp_path / "mine.yaml")
