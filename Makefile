@@ -16,7 +16,7 @@ export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 
-.PHONY: env demo report test lint parity bench schema lock clean clean-results
+.PHONY: env demo report test lint parity bench staleness schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -66,6 +66,9 @@ bench: env
 	python bench/students.py
 	python bench/labels.py
 	python bench/backbones.py
+
+staleness: env
+	python -m tests.staleness
 
 schema: env
 	python -m retort.config.export_schema workflow/schemas/config.schema.json

@@ -183,7 +183,7 @@ rule draw_accuracy:
         "../envs/retort.yaml"
     params:
         code=code_of("draw_accuracy"),
-        full=plan.methods_that_select("all"),
+        full=plan.wanted_that_select("all"),
     script:
         "../workflow/scripts/draw_accuracy.py"
 

@@ -21,11 +21,11 @@ rule tabulate_accuracy:
         "../envs/retort.yaml"
     params:
         code=code_of("tabulate_accuracy"),
-        random=plan.methods_that_select("random"),
-        full=plan.methods_that_select("all"),
+        random=plan.wanted_that_select("random"),
+        full=plan.wanted_that_select("all"),
         unguided=plan.unguided_twins(),
         wanted=wanted_seeds,
-        protocols=plan.protocol_ids(),
+        protocols=protocol_ids,
         reported=published_numbers,
     script:
         "../workflow/scripts/tabulate_accuracy.py"
@@ -85,8 +85,8 @@ rule tabulate_scores:
         "../envs/retort.yaml"
     params:
         code=code_of("tabulate_scores"),
-        random=plan.methods_that_select("random"),
-        full=plan.methods_that_select("all"),
+        random=plan.wanted_that_select("random"),
+        full=plan.wanted_that_select("all"),
         hard=plan.hard_protocols(),
         plain=plan.plain_twins(),
     script:

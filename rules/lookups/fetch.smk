@@ -1,6 +1,7 @@
 """Look-ups of fetch.smk: what a config needs from elsewhere."""
 
-from retort.models.sources import model_files, source_stamp, teacher_files
+from retort.data.stamps import source_stamp
+from retort.models.sources import model_files, teacher_files
 
 # Every method is a target, so what any of them needs is fetched.
 everything = plan.with_every_method()

@@ -13,14 +13,24 @@ def method_students(wildcards):
     return students_of([wildcards.method])
 
 
+def methods_of_table(wildcards):
+    """The method of a table that is of one; None for a table of all."""
+    return [wildcards.method] if "method" in wildcards.keys() else None
+
+
 def wanted_seeds(wildcards):
-    """How many seeds each row of the table, or of one method's table, should have."""
-    return plan.wanted_seeds([wildcards.method] if "method" in wildcards.keys() else None)
+    """How many seeds each row of a table should have."""
+    return plan.wanted_seeds(methods_of_table(wildcards))
+
+
+def protocol_ids(wildcards):
+    """What stands for each protocol of a table's rows."""
+    return plan.protocol_ids(methods_of_table(wildcards))
 
 
 def published_numbers(wildcards):
-    """What papers report for rows of the table, or of one method's table."""
-    return reported_for(plan, [wildcards.method] if "method" in wildcards.keys() else None)
+    """What papers report for rows of a table."""
+    return reported_for(plan, methods_of_table(wildcards))
 
 
 @cache

@@ -27,7 +27,7 @@ def made_up_results(folder: Path, raw: dict, classes: list[str]) -> dict:
     names = [f"class {name}" for name in classes]
     students = _students(folder, plan, len(classes))
     paths = {name: str(folder / f"{name}.csv") for name in ("accuracy", "scores", "models", "costs")}
-    lines = {"random": plan.methods_that_select("random"), "full": plan.methods_that_select("all")}
+    lines = {"random": plan.wanted_that_select("random"), "full": plan.wanted_that_select("all")}
     extra = {"unguided": plan.unguided_twins(), "wanted": plan.wanted_seeds(), "protocols": plan.protocol_ids()}
     more = [str(folder / f"accuracy.{ending}") for ending in ("md", "tex")]
     tabulate_accuracy(students, paths["accuracy"], *more, **lines, **extra, reported=[])

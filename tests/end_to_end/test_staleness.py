@@ -2,103 +2,10 @@
 
 import pytest
 
+from retort.data.files import read_json
+
+from .expected_reruns import CODE_CHANGES, CONFIG_CHANGES
 from .workspace import Workspace, smoke_config
-
-# Counts follow configs/smoke.yaml: one shard; sets random/dit/d3hr/full at 2 (full: all) images per class by both
-# protocols, by hard labels every other method at 1, d3hr at 1, and coda/coda-real/ddps at 2. d3hr-cao2 at 1 image takes
-# the two images of d3hr as its pool, and they share their starts; d3hr-coda at 1 shares its start with d3hr.
-TABLES = {
-    "tabulate_accuracy": 1,
-    "tabulate_scores": 1,
-    "tabulate_classes": 1,
-    "tabulate_costs": 1,
-    "draw_accuracy": 1,
-    "all": 1,
-}
-
-
-def sets(count, **before):
-    """What follows from new images in `count` sets with hard students, after the jobs `before`."""
-    shown = {"write_set": count, "draw_contact_sheet": count, "draw_gallery": 1, "draw_classes": 1}
-    return {"train_students": count, **shown, **TABLES, **before}
-
-
-# d3hr itself at two sizes; d3hr-cao2, which no longer finds its pool with d3hr, or finds another.
-AFTER_D3HR = sets(
-    3, generate_images=3, choose_from_pool=1, refine_latents=1, draw_refinement=1, relabel_set=1, train_students=4
-)
-# Another start changes d3hr-coda too.
-AFTER_START = {**AFTER_D3HR, "write_set": 4, "draw_contact_sheet": 4, "train_students": 5}
-# coda at two sizes and d3hr-coda are guided by the representatives, coda-real at two sizes shows them.
-AFTER_DISCOVERY = sets(5, choose_representatives=2, generate_images=3, draw_discovery=1)
-AFTER_RANKING = sets(2, compose_mosaics=2, draw_typicality=1)
-AFTER_REFINEMENT = sets(1, refine_latents=1, draw_refinement=1)
-
-
-def setting(path, value):
-    """Sets one place of the config."""
-
-    def edit(config):
-        *tables, key = path.split("/")
-        for name in tables:
-            config = config[name]
-        config[key] = value
-
-    return edit
-
-
-CONFIG_CHANGES = {
-    # Hard students: every set.
-    "student steps": (setting("protocols/hard/views/steps", 6), {"train_students": 17, **TABLES}),
-    # The stored views and labels change with the length; four sets have soft students.
-    "soft epochs": (setting("protocols/soft/views/epochs", 3), {"relabel_set": 4, "train_students": 4, **TABLES}),
-    # Stored labels do not depend on the student's optimiser.
-    "soft learning rate": (setting("protocols/soft/optimizer/lr", 0.001), {"train_students": 4, **TABLES}),
-    "guidance": (setting("methods/d3hr/generate/guidance", 3.0), AFTER_D3HR),
-    # The others keep their groups, which now are their own.
-    "number of groups": (
-        setting("methods/d3hr/generate/start/groups", 200),
-        {**AFTER_START, "choose_starts": 4, "generate_images": 4},
-    ),
-    "inversion stop": (
-        setting("inversions/ddim/stop", 5),
-        {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
-    ),
-    "neighbours of the embedding": (
-        setting("discoveries/density/umap/neighbors", 12),
-        {**AFTER_DISCOVERY, "embed_classes": 1, "cluster_classes": 1},
-    ),
-    "cluster size": (
-        setting("discoveries/density/hdbscan", {"min_cluster_size": 8}),
-        {**AFTER_DISCOVERY, "cluster_classes": 1},
-    ),
-    "strength of the guide": (setting("methods/coda/generate/guide/strength", 0.1), sets(2, generate_images=2)),
-    "draws of the typicality": (
-        setting("typicalities/default/draws", 5),
-        {**AFTER_RANKING, "score_typicality": 1, "score_windows": 1, "rank_patches": 1},
-    ),
-    "window": (
-        setting("methods/ddps/compose/score/window", 0.4),
-        {**AFTER_RANKING, "score_windows": 1, "rank_patches": 1},
-    ),
-    "clusters of patches": (setting("methods/ddps/compose/rank/clusters", 3), {**AFTER_RANKING, "rank_patches": 1}),
-    "fill of the mosaics": (setting("methods/ddps/compose/fill", "strided"), sets(2, compose_mosaics=2)),
-    "crops": (setting("methods/rded/compose/score/crops", 4), sets(1, score_crops=1, compose_mosaics=1)),
-    "what the teacher keeps": (
-        setting("methods/cao2/select/keep", "uncertain"),
-        {**AFTER_REFINEMENT, "choose_from_pool": 1},
-    ),
-    "rate of the refinement": (setting("methods/cao2/refine/lr", 0.001), AFTER_REFINEMENT),
-    "size of the pool": (
-        setting("methods/cao2/generate/pool", 3),
-        {**AFTER_REFINEMENT, "generate_images": 1, "choose_from_pool": 1},
-    ),
-    "features of k-means": (
-        setting("methods/kmeans/select", {"coverage": "kmeans", "encoder": "vae"}),
-        sets(1, select_by_features=1),
-    ),
-    "a method that no run names": (setting("methods/other", {"generate": {"model": "dit", "guidance": 1.0}}), {}),
-}
 
 
 @pytest.mark.parametrize("change", CONFIG_CHANGES)
@@ -108,53 +15,6 @@ def test_a_config_change_reruns_what_it_can_affect_and_nothing_else(twin, change
     edit(config)
     twin.configure(config)
     assert twin.planned() == expected
-
-
-CODE_CHANGES = {
-    "a comment": (
-        "methods/ddim.py",
-        "    stride = grid_stride(alphas_cumprod, steps)\n    for step in range(1",
-        "    # why\n",
-        {},
-    ),
-    "a docstring": ("stages/invert.py", '"""DDIM inversion of every', '"""The DDIM inversion of every', {}),
-    "a line of the inversion stage": (
-        "stages/invert.py",
-        "    statistics = []\n",
-        "    statistics = list()\n",
-        {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
-    ),
-    "a line of the group search": (
-        "methods/groups.py",
-        "    return scores + skew_weight * skew[:, None]\n",
-        "    return skew_weight * skew[:, None] + scores\n",
-        {**AFTER_START, "choose_starts": 2},
-    ),
-    "a line of the refinement": (
-        "methods/refinement.py",
-        "    losses = []\n",
-        "    losses = list()\n",
-        sets(2, refine_latents=2, draw_refinement=2),
-    ),
-    "a line of the embedding": (
-        "stages/embed.py",
-        "    tensors = {}\n",
-        "    tensors = dict()\n",
-        {**AFTER_DISCOVERY, "embed_classes": 1, "cluster_classes": 1},
-    ),
-    "a line of the mosaics": (
-        "stages/compose.py",
-        "    pixels, rows, scores = [], [], []\n",
-        "    pixels, rows, scores = list(), [], []\n",
-        sets(3, compose_mosaics=3),
-    ),
-    "a line of the table": (
-        "stages/tabulate.py",
-        "    students = pd.DataFrame(flat)\n",
-        "    students = pd.DataFrame(list(flat))\n",
-        {"tabulate_models": 1, **{stage: 1 for stage in TABLES if stage != "tabulate_costs"}},
-    ),
-}
 
 
 @pytest.mark.parametrize("change", CODE_CHANGES)
@@ -168,6 +28,13 @@ def test_a_fresh_checkout_reruns_nothing(twin):
     for script in (twin.folder / "workflow").rglob("*.py"):
         script.touch()
     (twin.folder / "Snakefile").touch()
+    assert twin.planned() == {}
+
+
+def test_another_version_of_a_package_is_recorded_and_reruns_nothing(twin):
+    set_of = twin.results("smoke", "distilled", "random", "ipc2")
+    assert read_json(set_of / "provenance.json")["versions"].keys() >= {"torch", "numpy"}
+    twin.edit("envs/retort.yaml", "torch==", "torch==9")
     assert twin.planned() == {}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from retort.data.files import read_json, write_json
-from retort.models.sources import model_files, source_stamp, teacher_files
+from retort.data.stamps import source_stamp
+from retort.models.sources import model_files, teacher_files
 from retort.stages.fetch_model import fetch_model
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "parity"

@@ -31,8 +31,8 @@ def about(plan: Plan) -> dict:
             for name, protocol in config.protocols.items()
             if name in used
         },
-        "lower": plan.methods_that_select("random"),
-        "upper": plan.methods_that_select("all"),
+        "lower": plan.wanted_that_select("random"),
+        "upper": plan.wanted_that_select("all"),
     }
 
 

@@ -224,11 +224,12 @@ class Compositions:
             "typicalities": (config.typicalities, [typicality] if typicality else []),
         }
         dump = {"mode": "json", "exclude_none": True}
+        unread = {"paper": True} | ({"generate": {"start": {"groups"}}} if start and start.search != "groups" else {})
         return {
             "dataset": self.dataset.name,
             "method": method,
             "seed": self.seed,
-            "settings": config.methods[method].model_dump(**dump, exclude={"paper"}),
+            "settings": config.methods[method].model_dump(**dump, exclude=unread),
             "data": self.dataset.model_dump(**dump, exclude={"shard_classes", "test_crop", "watch"}),
         } | {
             part: {n: table[n].model_dump(**dump, exclude={"run"}) for n in names}

@@ -64,6 +64,7 @@ def _content(table: Path) -> bytes:
     return table.read_bytes()
 
 
+@cache
 def _source_of(name: str, root: Path) -> Path | None:
     package, *parts = name.split(".")
     if package != root.name:

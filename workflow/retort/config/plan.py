@@ -1,5 +1,6 @@
 """What the rules ask of the config: what is in a shard, who owns a shared artifact, which results are wanted."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
@@ -47,8 +48,8 @@ class Plan(Compositions):
         return contents_stamp(self.dataset, self.classes)
 
     def decoded_splits(self) -> list[str]:
-        """Splits whose pixels are kept for those who see all of them: students, and models that are trained here."""
-        taught = [self.config.teachers[name] for name in self.used_teachers()]
+        """Splits whose pixels are kept for those who see all of them: students, and models that are trained for them."""
+        taught = [self.config.teachers[name] for name in self.used_teachers(measuring=False)]
         taught += [self.config.models[name] for name in self.used_encoders(trained=True)]
         everything = set(self.wanted_methods) & set(self.methods_that_select("all"))
         return ["train", "val"] if everything or any(model.train for model in taught) else ["val"]
@@ -136,12 +137,13 @@ class Plan(Compositions):
         return uses
 
     def encoders_at_work(self) -> dict[str, dict]:
-        """Resolution of each wanted encoder, and how it is trained where it is (see stages.check_models)."""
+        """Resolution of each wanted encoder, and what is trained here of its shape (see stages.check_models)."""
         found = {}
         for name in self.used_encoders():
             train = self.config.models[name].train
             resolution = self.codec_settings(name)["resolution"]
-            found[name] = {"resolution": resolution, "training": train.model_dump(mode="json") if train else None}
+            shape = train.model_dump(include={"channels", "latent_channels"}) if train else None
+            found[name] = {"resolution": resolution, "training": shape}
         return found
 
     def used_encoders(self, trained: bool | None = None) -> list[str]:
@@ -194,8 +196,20 @@ class Plan(Compositions):
         return run_table(self.config)
 
     @cached_property
+    def _rows(self) -> list[dict]:
+        """The run table as plain rows: rules ask for parts of it thousands of times, which costs seconds of pandas."""
+        return self.runs.to_dict("records")
+
+    @cached_property
+    def _seeds(self) -> Counter:
+        return Counter((row["method"], row["ipc"], row["protocol"], row["student"]) for row in self._rows)
+
+    @cached_property
     def wanted_methods(self) -> list[str]:
         return list(self.runs["method"].unique())
+
+    def wanted_that_select(self, select: str) -> list[str]:
+        return [method for method in self.methods_that_select(select) if method in self.wanted_methods]
 
     def only(self, method: str) -> "Plan":
         """The same plan, in which only this method is wanted."""
@@ -264,20 +278,26 @@ class Plan(Compositions):
         compose = self.compose_of(method)
         return self.protocol(protocol).views.at(ipc, compose.grid if compose else 1)
 
-    def protocol_ids(self) -> dict[str, str]:
-        return {name: protocol.id for name, protocol in self.config.protocols.items()}
+    def wanted_protocols(self, methods: list[str] | None = None) -> list[str]:
+        """Those by which some methods are measured, or all; in the order of the config."""
+        used = {row["protocol"] for row in self.wanted("protocol", methods=methods)}
+        return [name for name in self.config.protocols if name in used]
+
+    def protocol_ids(self, methods: list[str] | None = None) -> dict[str, str]:
+        return {name: self.protocol(name).id for name in self.wanted_protocols(methods)}
 
     def hard_protocols(self) -> list[str]:
-        return [name for name, protocol in self.config.protocols.items() if protocol.labels == "hard"]
+        return [name for name in self.wanted_protocols() if self.protocol(name).labels == "hard"]
 
     def plain_twins(self) -> dict[str, str]:
         """For each protocol with augmentation the first one that is the same without, where there is one."""
         twins, unnamed = {}, {"preset": None}
-        for name, protocol in self.config.protocols.items():
+        wanted = {name: self.protocol(name) for name in self.wanted_protocols()}
+        for name, protocol in wanted.items():
             bare = protocol.model_copy(update={"views": protocol.views.without_augmentation(), **unnamed})
             same = (
                 other
-                for other, found in self.config.protocols.items()
+                for other, found in wanted.items()
                 if found.model_copy(update=unnamed) == bare and other != name
             )
             if twin := next(same, None):
@@ -288,8 +308,9 @@ class Plan(Compositions):
 
     def wanted(self, *columns: str, methods: list[str] | None = None) -> list[dict[str, str]]:
         """Distinct values of columns of the run table, of some methods or all, in run order."""
-        rows = self.runs if methods is None else self.runs[self.runs["method"].isin(methods)]
-        return rows[list(columns)].drop_duplicates().to_dict("records")
+        rows = (row for row in self._rows if methods is None or row["method"] in methods)
+        distinct = dict.fromkeys(tuple(row[column] for column in columns) for row in rows)
+        return [dict(zip(columns, values, strict=True)) for values in distinct]
 
     def wanted_seeds(self, methods: list[str] | None = None) -> list[dict]:
         """The students that a table should have: method, ipc, protocol, student, seeds."""
@@ -324,11 +345,4 @@ class Plan(Compositions):
         return [ALL] if self.config.methods[method].select == "all" else every
 
     def seeds_of(self, method: str, ipc: str, protocol: str, student: str) -> int:
-        runs = self.runs
-        same = (
-            (runs["method"] == method)
-            & (runs["ipc"] == ipc)
-            & (runs["protocol"] == protocol)
-            & (runs["student"] == student)
-        )
-        return int(same.sum())
+        return self._seeds[method, ipc, protocol, student]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from stat import S_ISDIR
 
+from retort.data.files import read_json
 from retort.data.layouts.listing import EXTENSIONS
 
 
@@ -27,6 +28,20 @@ def stamp_of(places: Iterable[Path], within: bool = False) -> str | None:
         for line in _images(place) if folder and within else ():
             digest.update(line.encode())
     return digest.hexdigest()[:16] if found else None
+
+
+def source_stamp(source: str, files: Iterable[Path], fetched: Path) -> str | None:
+    """The state of the files of a model's source, for the job that copies them into the folder `fetched`.
+
+    Of a source that is gone it is the state in which it was fetched, because what was copied needs it no more; None for
+    one that never was on this machine.
+    """
+    record = fetched / "origin.json"
+    if (now := stamp_of(files)) or not record.is_file():
+        return now
+    origin = read_json(record)
+    same = Path(origin["source"]).expanduser().is_relative_to(Path(source).expanduser())
+    return origin.get("stamp") if same else None
 
 
 def _images(folder: Path) -> Iterator[str]:

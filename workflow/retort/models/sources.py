@@ -1,31 +1,16 @@
-"""Models and teachers that lie on this machine: which of their files are read, and whether these have changed."""
+"""Models and teachers that lie on this machine: which of their files are read."""
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from retort.data.files import read_json
-from retort.data.stamps import stamp_of
 from retort.errors import RetortError
 from retort.models.contents import PARTS, pickled_weights
 
 # Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
 VARIANTS = "*.*.safetensors"
 PICKLED = (".pth", ".pt", ".tar", ".bin")
-
-
-def source_stamp(source: str, files: Iterable[Path], fetched: Path) -> str | None:
-    """The state of the files of a source, for the job that copies them into the folder `fetched`; None for the hub's.
-
-    Of a source that is gone it is the state in which it was fetched: what was copied needs it no more.
-    """
-    record = fetched / "origin.json"
-    if (now := stamp_of(files)) or not record.is_file():
-        return now
-    origin = read_json(record)
-    same = Path(origin["source"]).expanduser().is_relative_to(Path(source).expanduser())
-    return origin.get("stamp") if same else None
 
 
 # ---------------------------------------------------------------- models

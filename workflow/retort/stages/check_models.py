@@ -14,7 +14,7 @@ COLUMNS = ["name", "kind", "source", "revision", "bytes", "sha256", "classes", "
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder at work: image side in pixels, and how it is trained here; training is None for one from elsewhere."""
+    """An encoder at work: image side in pixels, and the channels that it is trained with; None for one from elsewhere."""
 
     resolution: int
     training: Mapping | None = None

@@ -1,0 +1,99 @@
+"""The rerun matrix: for each change of one thing, the rules that rerun first, and those that follow."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from retort.config import fingerprint
+from tests.end_to_end.workspace import REPOSITORY, Workspace
+from tests.staleness.changes import bases, edited, edits, key_changes, lay_out
+from tests.staleness.planning import Plan, Reruns, changed, plan, reruns
+
+WORKFLOW = REPOSITORY / "workflow"
+SCRIPTS = {script.stem: script for script in sorted((WORKFLOW / "scripts").glob("*.py"))}
+LIBRARY = sorted(file for file in (WORKFLOW / "retort").rglob("*.*") if file.suffix != ".pyc")
+TARGETS = ("all", "report_page", "exports", "fetch")  # and every method of a base: all that is ever made
+
+
+@dataclass(frozen=True)
+class Row:
+    """One change, `what`, of the config or the run that `base` names."""
+
+    base: str
+    what: str
+    reruns: Reruns
+
+
+class Matrix:
+    """All changes, computed in a folder that takes a copy of the workflow and the files that its configs name."""
+
+    def __init__(self, folder: Path):
+        self.home = Workspace.fresh(folder / "home", {}).folder
+        lay_out(self.home)
+        self._bases = bases()
+        self.plans = {name: self._plan(name, config) for name, config in self._bases.items()}
+
+    @cached_property
+    def rules(self) -> list[str]:
+        """Those that make something, in the order in which the Snakefile includes them."""
+        files = re.findall(r'^include: "(rules/[a-z]+\.smk)"', (REPOSITORY / "Snakefile").read_text(), re.M)
+        texts = [(REPOSITORY / file).read_text() for file in files]
+        named = [name for text in texts for name in re.findall(r"^ *(?:use rule \w+ as|rule) (\w+)", text, re.M)]
+        made = {job.rule for planned in self.plans.values() for job in planned.values()}
+        return [name for name in named if name in made]
+
+    @cached_property
+    def keys(self) -> list[Row]:
+        """Of every key of the config."""
+        return [self._row(base, what, self._plan(base, config)) for base, what, config in key_changes()]
+
+    @cached_property
+    def edits(self) -> dict[str, list[Row]]:
+        """Of files and of ways to run, by heading."""
+        return {heading: list(map(self._edit, items)) for heading, items in edits().items()}
+
+    @cached_property
+    def code(self) -> dict[Path, frozenset[str]]:
+        """The rules of the stages whose fingerprint changes with a line of a script or a file of the library."""
+        own = {name: fingerprint.fingerprint(script) for name, script in SCRIPTS.items()}
+        rules_of = {job.script: set() for planned in self.plans.values() for job in planned.values()}
+        for planned in self.plans.values():
+            for job in planned.values():
+                rules_of[job.script].add(job.rule)
+        found = {}
+        for file in (*SCRIPTS.values(), *LIBRARY):
+            with one_line_more(file):
+                new = [name for name, script in SCRIPTS.items() if fingerprint.fingerprint(script) != own[name]]
+            found[file] = frozenset(rule for name in new for rule in rules_of[name])
+        return found
+
+    def cells(self) -> int:
+        """Changes times rules."""
+        return (len(self.keys) + sum(map(len, self.edits.values())) + len(self.code)) * len(self.rules)
+
+    def _plan(self, base: str, config: dict, **resources) -> Plan:
+        return plan(self.home, config, (*TARGETS, *self._bases[base]["methods"]), **resources)
+
+    def _edit(self, item: dict) -> Row:
+        base = item["base"]
+        with edited(self.home / item["file"], item["how"]) if "file" in item else nullcontext():
+            return self._row(base, item["what"], self._plan(base, self._bases[base], **item.get("run", {})))
+
+    def _row(self, base: str, what: str, after: Plan) -> Row:
+        return Row(base, what, reruns(after, changed(self.plans[base], after)))
+
+
+@contextmanager
+def one_line_more(file: Path) -> Iterator[None]:
+    """As if this file of the library, or this script, had changed."""
+    readers = {name: getattr(fingerprint, name) for name in ("_bare_code", "_content")}
+    for name, read in readers.items():
+        setattr(fingerprint, name, lambda source, read=read: read(source) + b"\n" * (source == file))
+    try:
+        yield
+    finally:
+        for name, read in readers.items():
+            setattr(fingerprint, name, read)

@@ -1,0 +1,142 @@
+"""What Snakemake compares of every job, asked of Snakemake itself in this process; no job runs.
+
+`snakemake -n` on a finished run tells what a change reruns, but takes many seconds for each. Here the workflow is
+planned from nothing, before and after the change, and jobs are compared as Snakemake compares them with its records.
+"""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+from snakemake.workflow import Workflow
+
+Outputs = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a plan.
+
+    compared: trigger -> what Snakemake compares. numbers: the parameters that are nothing but a number. needs: the jobs
+    whose outputs it reads.
+    """
+
+    rule: str
+    script: str
+    compared: Mapping[str, Any]
+    numbers: tuple[float, ...]
+    needs: frozenset[Outputs]
+
+
+Plan = dict[Outputs, Job]
+
+
+def plan(home: Path, config: dict, targets: Iterable[str], **resources) -> Plan:
+    """Every job that these targets need, by the copy of the workflow in `home` with this config.
+
+    resources: more for snakemake.settings.types.ResourceSettings.
+    """
+    file = home / "experiment.yaml"
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    with _own_surroundings(), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        loaded = api.workflow(
+            resource_settings=ResourceSettings(**{"cores": 2} | resources),
+            config_settings=ConfigSettings(configfiles=[file]),
+            snakefile=home / "Snakefile",
+            workdir=home,
+        )
+        loaded.dag(DAGSettings(targets=set(targets), forceall=True))
+        workflow = loaded._workflow
+        # As `snakemake --dag` does; what is public only prints.
+        workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
+        workflow._build_dag()
+        return _jobs(workflow, triggers(home))
+
+
+def triggers(home: Path) -> list[str]:
+    """What reruns a job, by the profile."""
+    return yaml.safe_load((home / "profiles" / "default" / "config.yaml").read_text())["rerun-triggers"]
+
+
+def _jobs(workflow: Workflow, wanted: list[str]) -> Plan:
+    needed, records = workflow.dag.dependencies, workflow.persistence
+    asked = {
+        "params": lambda job: frozenset(records._params(job)),
+        "input": lambda job: tuple(records._input(job)),
+        "mtime": lambda job: {file: _content(file) for file in set(job.input).difference(*needed[job].values())},
+        "code": lambda job: _content(_beside(job.rule, job.rule.script)),
+        "software-env": lambda job: _content(job.conda_env_spec.file.get_path_or_uri(secret_free=True)),
+    }
+    return {
+        tuple(job.output): Job(
+            job.rule.name,
+            Path(job.rule.script).stem,
+            {trigger: asked[trigger](job) for trigger in wanted},
+            tuple(value for value in job.params if isinstance(value, int | float)),
+            frozenset(tuple(other.output) for other in needed[job] if other.output),
+        )
+        for job in workflow.dag.jobs
+        if job.output
+    }
+
+
+def _beside(rule, path: str) -> Path:
+    return Path(rule.basedir.get_path_or_uri(secret_free=True), path)
+
+
+def _content(file: str | Path) -> str:
+    return sha256(Path(file).read_bytes()).hexdigest()
+
+
+@contextmanager
+def _own_surroundings() -> Iterator[None]:
+    """What the rules set for their jobs is not left behind."""
+    variables, path = dict(os.environ), list(sys.path)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(variables)
+        sys.path[:] = path
+
+
+# ---------------------------------------------------------------- what reruns
+
+
+@dataclass(frozen=True)
+class Reruns:
+    """What reruns. counts: rule -> how many of its jobs. first: the rules of jobs that no other job makes rerun."""
+
+    counts: dict[str, int]
+    first: frozenset[str]
+
+    @property
+    def follow(self) -> frozenset[str]:
+        return frozenset(self.counts) - self.first
+
+
+def changed(before: Plan, after: Plan) -> set[Outputs]:
+    """Jobs that rerun whatever else does: asked for only now, or with other parameters or inputs."""
+    return {key for key, job in after.items() if key not in before or before[key].compared != job.compared}
+
+
+def reruns(planned: Plan, changed: set[Outputs]) -> Reruns:
+    """These jobs and all that read, directly or not, what they make."""
+
+    @cache
+    def stale(key: Outputs) -> bool:
+        return key in changed or any(map(stale, planned[key].needs))
+
+    jobs = [job for key, job in planned.items() if stale(key)]
+    first = frozenset(job.rule for job in jobs if not any(map(stale, job.needs)))
+    return Reruns(dict(Counter(job.rule for job in jobs)), first)
