@@ -228,7 +228,7 @@ def test_a_loss_that_is_lost_is_not_saved(tmp_path):
         return module(torch.ones(4, 4)).square().sum() * (float("nan") if step == 20 else 1.0)
 
     optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
-    with pytest.raises(RetortError, match="nan at step 21"):
+    with pytest.raises(RetortError, match="nan at step 20"):
         fit(module, optimizer, loss_at, STEPS, lambda _: 1.0, checkpoint)
     left = network()
     assert checkpoint.resume(Training(left, torch.optim.SGD(left.parameters(), lr=0.01)))[0] == 20
