@@ -6,6 +6,7 @@
 #                                   Debian's slurm-wlm and munge); make test EVERYTHING=1 runs both
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
+#   make staleness                  docs/staleness.md anew, after a change of config classes, rules or imports
 #   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones
 
 PYTHON ?= python3

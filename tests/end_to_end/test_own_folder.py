@@ -5,6 +5,8 @@ import shutil
 import pandas as pd
 import yaml
 
+from retort.data.sources import write_digits
+
 from .workspace import REPOSITORY, Workspace, smoke_config
 
 
@@ -33,6 +35,25 @@ def test_a_folder_without_splits_is_split_distilled_and_measured(finished, tmp_p
     assert manifest["class_index"].tolist() == [0, 0, 1, 1]
     students = workspace.results("mine", "students", "random", "ipc2", "hard", "resnet8")
     assert sorted(p.name for p in students.glob("*.json")) == ["0.json", "1.json"]
+
+
+def test_an_image_that_changes_in_place_is_noticed_even_by_a_run_that_was_cut_off(tmp_path):
+    write_digits(tmp_path / "digits", ["0", "1"], 32)
+    images = tmp_path / "digits" / "val"
+    workspace = Workspace.fresh(tmp_path / "workspace", folder_config(images, classes=["0", "1"]))
+    selection = "results/mine/selected/random/ipc2.csv"
+    workspace.run("--cores", "1", selection)
+    assert workspace.planned(selection) == {}
+    images.rename(tmp_path / "unmounted")
+    assert workspace.planned(selection) == {}
+    (tmp_path / "unmounted").rename(images)
+    assert workspace.planned(selection) == {}
+    image = next(images.glob("*/*.png"))
+    image.write_bytes(image.read_bytes() + b"more")
+    assert workspace.planned(selection) == {"build_manifest": 1, "select_images": 1}
+    # What the manifest says of each image is the same, but those who read the images through it must not take it so.
+    workspace.run("--cores", "1", "results/mine/manifest.parquet")
+    assert workspace.planned(selection) == {"select_images": 1}
 
 
 def test_the_ready_config_for_a_folder_plans_everything(finished, tmp_path):

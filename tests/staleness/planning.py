@@ -115,9 +115,14 @@ def _own_surroundings() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Reruns:
-    """What reruns. counts: rule -> how many of its jobs. first: the rules of jobs that no other job makes rerun."""
+    """What reruns.
+
+    counts: rule -> how many of its jobs. own: the rules of jobs that rerun whatever else does; first: of those among
+    them that no other job would make rerun.
+    """
 
     counts: dict[str, int]
+    own: frozenset[str]
     first: frozenset[str]
 
     @property
@@ -138,5 +143,6 @@ def reruns(planned: Plan, changed: set[Outputs]) -> Reruns:
         return key in changed or any(map(stale, planned[key].needs))
 
     jobs = [job for key, job in planned.items() if stale(key)]
+    own = frozenset(planned[key].rule for key in changed)
     first = frozenset(job.rule for job in jobs if not any(map(stale, job.needs)))
-    return Reruns(dict(Counter(job.rule for job in jobs)), first)
+    return Reruns(dict(Counter(job.rule for job in jobs)), own, first)

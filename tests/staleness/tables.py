@@ -15,17 +15,17 @@ BASES = {
 }
 COSTLY = {"sets": "write_set", "labels": "relabel_set", "students": "train_students"}
 CHEAP = {"tables": "tabulate_", "pictures": "draw_", "report": "report_page"}  # these follow all of those
-FIRST, FOLLOWS = "1", "2"
+OWN, FOLLOWS = "1", "2"
 
 
 # ---------------------------------------------------------------- cells
 
 
 def cells(matrix: Matrix) -> str:
-    """CSV: a line a change of a key, a file or the run; 1 for the rules that rerun first, 2 for those that follow."""
+    """CSV: a line a change of a key, a file or the run; OWN for rules that rerun whatever else does, else FOLLOWS."""
     lines = [",".join(["config", "change", *matrix.rules])]
     for row in (*matrix.keys, *(row for rows in matrix.edits.values() for row in rows)):
-        marks = [FIRST if r in row.reruns.first else FOLLOWS * (r in row.reruns.counts) for r in matrix.rules]
+        marks = [OWN if r in row.reruns.own else FOLLOWS * (r in row.reruns.counts) for r in matrix.rules]
         lines.append(",".join([row.base, f'"{row.what}"' if set(row.what) & set(',"') else row.what, *marks]))
     return "\n".join(lines) + "\n"
 

@@ -580,6 +580,22 @@ def test_what_several_methods_need_is_used_once_in_the_order_of_the_config():
     assert plan.used_typicalities() == ["dit", "sd"]
 
 
+SMALL = {
+    "dataset": {"kind": "digits"},
+    "models": {"vae": {"kind": "vae", "train": {}}, "dit": {"kind": "dit", "encoder": "vae", "train": {}}},
+    "inversions": {"ddim": {"model": "dit"}},
+    "methods": {"random": {"select": "random"}},
+    "protocols": {
+        "hard": {
+            "labels": "hard",
+            "views": {"steps": 1},
+            "optimizer": {"kind": "sgd", "lr": 1, "schedule": "constant"},
+        }
+    },
+    "runs": [{"methods": ["random"], "ipc": [1], "protocols": ["hard"], "students": ["resnet8"]}],
+}
+
+
 @pytest.mark.parametrize("method", PARTS)
 def test_provenance_tells_everything_shared_that_a_set_depends_on_and_nothing_else(composed, method):
     told = composed.provenance_of(method)
@@ -590,6 +606,63 @@ def test_provenance_tells_everything_shared_that_a_set_depends_on_and_nothing_el
     assert told["settings"] == composed.config.methods[method].model_dump(mode="json", exclude_none=True)
     assert json.loads(json.dumps(told)) == told
     assert composed_for(method, shard_classes=1).provenance_of(method) == told
+
+
+def test_provenance_leaves_out_what_no_image_depends_on():
+    start = {"inversion": "ddim", "search": "closed-form", "groups": 7}
+    config = SMALL | {
+        "dataset": {"kind": "folder", "name": "mine", "path": "nowhere", "resolution": 32, "classes": ["cat", "dog"]},
+        "methods": {"d3hr": {"generate": {"model": "dit", "start": start}, "paper": "other"}},
+        "runs": [SMALL["runs"][0] | {"methods": ["d3hr"]}],
+    }
+    told = Plan(load_config(config), ["cat", "dog"]).provenance_of("d3hr")
+    assert told["settings"].keys() == {"generate"}
+    assert "groups" not in told["settings"]["generate"]["start"]
+    assert told["data"].keys() == {"kind", "name", "path", "resolution", "classes", "class_names"} | {
+        *("on_bad_image", "check", "val_fraction")
+    }
+
+
+@pytest.mark.parametrize(
+    ("dataset", "seed"),
+    [
+        ({"kind": "digits"}, None),
+        ({"kind": "digits", "max_per_class": 5}, 7),
+        ({"kind": "imagenet", "path": "nowhere", "name": "in", "resolution": 32, "subset": "imagenette"}, None),
+        ({"kind": "folder", "path": "nowhere", "name": "mine", "resolution": 32, "classes": ["0", "1"]}, 7),
+    ],
+    ids=["own split", "thinned", "published split", "seeded split"],
+)
+def test_a_manifest_depends_on_the_seed_only_where_something_is_drawn(dataset, seed):
+    assert Plan(load_config(SMALL | {"seed": 7, "dataset": dataset}), ["0", "1"]).manifest_seed() == seed
+
+
+def test_how_images_are_split_does_not_count_when_they_are_written_out():
+    hub = {"kind": "huggingface", "path": "hub", "name": "hub", "resolution": 32, "classes": ["cat", "dog"]}
+    layout = Plan(load_config(SMALL | {"dataset": hub}), ["cat", "dog"]).written_layout()
+    assert layout == {
+        "kind": "huggingface",
+        "path": "hub",
+        "format": "parquet",
+        "label_column": None,
+        "label_ids": None,
+    }
+
+
+def test_tables_ask_only_for_what_they_have_rows_of():
+    recipe = SMALL["protocols"]["hard"]
+    config = SMALL | {
+        "methods": {name: {"select": "random"} for name in ("one", "two", "idle")},
+        "protocols": {name: recipe | {"temperature": 1} for name in ("idle", "hard", "other")},
+        "runs": [
+            {"methods": [method], "ipc": [1], "protocols": [protocol], "students": ["resnet8"]}
+            for method, protocol in (("two", "other"), ("one", "hard"))
+        ],
+    }
+    plan = Plan(load_config(config), ["0", "1"])
+    assert plan.wanted_that_select("random") == ["one", "two"]
+    assert plan.wanted_protocols() == plan.hard_protocols() == list(plan.protocol_ids()) == ["hard", "other"]
+    assert list(plan.protocol_ids(["two"])) == ["other"]
 
 
 def test_provenance_tells_the_settings_of_what_is_shared(composed):

@@ -26,6 +26,7 @@ def test_a_protocol_finds_the_one_that_differs_in_augmentation_only(raw):
         "longer": hard | {"views": hard["views"] | PLAIN | {"steps": 6}},
         "faster": hard | {"views": hard["views"] | PLAIN, "optimizer": hard["optimizer"] | {"lr": 1.0}},
     }
+    assert plan(raw).plain_twins() == {}  # no run names it
     raw["runs"][0]["protocols"] = ["hard", "plain", "longer", "faster"]
     assert plan(raw).plain_twins() == {"hard": "plain"}
     assert plan(raw).hard_protocols() == ["hard", "plain", "longer", "faster"]
