@@ -59,10 +59,8 @@ class Matrix:
     def code(self) -> dict[Path, frozenset[str]]:
         """The rules of the stages whose fingerprint changes with a line of a script or a file of the library."""
         own = {name: fingerprint.fingerprint(script) for name, script in SCRIPTS.items()}
-        rules_of = {job.script: set() for planned in self.plans.values() for job in planned.values()}
-        for planned in self.plans.values():
-            for job in planned.values():
-                rules_of[job.script].add(job.rule)
+        jobs = [job for planned in self.plans.values() for job in planned.values()]
+        rules_of = {name: {job.rule for job in jobs if job.script == name} for name in SCRIPTS}
         found = {}
         for file in (*SCRIPTS.values(), *LIBRARY):
             with one_line_more(file):

@@ -1,7 +1,7 @@
 """The matrix as docs/staleness.md has it, for people, and as docs/staleness.csv, cell by cell."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from textwrap import fill
 
@@ -106,7 +106,7 @@ def _first(row: Row) -> list[str]:
     return [", ".join(f"`{rule}`" for rule in sorted(row.reruns.first)) or "nothing"]
 
 
-def _alike(rows: list[Row], outcome) -> list[list[Row]]:
+def _alike(rows: list[Row], outcome: Callable[[Row], list[str]]) -> list[list[Row]]:
     """Rows of the same outcome together, in order of the first."""
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
@@ -133,9 +133,8 @@ def _files(files: Iterable[Path]) -> str:
     for file in files:
         folder, slash, name = _below(file).rpartition("/")
         folders.setdefault(folder + slash, []).append(name)
-    return "; ".join(
-        f"`{folder}` {', '.join(names)}" if folder else ", ".join(names) for folder, names in folders.items()
-    )
+    listed = {folder: ", ".join(names) for folder, names in folders.items()}
+    return "; ".join(f"`{folder}` {names}" if folder else names for folder, names in listed.items())
 
 
 def _below(file: Path) -> str:
