@@ -487,7 +487,7 @@ def test_missing_images_are_reported(home):
     directory = write_generated(home)
     for name in ("n01/00000.png", "n02/00001.png"):
         (directory / name).unlink()
-    with pytest.raises(RetortError, match=r"lacks n01/00000\.png \(2 missing\); delete the folder and run again"):
+    with pytest.raises(RetortError, match=r"lacks n01/00000\.png \(2 missing\); delete it and run again"):
         read_set(directory, home / "train.safetensors")
 
 

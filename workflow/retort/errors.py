@@ -1,10 +1,18 @@
-"""The one exception that users are meant to read."""
+"""What users are meant to read."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class RetortError(Exception):
     """A mistake in the input: the message says what is wrong, where, and what would be right."""
+
+
+class Damaged(RetortError, ValueError):
+    """A file that was made here is not what it should be: without it, it is made anew."""
+
+    def __init__(self, path: str | Path, what: str):
+        super().__init__(f"{path} {what}; delete it and run again: it will be rebuilt")
 
 
 def some_of(names: Sequence[str], most: int = 8) -> str:

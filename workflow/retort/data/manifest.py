@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from retort.data.files import read_rows, whole_file
-from retort.errors import RetortError
+from retort.data.layouts.listing import refuse_odd_ids
+from retort.data.tables import read_parquet
+from retort.errors import Damaged
 
 COLUMNS = ["split", "row", "path", "class_id", "class_name", "class_index", "image_id", "width", "height"]
 ROWS_TOGETHER = 16384  # classes stand together, so readers of a few skip most groups of rows: a tenth of the memory
@@ -32,18 +34,26 @@ def write_manifest(images: pd.DataFrame, classes: list[ClassEntry], manifest: Pa
 
 def read_made_of(manifest: str | Path) -> dict:
     """What a manifest says of the images that it points at (see `build_manifest`); nothing where there is none."""
-    return pd.read_parquet(manifest, columns=[]).attrs.get("made_of", {}) if Path(manifest).is_file() else {}
+    if not Path(manifest).is_file():
+        return {}
+    try:
+        return read_parquet(manifest, COLUMNS, columns=[]).attrs.get("made_of", {})
+    except Damaged:  # asked while the run is planned, when the rule that makes it must still be found
+        return {}
 
 
 def read_classes(table: str | Path) -> list[ClassEntry]:
     """The class table, in label order.
 
-    Raises RetortError when the indices are not 0, 1, 2, ... from top to bottom, or a class stands there twice.
+    Raises Damaged when the indices are not 0, 1, 2, ... from top to bottom, or a class stands there twice, and
+    RetortError for an id that cannot name a folder.
     """
-    entries = [ClassEntry(int(row["index"]), row["id"], row["name"]) for row in read_rows(table)]
-    if [e.index for e in entries] != list(range(len(entries))) or len({e.id for e in entries}) < len(entries):
-        raise RetortError(f"{table} does not list each class once in label order; delete it, so that it is made anew")
-    return entries
+    rows = read_rows(table)
+    ids = [row["id"] for row in rows]
+    if [row["index"] for row in rows] != [str(n) for n in range(len(rows))] or len(set(ids)) < len(rows) or not rows:
+        raise Damaged(table, "does not list each class once in label order")
+    refuse_odd_ids(ids, str(table))
+    return [ClassEntry(n, row["id"], row["name"]) for n, row in enumerate(rows)]
 
 
 def read_split(
@@ -58,4 +68,4 @@ def read_split(
     filters = [("split", "==", split)]
     filters += [("class_id", "in", class_ids)] if class_ids is not None else []
     filters += [("row", "in", rows)] if rows is not None else []
-    return pd.read_parquet(manifest, filters=filters, columns=columns)
+    return read_parquet(manifest, COLUMNS, filters=filters, columns=columns)

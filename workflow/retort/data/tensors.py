@@ -8,12 +8,12 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from retort.data.files import whole_file
-from retort.errors import RetortError
+from retort.data.files import Table, whole_file
+from retort.errors import Damaged
 
 _CODES = {
     "float64": "F64", "float32": "F32", "float16": "F16",
@@ -62,13 +62,17 @@ def write_tensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: di
 
 
 def open_tensors(path: str | Path) -> dict[str, np.ndarray]:
-    """Read-only memory maps of every tensor in the file. Raises RetortError for a damaged file."""
+    """Read-only memory maps of every tensor in the file.
+
+    Raises Damaged for a file that is not whole, and when a tensor is asked for that it does not hold.
+    """
     header, base = _read_header(Path(path))
-    return {name: _map(Path(path), entry, base, "r") for name, entry in header.items() if name != "__metadata__"}
+    maps = {name: _map(Path(path), entry, base, "r") for name, entry in header.items() if name != "__metadata__"}
+    return Table(maps, path)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The string metadata of the file. Raises RetortError for a damaged file."""
+    """The string metadata of the file. Raises Damaged for a file that is not whole."""
     return _read_header(Path(path))[0].get("__metadata__", {})
 
 
@@ -105,12 +109,16 @@ def _map(path: Path, entry: dict, base: int, mode: str) -> np.ndarray:
 def _read_header(path: Path) -> tuple[dict, int]:
     try:
         header, base = read_header(path)
-        entries = (entry for name, entry in header.items() if name != "__metadata__")
-        if all(e["data_offsets"][1] - e["data_offsets"][0] == _bytes(e["shape"], e["dtype"]) for e in entries):
-            return header, base
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise RetortError(f"{path} is not a whole safetensors file; delete it and run again, and it will be rebuilt")
+        for name, entry in header.items():
+            if name != "__metadata__" and entry["data_offsets"][1] - entry["data_offsets"][0] != _bytes(
+                entry["shape"], entry["dtype"]
+            ):
+                raise ValueError(f"{name} has other bytes than its shape")
+        return header, base
+    except KeyError as error:
+        raise Damaged(path, f"is not a whole safetensors file: no tensor of ours is {error}") from None
+    except ValueError as error:
+        raise Damaged(path, f"is not a whole safetensors file: {error}") from None
 
 
 def read_header(path: Path) -> tuple[dict, int]:
@@ -124,11 +132,30 @@ def read_header(path: Path) -> tuple[dict, int]:
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
         if length > min(size - 8, 100_000_000):
             raise ValueError("its header does not fit into it")
-        header = json.loads(handle.read(length))
-    try:
-        end = max((e["data_offsets"][1] for name, e in header.items() if name != "__metadata__"), default=0)
-    except (KeyError, TypeError, IndexError, AttributeError):
-        raise ValueError("its header is no table of tensors") from None
+        try:
+            header = json.loads(handle.read(length))
+        except (ValueError, RecursionError):
+            raise ValueError("its header is no JSON") from None
+    if not _is_header(header):
+        raise ValueError("its header is no table of tensors")
+    end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
     if 8 + length + end != size:
         raise ValueError(f"it has {size:,} bytes where its header says {8 + length + end:,}")
     return header, 8 + length
+
+
+def _is_header(header: Any) -> bool:
+    """Whether every entry says what it must, in whole numbers from 0: others would point out of the file."""
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+        return False
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
+            return False
+        shape, place = entry.get("shape"), entry.get("data_offsets")
+        if not (isinstance(shape, list) and isinstance(place, list) and len(place) == 2):
+            return False
+        if not all(type(n) is int and n >= 0 for n in (*shape, *place)) or place[0] > place[1]:
+            return False
+    return True

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from PIL import Image
 
-from retort.errors import RetortError
+from retort.data.files import inside
+from retort.data.images import BadImage, read_rgb
+from retort.data.tables import read_table
+from retort.errors import Damaged
 from retort.stages.decode import open_split
 
 MANIFEST = "manifest.csv"
@@ -27,14 +28,12 @@ def read_set(
 
     Of the first `classes` classes alone, and no more than `most` images of each, where these are given.
     A row without a file is a row of the decoded training split `train`, which no other set needs; a manifest of all of
-    its rows is read as a memory map. Raises RetortError when an image is missing.
+    its rows is read as a memory map. Raises Damaged when the manifest is, or names a file outside, and when an image is
+    missing, unreadable or of another size than the first.
     """
-    rows = pd.read_csv(
-        Path(directory, MANIFEST),
-        usecols=["file", "class_index", "index", "row"],
-        dtype={"file": str, "row": str},
-        keep_default_na=False,
-    )
+    listed, read = Path(directory, MANIFEST), ["file", "class_index", "index", "row"]
+    dtypes = {"file": str, "row": str, "class_index": int, "index": int}
+    rows = read_table(listed, read, usecols=lambda name: name in read, dtype=dtypes, keep_default_na=False)
     if classes is not None:
         rows = rows[rows["class_index"] < classes]
     if most is not None:
@@ -44,12 +43,22 @@ def read_set(
         pixels, _ = open_split(train)
         order = rows["row"].astype(np.int64).to_numpy()
         return (pixels if np.array_equal(order, np.arange(len(pixels))) else pixels[order]), labels
-    files = [Path(directory, file) for file in rows["file"]]
+    files = [inside(directory, file, listed) for file in rows["file"]]
     if missing := [file for file in files if not file.is_file()]:
-        lacks = missing[0].relative_to(directory)
-        raise RetortError(f"{directory} lacks {lacks} ({len(missing)} missing); delete the folder and run again")
-    first = np.asarray(Image.open(files[0]))
-    pixels = np.empty((len(files), *first.shape), np.uint8)
+        raise Damaged(directory, f"lacks {missing[0].relative_to(directory)} ({len(missing)} missing)")
+    pixels = None
     for place, file in enumerate(files):
-        pixels[place] = np.asarray(Image.open(file))
+        image = _image(directory, file)
+        if pixels is None:
+            pixels = np.empty((len(files), *image.shape), np.uint8)
+        if image.shape != pixels.shape[1:]:
+            raise Damaged(directory, f"holds images of {pixels.shape[1:]} and, {file.name}, of {image.shape}")
+        pixels[place] = image
     return pixels, labels
+
+
+def _image(directory: str | Path, file: Path) -> np.ndarray:
+    try:
+        return np.asarray(read_rgb(file))
+    except BadImage as error:
+        raise Damaged(directory, f"holds an image that cannot be read ({error})") from None

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
-from retort.data.files import read_rows, whole_file
+from retort.data.files import inside, read_rows, whole_file
 from retort.data.manifest import read_classes
-from retort.errors import RetortError
+from retort.errors import Damaged
 from retort.models.teacher import Teacher, check_kept, load_teacher, logits_of
 from retort.stages.batches import in_batches
 from retort.stages.distilled import MANIFEST
@@ -70,6 +70,6 @@ def _table(rows: Sequence[dict], directory: Path, judge: Teacher | None, schema:
 def _contents(rows: Sequence[dict], directory: Path) -> Iterator[bytes]:
     for row in rows:
         try:
-            yield (directory / row["file"]).read_bytes()
+            yield inside(directory, row["file"], directory / MANIFEST).read_bytes()
         except FileNotFoundError:
-            raise RetortError(f"{directory} lacks {row['file']}; delete the folder and run again") from None
+            raise Damaged(directory, f"lacks {row['file']}") from None

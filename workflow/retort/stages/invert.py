@@ -41,10 +41,11 @@ def invert_shard(
     diffusion.check_classes(table)
     entries = {entry.id: entry for entry in table}
     statistics = []
-    with tqdm(total=sum(len(class_latents(latents, c)) for c in classes), unit="image") as bar:
+    shape = diffusion.latent_shape
+    with tqdm(total=sum(len(class_latents(latents, c, shape)) for c in classes), unit="image") as bar:
         for class_id in classes:
             bar.set_description(f"inverting {class_id}")
-            clean, moments = class_latents(latents, class_id), RunningMoments(diffusion.latent_shape)
+            clean, moments = class_latents(latents, class_id, shape), RunningMoments(shape)
             for first in range(0, len(clean), batch):
                 chunk = torch.from_numpy(finite(clean[first : first + batch], latents, class_id)).to(diffusion.device)
                 watched = Watched(diffusion, len(chunk))

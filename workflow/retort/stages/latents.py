@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from retort.data.tensors import open_tensors
-from retort.errors import RetortError
+from retort.errors import Damaged, RetortError
 from retort.models.health import DAMAGED, check_finite, of_class
 
 
@@ -31,9 +31,17 @@ class LatentShards:
         return finite(found, "the files of latents", *(self._class_ids[c] for c in classes))
 
 
-def class_latents(path: str | Path, class_id: str) -> np.ndarray:
-    """(n, C, H, W) latents of one class, memory-mapped, float32 or float16 as they are stored."""
-    return open_tensors(path)[_latent_key(class_id)]
+def class_latents(path: str | Path, class_id: str, shape: tuple[int, int, int] | None = None) -> np.ndarray:
+    """(n, C, H, W) latents of one class, memory-mapped, float32 or float16 as they are stored.
+
+    Raises Damaged when the file lacks them, or they are not of the `shape` (C, H, W) that is wanted.
+    """
+    found = open_tensors(path)[_latent_key(class_id)]
+    if found.ndim != 4 or shape not in (None, found.shape[1:]):
+        raise Damaged(
+            path, f"holds latents {found.shape[1:]} of class {class_id} where {shape or '(C, H, W)'} are wanted"
+        )
+    return found
 
 
 def finite(latents: np.ndarray, path: str | Path, *class_ids: str) -> np.ndarray:

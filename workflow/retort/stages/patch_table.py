@@ -8,6 +8,7 @@ import torch
 
 from retort.data.files import whole_file
 from retort.data.streams import stream_images
+from retort.data.tables import read_table
 from retort.methods.mosaics import cut_crops
 
 BOX = ["top", "left", "height", "width"]
@@ -21,7 +22,8 @@ def write_patches(classes: Sequence[pd.DataFrame], output: str) -> None:
 
 def read_patches(path: str) -> pd.DataFrame:
     """The table that `score_crops`, `score_windows` and `rank_patches` write, class by class in rank order."""
-    return pd.read_csv(path, dtype={"class_id": str, "image_id": str, "score": float}, keep_default_na=False)
+    dtypes = {"class_id": str, "image_id": str, "row": int, "score": float} | dict.fromkeys(BOX, int)
+    return read_table(path, COLUMNS, dtype=dtypes, keep_default_na=False)
 
 
 def ranked_rows(class_id: str, members: pd.DataFrame, boxes: np.ndarray, scores: np.ndarray, cluster) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from retort.config.seeds import derive_seed, numpy_rng
-from retort.data.files import read_rows, write_json
+from retort.data.files import inside, read_rows, write_json
 from retort.data.manifest import ClassEntry, read_classes
 from retort.data.streams import stream_squares
 from retort.data.tensors import open_tensors
@@ -160,7 +160,8 @@ def _features_of_set(
 ) -> tuple[Tensor, np.ndarray]:
     """(M, D) float32 and labels (M,), in manifest order."""
     rows, judge = read_rows(Path(distilled, MANIFEST)), load_teacher(teacher, [c.id for c in classes])
-    squares = stream_squares([str(Path(distilled, row["file"])) for row in rows], side, threads)
+    files = [str(inside(distilled, row["file"], Path(distilled, MANIFEST))) for row in rows]
+    squares = stream_squares(files, side, threads)
     batches = in_batches(tqdm(squares, total=len(rows), desc="describing the set", unit="image"), TOGETHER)
     found = torch.cat([features_and_logits(judge, np.stack(batch))[0] for batch in batches])
     check_seen(found, lambda row: f"class {rows[row]['class_id']}, {Path(distilled, rows[row]['file'])}")

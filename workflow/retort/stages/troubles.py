@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retort.errors import RetortError
+from retort.stages.damage import damaged_input
 
 KEPT = "Nothing that is finished is lost"
 
@@ -31,6 +32,14 @@ def explained(error: BaseException, snakemake) -> str | None:
         return f"it was interrupted. {KEPT}: run the same command again"
     if _lacks_memory(error):
         return _more_memory(str(error), snakemake)
+    return _of_files(error, snakemake) or damaged_input(snakemake.input)
+
+
+# ---------------------------------------------------------------- files and disks
+
+
+def _of_files(error: BaseException, snakemake) -> str | None:
+    """What the operating system refused, or what vanished; None where it was neither."""
     refusal = _refusal(error)
     if refusal is None:
         return None
@@ -38,9 +47,6 @@ def explained(error: BaseException, snakemake) -> str | None:
         return _vanished(refusal, snakemake)
     saying = REFUSALS.get(refusal.errno)
     return saying(_place(refusal, snakemake), snakemake) if saying else None
-
-
-# ---------------------------------------------------------------- files and disks
 
 
 def _refusal(error: BaseException) -> OSError | None:

@@ -42,7 +42,7 @@ def score_shard(
     generator = torch_rng(seed, "typicality", dataset)
     noises, times = draw_noises(diffusion.latent_shape, draws, len(diffusion.alphas_cumprod), low, high, generator)
     noises, times = noises.to(diffusion.device), times.to(diffusion.device)
-    clean = {c: class_latents(latents, c) for c in classes}
+    clean = {c: class_latents(latents, c, diffusion.latent_shape) for c in classes}
     layout = {f"maps/{c}": ((len(z), *diffusion.latent_shape[1:]), "float32") for c, z in clean.items()}
     layout |= {f"rows/{c}": ((len(z),), "int64") for c, z in clean.items()}
     with create_tensors(output, layout) as maps, tqdm(total=sum(map(len, clean.values())), unit="image") as bar:

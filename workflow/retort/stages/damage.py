@@ -1,0 +1,53 @@
+"""Which input of a job is damaged: asked when nothing else explains an error, as libraries stumble in many ways."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from retort.data.files import each_row, read_json
+from retort.data.images import BadImage, image_size
+from retort.data.tensors import read_header
+from retort.errors import Damaged
+
+
+def damaged_input(paths: Iterable[str]) -> str | None:
+    """What is wrong with the first of these files, or with a file in one of these folders, that is not whole.
+
+    Formats that are not read here count as whole. Of safetensors only the header is read, which says how long they are.
+    """
+    for path in map(Path, paths):
+        for file in _files(path):
+            try:
+                CHECKS[file.suffix](file)
+            except (ValueError, BadImage) as error:
+                where = "" if file == path else f", in which {file.relative_to(path)} is not whole"
+                return f"its input {path}{where} is damaged ({error}); delete {path} and run again: it will be rebuilt"
+    return None
+
+
+def _files(path: Path) -> Iterator[Path]:
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return (file for file in found if file.is_file() and file.suffix in CHECKS)
+
+
+def _table(file: Path) -> None:
+    for _ in each_row(file):
+        pass
+
+
+def _parquet(file: Path) -> None:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_table
+
+    try:
+        read_table(file)
+    except (ArrowException, OSError) as error:
+        raise Damaged(file, str(error)) from None
+
+
+CHECKS = {
+    ".csv": _table,
+    ".json": read_json,
+    ".parquet": _parquet,
+    ".png": image_size,
+    ".safetensors": read_header,
+}
