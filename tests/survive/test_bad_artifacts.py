@@ -1,0 +1,242 @@
+"""What was made is damaged afterwards: the job that reads it says what and where, and harms nothing else."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from ..end_to_end.workspace import Workspace
+
+pytestmark = pytest.mark.survive
+
+Damage = Callable[[Path], None]
+
+
+def cut(file: Path) -> None:
+    """As after a copy that was broken off."""
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) * 2 // 3])
+
+
+def emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def foreign(file: Path) -> None:
+    """Something else under the same name."""
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+
+
+def gone(file: Path) -> None:
+    file.unlink()
+
+
+def replaced(old: str, new: str) -> Damage:
+    def damage(file: Path) -> None:
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    return damage
+
+
+def tensors(edit: Callable[[dict[str, np.ndarray]], object]) -> Damage:
+    """Other tensors in a whole file."""
+
+    def damage(file: Path) -> None:
+        held = {name: array.copy() for name, array in load_file(file).items()}
+        edit(held)
+        save_file(held, file, {"format": "pt"})
+
+    return damage
+
+
+def without(name: str) -> Damage:
+    return tensors(lambda held: held.pop(name))
+
+
+def reshaped(name: str) -> Damage:
+    return tensors(lambda held: held.update({name: held[name][..., :-1].copy()}))
+
+
+def with_nan(name: str) -> Damage:
+    return tensors(lambda held: held[name].reshape(-1).__setitem__(slice(0, 3), np.nan))
+
+
+def record(edit: Callable[[dict], object]) -> Damage:
+    def damage(file: Path) -> None:
+        content = json.loads(file.read_text())
+        edit(content)
+        file.write_text(json.dumps(content))
+
+    return damage
+
+
+def copied_from(other: str) -> Damage:
+    """The same kind of file, but of something else."""
+    return lambda file: shutil.copy(file.parents[3] / other, file)
+
+
+DIT, VAE = (
+    "models/dit/transformer/diffusion_pytorch_model.safetensors",
+    "models/vae/diffusion_pytorch_model.safetensors",
+)
+D3HR = "distilled/d3hr/ipc2"
+SOFT = "students/d3hr/ipc2/soft/resnet8"
+REBUILT = "delete it and run again"
+# What is damaged, how, what is made from it, and words that the error must have. All below results/smoke.
+CASES = [
+    ("manifest.parquet", cut, "latents/vae/0000.safetensors", ["manifest.parquet is no whole Parquet file", REBUILT]),
+    ("manifest.parquet", foreign, "selected/random/ipc2.csv", ["manifest.parquet is no whole Parquet file", REBUILT]),
+    ("classes.csv", foreign, "selected/random/ipc2.csv", ["classes.csv is no table", REBUILT]),
+    ("classes.csv", emptied, "selected/random/ipc2.csv", ["classes.csv does not list each class once", REBUILT]),
+    (
+        "classes.csv",
+        replaced("\n1,1,", "\n1,../1,"),
+        "inversion/ddim/0000.safetensors",
+        ["'../1' cannot name a folder"],
+    ),
+    ("classes.csv", replaced("index,", "place,"), "inversion/ddim/0000.safetensors", ["classes.csv lacks 'index'"]),
+    ("latents/vae/0000.safetensors", cut, "inversion/ddim/0000.safetensors", ["is not a whole safetensors", REBUILT]),
+    ("latents/vae/0000.safetensors", foreign, "typicality/default/0000.safetensors", ["is not a whole safetensors"]),
+    (
+        "latents/vae/0000.safetensors",
+        reshaped("latents/1"),
+        "inversion/ddim/0000.safetensors",
+        ["latents (4, 8, 7) of class 1 where (4, 8, 8) belong", REBUILT],
+    ),
+    (
+        "latents/vae/0000.safetensors",
+        without("latents/1"),
+        "embeddings/density/0000.safetensors",
+        ["lacks 'latents/1'"],
+    ),
+    (
+        "latents/vae/0000.safetensors",
+        with_nan("latents/1"),
+        "inversion/ddim/0000.safetensors",
+        ["class 1", "not finite"],
+    ),
+    ("inversion/ddim/0000.safetensors", cut, "starts/d3hr/n2.safetensors", ["is not a whole safetensors", REBUILT]),
+    ("inversion/ddim/0000.safetensors", without("variance"), "starts/d3hr/n2.safetensors", ["lacks 'variance'"]),
+    ("inversion/ddim/0000.safetensors", with_nan("mean"), "starts/d3hr/n2.safetensors", ["not finite"]),
+    ("starts/d3hr/n2.safetensors", cut, "generated/d3hr/n2/0000.safetensors", ["is not a whole safetensors", REBUILT]),
+    ("embeddings/density/0000.safetensors", cut, "discovery/density/0000.safetensors", ["is not a whole safetensors"]),
+    (
+        "discovery/density/0000.safetensors",
+        tensors(lambda held: [held.pop(name) for name in list(held) if name.endswith("/1")]),
+        "representatives/density/n2/0000.csv",
+        ["lacks", "/1'", REBUILT],
+    ),
+    (
+        "representatives/density/n2/0000.csv",
+        replaced("class_index", "label"),
+        "generated/coda/n2/0000.safetensors",
+        ["lacks 'class_index'", REBUILT],
+    ),
+    ("patches/rded/0000.csv", cut, "composed/rded/ipc1/0000.safetensors", ["0000.csv", REBUILT]),
+    (
+        "ranked/ddps/0000.csv",
+        replaced("height", "h"),
+        "composed/ddps/ipc2/0000.safetensors",
+        ["lacks the column 'height'"],
+    ),
+    ("ranked/ddps/0000.csv", foreign, "composed/ddps/ipc2/0000.safetensors", ["is not the table", REBUILT]),
+    ("typicality/default/0000.safetensors", cut, "patches/ddps/0000.csv", ["is not a whole safetensors", REBUILT]),
+    ("typicality/default/0000.safetensors", with_nan("maps/1"), "patches/ddps/0000.csv", ["1", "not finite"]),
+    ("generated/cao2/n2/0000.safetensors", cut, "selected/cao2/ipc1/0000.csv", ["is not a whole safetensors", REBUILT]),
+    ("selected/cao2/ipc1/0000.csv", foreign, "refined/cao2/ipc1/0000.safetensors", ["is no table", REBUILT]),
+    (
+        "features/resnet/0000.safetensors",
+        with_nan("features/1"),
+        "selected/kmeans/ipc1/0000.csv",
+        ["class 1", "not finite"],
+    ),
+    (f"{D3HR}/manifest.csv", replaced("0/00000.png", "../../../../x.png"), SOFT, ["'../../../../x.png'", "no file in"]),
+    (f"{D3HR}/manifest.csv", replaced("class_index", "label"), SOFT, ["lacks the column 'class_index'", REBUILT]),
+    (f"{D3HR}/1/00001.png", cut, SOFT, ["00001.png", "cannot be read", REBUILT]),
+    (f"{D3HR}/1/00001.png", gone, SOFT, ["lacks 1/00001.png (1 missing)", REBUILT]),
+    ("labels/d3hr/ipc2/soft.safetensors", cut, SOFT, ["is not a whole safetensors", REBUILT]),
+    (
+        "labels/d3hr/ipc2/soft.safetensors",
+        copied_from("labels/dit/ipc2/soft.safetensors"),
+        SOFT,
+        ["another distilled set"],
+    ),
+    ("teachers/resnet/teacher.json", cut, "labels/d3hr/ipc2/soft.safetensors", ["teacher.json is no JSON", REBUILT]),
+    (
+        "teachers/resnet/teacher.json",
+        record(lambda about: about.pop("classes")),
+        "labels/d3hr/ipc2/soft.safetensors",
+        ["teacher.json lacks 'classes'", REBUILT],
+    ),
+    ("teachers/resnet/model.safetensors", cut, "labels/d3hr/ipc2/soft.safetensors", ["model.safetensors", "run again"]),
+    (DIT, cut, "generated/dit/n2/0000.safetensors", ["diffusion_pytorch_model.safetensors", "run again"]),
+    (DIT, with_nan("proj_out_2.weight"), "generated/dit/n2/0000.safetensors", ["proj_out_2.weight", "not finite"]),
+    ("models/dit/transformer/config.json", foreign, "generated/dit/n2/0000.safetensors", ["config.json", "run again"]),
+    ("models/vae/config.json", cut, "generated/dit/n2/0000.safetensors", ["config.json is no JSON", REBUILT]),
+    (
+        VAE,
+        without("decoder.conv_in.bias"),
+        "generated/dit/n2/0000.safetensors",
+        ["lacks 1 weights", "decoder.conv_in.bias"],
+    ),
+    ("pixels/val.safetensors", cut, SOFT, ["val.safetensors is not a whole safetensors", REBUILT]),
+    (f"{SOFT}/1.json", cut, "../accuracy.csv", ["1.json is no JSON", REBUILT]),
+    (
+        f"{SOFT}/1.json",
+        record(lambda student: student.pop("last")),
+        "../accuracy.csv",
+        ["1.json lacks 'last'", REBUILT],
+    ),
+    ("teachers/resnet/quality.json", foreign, "../models.csv", ["quality.json is no JSON", REBUILT]),
+    ("../accuracy.csv", foreign, "../figures/smoke/accuracy.png", ["accuracy.csv", "run again"]),
+]
+
+
+@pytest.fixture(scope="module")
+def workspace(finished, tmp_path_factory) -> Workspace:
+    return finished.twin(tmp_path_factory.mktemp("damage") / "workspace")
+
+
+def named(case: tuple) -> str:
+    return f"{case[0].removeprefix('../')}-{getattr(case[1], '__name__', 'damaged')}".replace("/", "-")
+
+
+@pytest.mark.parametrize("case", CASES, ids=named)
+def test_damage_is_named_by_the_job_that_reads_it_and_nothing_else_is_harmed(workspace, tmp_path, case, count):
+    damaged, damage, made, words = case
+    file, target = workspace.results("smoke", damaged), workspace.results("smoke", made)
+    kept, before = tmp_path / "kept", workspace.contents()
+    shutil.copytree(workspace.results(), kept, symlinks=True)
+    try:
+        damage(file)
+        name = target.resolve().relative_to(workspace.folder.resolve())
+        output = workspace.run("--cores", "1", "--force", "--", str(name), succeeds=False)
+        told = [line for line in output.splitlines() if line.startswith("retort: ")]
+        assert any(all(word in line for word in words) for line in told), output[-3000:]
+        assert "Traceback" not in output, output[-3000:]
+        assert list(workspace.results().rglob("*.part")) == []
+        after = workspace.contents()
+        harmed = {path for path in before if after.get(path) != before[path]}
+        mine = {str(path.resolve().relative_to(workspace.results().resolve())) for path in (file, target)}
+        assert {path for path in harmed if not any(path == m or path.startswith(f"{m}/") for m in mine)} <= siblings(
+            made
+        )
+    finally:
+        shutil.rmtree(workspace.results())
+        shutil.copytree(kept, workspace.results(), symlinks=True)
+    count("bad input: damaged artifacts, answered")
+
+
+def siblings(made: str) -> set[str]:
+    """Other outputs of the same job, which Snakemake removes with the one that it makes anew."""
+    with_it = {
+        "discovery/density/0000.safetensors": {"smoke/discovery/density/0000.csv"},
+        "../accuracy.csv": {"accuracy.md", "accuracy.tex"},
+    }
+    return with_it.get(made, set())
