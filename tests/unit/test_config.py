@@ -134,6 +134,14 @@ BAD = [
         ["'serch'", "did you mean 'search'?"],
     ),
     ("protocols.soft.labels.techer", "x", "protocols.soft.labels", ["'techer'", "did you mean 'teacher'?"]),
+    (
+        "protocols.hard",
+        {"preset": "hard-100", "views": {"bacth": 8, "epochs": "x"}, "temperatur": 2},
+        "protocols.hard.views",
+        ["'bacth'", "did you mean 'batch'?"],
+    ),
+    ("models.vae.train", {20: None}, "models.vae.train", ["unknown key '20'"]),
+    ("protocols.hard.preset", [], "protocols.hard", ["no preset is called []", "hard-100"]),
     ("runs.0.seed", 3, "runs[0]", ["unknown key 'seed'", "did you mean 'seeds'?", "students"]),
     # types
     ("seed", "zero", "seed", ["must be a whole number", "found 'zero'"]),

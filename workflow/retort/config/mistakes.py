@@ -26,18 +26,24 @@ def filled(raw: Any) -> Any:
 
 def typed(raw: Any) -> tuple[Config | None, list[str]]:
     """The config, if one can be read from `raw`, and the mistakes. Mends `raw` so that one mistake hides no other."""
-    problems: list[str] = []
+    problems, known = [], set()
     while True:
         try:
             return Config.model_validate(raw), problems
         except ValidationError as error:
             errors = error.errors(include_url=False)
-        mendable = [e for e in errors if e["type"] in ("unknown_key", "union_tag_not_found")]
-        problems += [_described(e) for e in (mendable or errors) if e["type"] != "union_tag_not_found"]
+        # A table that was put together from a preset cannot be mended: it is a copy, and its mistake comes again.
+        mendable = [e for e in errors if e["type"] in _MENDABLE and _described(e) not in known]
+        told = mendable or [e for e in errors if e["type"] not in _MENDABLE]
+        problems += [_described(e) for e in told if e["type"] != "union_tag_not_found"]
         if not mendable:
             return None, problems
+        known |= set(map(_described, mendable))
         for e in mendable:
             _mend(e["type"], e["input"], e.get("ctx", {}))
+
+
+_MENDABLE = ("unknown_key", "union_tag_not_found")
 
 
 def _mend(mistake: str, table: dict, context: dict) -> None:
@@ -105,7 +111,7 @@ def _shown_beside(message: str, what: str, found: Any) -> str:
     if isinstance(found, dict) and what == "word_or_table":
         return f"; found a table with {', '.join(map(str, found)) or 'nothing in it'}"
     if isinstance(found, dict):
-        empty = [key for key, value in found.items() if value is None]
+        empty = [str(key) for key, value in found.items() if value is None]
         return f" ({', '.join(empty)}: nothing follows)" if empty else ""
     words = re.findall(r"[\w-]+", re.sub(r"{.*?}", "", message)) if what == "word_or_table" else []
     hint = did_you_mean(found, words) if isinstance(found, str) else ""

@@ -5,6 +5,7 @@ texts and bytes. Any other name in a pickle ends the reading before anything is 
 """
 
 import io
+import pickletools
 from pickle import Unpickler
 from typing import Any
 
@@ -45,12 +46,21 @@ class _ArraysOnly(Unpickler):
         raise ValueError("it refers to something outside itself")
 
 
+def _refuse_bloat(content: bytes) -> None:
+    """Raises ValueError for a pickle that is cut off, or numbers what it remembers beyond its own length: the reader
+    would make room for all the numbers up to there, which can be more than there is memory."""
+    for code, argument, _ in pickletools.genops(content):
+        if code.name.endswith("PUT") and argument > len(content):
+            raise ValueError(f"it numbers an object {argument}")
+
+
 def read_plain_pickle(content: bytes, where: str) -> Any:
     """What the pickle `content` holds; texts of Python 2 are read as latin1.
 
     Raises RetortError, naming `where`, for a damaged pickle and for one that asks for anything but plain data.
     """
     try:
+        _refuse_bloat(content)
         return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # damage can end in any error
         raise RetortError(f"{where} is damaged, or no batch of images: {error}") from None

@@ -148,7 +148,7 @@ class Protocol(Strict):
         name = table.get("preset") if isinstance(table, dict) else None
         if name is None:
             return table
-        if name not in presets():
+        if not isinstance(name, str) or name not in presets():
             known = {"name": repr(name), "hint": did_you_mean(str(name), presets()), "known": ", ".join(presets())}
             raise PydanticCustomError("preset", "no preset is called {name}{hint} (there are {known})", known)
         return merged(presets()[name], table)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes
 from retort.data.layouts.flat import add_label, list_flat
-from retort.data.layouts.listing import ImageFile, image_names, images_in, require_folders, words_of
+from retort.data.layouts.listing import ImageFile, image_names, images_in, require_folders, text_of, words_of
 from retort.errors import RetortError, some_of
 
 VALIDATION_STEM = "ILSVRC2012_val_{:08d}"  # the images of the flat folder, counted from 1
@@ -111,16 +111,15 @@ def read_ground_truth(path: Path, images: int) -> dict[str, str]:
 
 def _kaggle_rows(path: Path) -> Iterator[tuple[str, str, str]]:
     """(place, file, wnid) of each line; a line lists one box after another, all of one class."""
-    with open(path, newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        if not {"ImageId", "PredictionString"} <= set(reader.fieldnames or []):
-            raise RetortError(
-                f"{path}: expected the columns ImageId and PredictionString of LOC_val_solution.csv; "
-                f"found {', '.join(reader.fieldnames or ['nothing'])}"
-            )
-        for row in reader:
-            boxes = (row["PredictionString"] or "").split()
-            yield f"{path}, line {reader.line_num}", row["ImageId"], boxes[0] if boxes else ""
+    reader = csv.DictReader(text_of(path).splitlines())
+    if not {"ImageId", "PredictionString"} <= set(reader.fieldnames or []):
+        raise RetortError(
+            f"{path}: expected the columns ImageId and PredictionString of LOC_val_solution.csv; "
+            f"found {', '.join(reader.fieldnames or ['nothing'])}"
+        )
+    for row in reader:
+        boxes = (row["PredictionString"] or "").split()
+        yield f"{path}, line {reader.line_num}", row["ImageId"], boxes[0] if boxes else ""
 
 
 def _known(wnid: str, where: str) -> str:

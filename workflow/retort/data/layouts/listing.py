@@ -73,8 +73,16 @@ def _names_a_folder(class_id: str) -> bool:
     return not {"Cc", "Cs"} & set(map(category, class_id)) and len(class_id.encode()) <= LONGEST_NAME
 
 
+def text_of(path: Path) -> str:
+    """The text of a file, without a byte order mark. Raises RetortError for a file that is no text in UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RetortError(f"{path} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
 def words_of(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, words) of each line of a text file that is not blank."""
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    """(line number, words) of each line of a text file that is not blank. Raises RetortError as `text_of` does."""
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
         if words := line.split():
             yield number, words

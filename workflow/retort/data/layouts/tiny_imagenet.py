@@ -10,6 +10,7 @@ from retort.data.layouts.listing import (
     images_in,
     refuse_odd_ids,
     require_folders,
+    text_of,
     words_of,
 )
 from retort.errors import RetortError, some_of
@@ -35,7 +36,7 @@ def class_names(path: Path, classes: Sequence[str]) -> dict[str, str]:
     names = dict(imagenet_names())
     table = path / "words.txt"
     if table.is_file():
-        names |= dict(line.split("\t", 1) for line in table.read_text("utf-8").splitlines() if "\t" in line)
+        names |= dict(line.split("\t", 1) for line in text_of(table).splitlines() if "\t" in line)
     return {wnid: names[wnid].strip() for wnid in classes if wnid in names}
 
 
