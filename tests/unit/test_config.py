@@ -136,7 +136,7 @@ BAD = [
     ("protocols.soft.labels.techer", "x", "protocols.soft.labels", ["'techer'", "did you mean 'teacher'?"]),
     (
         "protocols.hard",
-        {"preset": "hard-100", "views": {"bacth": 8, "epochs": "x"}, "temperatur": 2},
+        {"preset": "hard-100", "views": {"bacth": 8}},
         "protocols.hard.views",
         ["'bacth'", "did you mean 'batch'?"],
     ),
