@@ -31,6 +31,13 @@ def pytest_addoption(parser):
         metavar="FOLDER",
         help="folder of reference numbers for tests/parity (--fixtures is an option of pytest itself)",
     )
+    parser.addoption(
+        "--faults",
+        type=int,
+        default=5,
+        metavar="NUMBER",
+        help="faults that each stage meets in tests/survive/test_faults.py: fewer are other ones from stage to stage",
+    )
 
 
 class ReferenceCase:

@@ -5,6 +5,7 @@ takes the first one that is left, and meets it while it writes: when it begins i
 whole but not yet in its place. Trainings meet theirs later, when checkpoints have been written.
 """
 
+import atexit
 import errno
 import os
 import signal
@@ -111,8 +112,17 @@ def sabotage(stage: str, kind: str) -> None:
     files.whole_file, files.whole_directory = faulty(files.whole_file), faulty(files.whole_directory)
 
 
+def keep_log(stage: str) -> None:
+    """Where the test finds it: the stage may be made again later, and write another."""
+    log = Path(str(sys.modules["__main__"].snakemake.log))
+    with open(FAULTS / f"{stage}.log", "ab") as kept:
+        kept.write(log.read_bytes())
+
+
 if FAULTS.is_dir() and (here := stage_of(sys.orig_argv)):
     make_room()
+    if here in AFTER_CHECKPOINTS:
+        atexit.register(keep_log, here)
     if fault := take_fault(here):
         print(f"sabotage: {here} will be {fault}", file=sys.stderr, flush=True)
         sabotage(here, fault)

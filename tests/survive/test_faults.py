@@ -6,19 +6,18 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from ..end_to_end.workspace import Workspace, environment
+from .sabotage import AFTER_CHECKPOINTS
 
 pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
 
 TARGETS = ["all", "exports", "report_page"]
 ALONE = ("killed", "terminated", "full", "readonly")
-TOGETHER = cycle(["allkilled", "allterminated"])  # the whole run ends; and an input is gone when it goes on
-TRAININGS = ("train_vae/vae", "train_dit/dit", "train_teacher/resnet")
+TOGETHER = ("allkilled", "allterminated")  # the whole run ends, and an input is gone when it goes on; one a stage
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +47,15 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def plant(workspace: Workspace, stages: list[str]) -> list[str]:
-    """Put the faults where `sabotage` finds them; their names."""
+def plant(workspace: Workspace, stages: list[str], most: int) -> list[str]:
+    """Put the faults where `sabotage` finds them; their names. At most so many a stage, others in the next stage."""
     (workspace.folder / "faults" / "met").mkdir(parents=True)
     shutil.copy(Path(__file__).with_name("sabotage.py"), workspace.folder / "workflow" / "sitecustomize.py")
-    planted = [f"{stage}.{n}.{kind}" for stage in stages for n, kind in enumerate([*ALONE, next(TOGETHER)])]
+    planted = []
+    for place, stage in enumerate(stages):
+        kinds = [*ALONE, TOGETHER[place % len(TOGETHER)]]
+        taken = [kinds[(place * most + n) % len(kinds)] for n in range(min(most, len(kinds)))]
+        planted += [f"{stage}.{n}.{kind}" for n, kind in enumerate(taken)]
     for name in planted:
         (workspace.folder / "faults" / name).touch()
     return planted
@@ -95,20 +98,19 @@ def in_group(leader: int) -> list[int]:
     return found
 
 
-def test_every_stage_survives_every_fault(undisturbed, tmp_path, count):
+def test_every_stage_survives_every_fault(undisturbed, tmp_path, count, request):
     workspace = Workspace.fresh(tmp_path / "sabotaged", undisturbed.config)
     stages = sorted(p.name for p in undisturbed.results("smoke", "benchmarks").iterdir())
     with small_disk(workspace.results(), "1G"):
-        planted = plant(workspace, stages)
+        planted = plant(workspace, stages, request.config.getoption("--faults"))
         restarts = run_to_the_end(workspace)
         met = sorted(path.name for path in (workspace.folder / "faults" / "met").iterdir())
         assert met == sorted(planted)
         assert workspace.contents() == undisturbed.contents()
         assert list(workspace.results().rglob("*.part")) == []
         assert workspace.planned(*TARGETS) == {}
-        for training in TRAININGS:
-            log = workspace.results("smoke", "logs", f"{training}.log").read_text()
-            assert "resuming from step" in log, training
+        for training in AFTER_CHECKPOINTS:
+            assert "resuming from step" in (workspace.folder / "faults" / f"{training}.log").read_text(), training
     removed = (workspace.folder / "faults" / "removed.txt").read_text().splitlines()
     count("faults injected and survived", len(met))
     count("  stages that met them", len(stages))

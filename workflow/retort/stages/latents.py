@@ -11,17 +11,22 @@ from retort.models.health import DAMAGED, check_finite, of_class
 
 
 class LatentShards:
-    """The latents of all classes behind one index, in class order; memory-mapped."""
+    """The latents of all classes behind one index, in class order; memory-mapped.
+
+    Raises RetortError when a class is in none of the files, Damaged when its latents are of another shape than others.
+    """
 
     def __init__(self, paths: Sequence[str | Path], class_ids: Sequence[str]):
-        maps = {name: array for path in paths for name, array in open_tensors(path).items()}
-        if missing := [c for c in class_ids if _latent_key(c) not in maps]:
+        holder = {name: path for path in paths for name in open_tensors(path)}
+        if missing := [c for c in class_ids if _latent_key(c) not in holder]:
             raise RetortError(f"the latent files {', '.join(map(str, paths))} lack the classes {', '.join(missing)}")
-        self._class_ids = list(class_ids)
-        self._arrays = [maps[_latent_key(c)] for c in class_ids]
+        self._class_ids, self._arrays, shape = list(class_ids), [], None
+        for class_id in class_ids:
+            self._arrays.append(class_latents(holder[_latent_key(class_id)], class_id, shape))
+            shape = self._arrays[0].shape[1:]
         self._ends = np.cumsum([len(a) for a in self._arrays])
         self.labels = np.repeat(np.arange(len(class_ids)), [len(a) for a in self._arrays])
-        self.shape = self._arrays[0].shape[1:]
+        self.shape = shape
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """(n, C, H, W) float32 for row numbers (n,), in the order asked for. Raises RetortError as `finite` does."""
