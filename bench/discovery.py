@@ -26,14 +26,14 @@ SET_SIZES = (10, 20, 50)
 
 
 def measure(full: bool) -> list[Row]:
-    images, dims = (1300, 65536) if full else (800, 32768)
+    images, dims = (1300, 65536) if full else (600, 32768)
     features = planted_class(images, dims, seed=0)
     discover(features[:60, :10])  # compiles
     return [rotation(features), sharing(features)]
 
 
 def rotation(features: np.ndarray) -> Row:
-    seconds, labels = in_turn(lambda: discover(features), lambda: discover_unrotated(features), repeats=1)
+    seconds, labels = in_turn(lambda: discover(features), lambda: discover_unrotated(features))
     rand = adjusted_rand_score(labels[1], labels[0])
     with one_quiet_thread():
         points = standardised(features)
@@ -58,7 +58,7 @@ def sharing(features: np.ndarray) -> Row:
     def again() -> list[np.ndarray]:
         return [chosen(*embedded(features), count) for count in SET_SIZES]
 
-    seconds, (ours, theirs) = in_turn(shared, again, repeats=1)
+    seconds, (ours, theirs) = in_turn(shared, again)
     same = all(map(np.array_equal, ours, theirs))
     work = f"one embedding for IPC {', '.join(map(str, SET_SIZES))}"
     return Row(work, *seconds, f"{'same' if same else 'other'} representatives", same)

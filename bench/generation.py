@@ -18,7 +18,7 @@ BATCH = 16  # the workflow's default
 
 def measure(full: bool) -> list[Row]:
     model, rows = random_dit(), []
-    classes, steps = (64, 50) if full else (16, 10)
+    classes, steps = (32, 50) if full else (16, 10)
     for ipc in (1, 2):
         noise = random_latents(model, classes * ipc)
         with torch.inference_mode():

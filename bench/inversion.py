@@ -26,7 +26,7 @@ def measure(full: bool) -> list[Row]:
     if fast.device.type == "cuda":
         fast.network.compile(dynamic=False)
         nn.Module.half(plain.network)
-    images = random_latents(fast, 16 * batch if full else 2 * batch)
+    images = random_latents(fast, 8 * batch if full else 2 * batch)
     with torch.inference_mode():
         streamed(fast, images[:batch], batch)
         seconds, (ours, theirs) = in_turn(lambda: streamed(fast, images, batch), lambda: kept(plain, images, batch))
