@@ -21,18 +21,18 @@ STEPS, STOP, RUN_TO, KEPT, GUIDANCE = 50, 30, 38, 15, 4.0
 
 
 def measure(full: bool) -> list[Row]:
-    batch = 32
+    batch = 16
     fast, plain = random_dit(), random_dit()
     if fast.device.type == "cuda":
         fast.network.compile(dynamic=False)
         nn.Module.half(plain.network)
-    images = random_latents(fast, 8 * batch if full else 2 * batch)
+    images = random_latents(fast, 16 * batch if full else 4 * batch)
     with torch.inference_mode():
         streamed(fast, images[:batch], batch)
         seconds, (ours, theirs) = in_turn(lambda: streamed(fast, images, batch), lambda: kept(plain, images, batch))
         both, times = plain.condition(CLASSES[:1] * 2), torch.tensor([500, 500], device=plain.device)
         call = flops(lambda: plain.eps(images[:2], times, both))
-    work = f"inversion, {len(images)} images"
+    work = f"inversion, {len(images)} images in batches of {batch}"
     return [model_row(work, fast, seconds, (ours, theirs), "mean and variance", len(images) * STOP * call)]
 
 
