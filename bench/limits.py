@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.rows import timed
@@ -27,7 +28,8 @@ def read_bandwidth() -> float:
 
 def flops(work: Callable[[], object]) -> int:
     """Floating-point operations of the matrix products and convolutions in `work`, backward passes included."""
-    with FlopCounterMode(display=False) as counter:
+    # Attention as products, because the counter does not know the fused kernel of CPUs.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
 
