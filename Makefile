@@ -5,6 +5,8 @@
 #   make survive                    the others: faults in every stage, and a SLURM on this machine (as root, with
 #                                   Debian's slurm-wlm and munge); make test EVERYTHING=1 runs both
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
+#   make bench                      speed beside plain alternatives, as a table and results/bench.csv; two to three minutes
+#                                   (FULL=1 for the sizes of real runs)
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
 #   make staleness                  docs/staleness.md anew, after a change of config classes, rules or imports
 #   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones
@@ -15,6 +17,7 @@ CORES ?= 2
 FIXTURES ?= tests/fixtures/parity
 TORCH_BACKEND ?=
 CONFIG ?=
+FULL ?=
 
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
@@ -70,15 +73,7 @@ parity: env
 	pytest tests/parity --parity-fixtures "$(FIXTURES)"
 
 bench: env
-	python bench/group_selection.py
-	python bench/refinement.py
-	python bench/discovery.py
-	python bench/planning.py
-	python bench/stages.py
-	python bench/sharing.py
-	python bench/students.py
-	python bench/labels.py
-	python bench/backbones.py
+	python -m bench $(if $(FULL),--full)
 
 staleness: env
 	python -m tests.staleness

@@ -1,0 +1,150 @@
+"""What ImageNet-1K costs by method: calls of models times their FLOPs, by arithmetic; nothing here is measured.
+
+    python -m bench.real_run
+
+Models have their true shapes and no weights (torch's meta device), so their FLOPs are counted, not estimated. Hours are
+those of one GPU that sustains SUSTAINED. Step counts are those of configs/imagenet1k.yaml.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+
+from bench.backbones import SDXL, VAE
+from bench.limits import flops
+from bench.networks import XL
+from bench.rows import line
+from retort.models.classifiers import build_classifier
+
+SUSTAINED = 0.40 * 989e12  # assumed: 40 % of the dense bfloat16 peak in NVIDIA's data sheet of the H100 SXM
+IMAGES, CLASSES, IPCS = 1_281_167, 1000, (10, 50)
+DIT, GRADIENT = "DiT-XL/2", "DiT-XL/2 and its gradient"
+SD15 = {"sample_size": 64, "cross_attention_dim": 768}
+PIXELS = 224 * 224 * 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """FLOPs and bytes: of all training images once, whatever the IPC, and of each image of a distilled set."""
+
+    work: str
+    once: float
+    each: float
+    bytes_once: float
+    bytes_each: float
+
+
+def main() -> None:
+    with torch.device("meta"):
+        calls = counted()
+    print(line(("one call", "TFLOP")), line(("---", "---")), sep="\n")
+    for name, operations in calls.items():
+        print(line((name, f"{operations / 1e12:.3g}")))
+    heads = ("method", "what is computed", "GPU-hours once", *(f"and for IPC {ipc}" for ipc in IPCS), "GB once")
+    heads = (*heads, *(f"and for IPC {ipc}" for ipc in IPCS))
+    print(f"\n{line(heads)}", line(["---"] * len(heads)), sep="\n")
+    for method, cost in costs(calls).items():
+        hours = [cost.once, *(cost.each * ipc * CLASSES for ipc in IPCS)]
+        sizes = [cost.bytes_once, *(cost.bytes_each * ipc * CLASSES for ipc in IPCS)]
+        cells = [_short(value / SUSTAINED / 3600) for value in hours] + [_short(value / 1e9) for value in sizes]
+        print(line((f"`{method}`", cost.work, *cells)))
+
+
+def costs(calls: dict[str, float]) -> dict[str, Cost]:
+    """By method of configs/imagenet1k.yaml; a CFG step is two calls."""
+    dit, gradient, sdxl, sd, resnet = (calls[name] for name in (DIT, GRADIENT, "SDXL", "SD 1.5", "ResNet-18"))
+    encode = {side: IMAGES * calls[f"encode {side}"] for side in (256, 512, 1024)}
+    decode = {side: calls[f"decode {side}"] for side in (256, 1024)}
+    small, large = 4 * 32 * 32 * 4, 4 * 128 * 128 * 4  # bytes of a float32 latent
+    made, made_large = small + PIXELS, large + PIXELS  # bytes of an image made, and as much again for its PNG at most
+    latents = {256: IMAGES * small, 512: IMAGES * 4 * 64 * 64 * 4, 1024: IMAGES * large / 2}
+    statistics = CLASSES * 2 * small * 2  # float64
+    region = 300 * CLASSES * 2  # bytes of float16 labels of an image in 300 epochs
+    return {
+        "dit": Cost("50 steps", 0, 100 * dit + decode[256], 0, made + PIXELS),
+        "d3hr": Cost(
+            "inversion of 30 steps; 32 steps",
+            encode[256] + IMAGES * 60 * dit,
+            64 * dit + decode[256],
+            latents[256] + statistics,
+            small + made + PIXELS,
+        ),
+        "cao2": Cost(
+            "a pool of 4 by 50 steps; 100 steps with gradients",
+            0,
+            4 * (100 * dit + decode[256] + resnet) + 100 * gradient + decode[256],
+            0,
+            5 * made + PIXELS,
+        ),
+        "sdxl": Cost("25 steps", 0, 50 * sdxl + decode[1024], 0, made_large + PIXELS),
+        "coda": Cost(
+            "latents at 1024 px; UMAP on CPUs, not counted; 25 steps",
+            encode[1024],
+            50 * sdxl + decode[1024],
+            latents[1024] + IMAGES * 50 * 4,
+            made_large + PIXELS,
+        ),
+        "coda-dit": Cost(
+            "latents at 256 px; UMAP on CPUs, not counted; 50 steps",
+            encode[256],
+            100 * dit + decode[256],
+            latents[256] + IMAGES * 50 * 4,
+            made + PIXELS,
+        ),
+        "ddps": Cost(
+            "typicality of 100 draws, SD 1.5 at 512 px",
+            encode[512] + IMAGES * 200 * sd,
+            0,
+            latents[512] + IMAGES * 64 * 64 * 4,
+            2 * PIXELS,
+        ),
+        "ddps-dit": Cost(
+            "typicality of 100 draws, DiT at 256 px",
+            encode[256] + IMAGES * 200 * dit,
+            0,
+            latents[256] + IMAGES * 32 * 32 * 4,
+            2 * PIXELS,
+        ),
+        "rded": Cost("5 crops of 300 images a class", 1500 * CLASSES * resnet, 0, 0, 2 * PIXELS),
+        "soft labels": Cost(
+            "labels of 300 epochs, and a ResNet-18 by them", 0, 300 * (resnet + 3 * resnet), 50_000 * PIXELS, region
+        ),
+    }
+
+
+def counted() -> dict[str, float]:
+    """FLOPs of one call, for one latent or image, by model; on the meta device nothing is computed."""
+    labels, time, latent = torch.zeros(1, dtype=torch.long), torch.zeros(1), torch.zeros(1, 4, 32, 32)
+    dit = DiTTransformer2DModel(**XL, in_channels=4, out_channels=8).eval().requires_grad_(False)
+    sdxl, sd = (UNet2DConditionModel(**shape).eval() for shape in (SDXL, SD15))
+    vae, resnet = AutoencoderKL(**VAE).eval(), build_classifier("resnet18", CLASSES, 224).eval()
+    added = {"text_embeds": torch.zeros(1, 1280), "time_ids": torch.zeros(1, 6)}
+
+    def gradient() -> None:
+        variable = latent.clone().requires_grad_()
+        noisy = 2 * variable  # as in refinement; and the counter takes no leaf
+        torch.autograd.grad(dit(noisy, timestep=labels, class_labels=labels).sample.sum(), variable)
+
+    works: dict[str, Callable[[], object]] = {
+        DIT: lambda: dit(latent, timestep=labels, class_labels=labels),
+        "SDXL": lambda: sdxl(torch.zeros(1, 4, 128, 128), time, torch.zeros(1, 77, 2048), added_cond_kwargs=added),
+        "SD 1.5": lambda: sd(torch.zeros(1, 4, 64, 64), time, torch.zeros(1, 77, 768)),
+        "ResNet-18": lambda: resnet(torch.zeros(1, 3, 224, 224)),
+    }
+    for side in (256, 512, 1024):
+        works[f"encode {side}"] = lambda side=side: vae.encode(torch.zeros(1, 3, side, side))
+        works[f"decode {side}"] = lambda side=side: vae.decode(torch.zeros(1, 4, side // 8, side // 8))
+    found = {GRADIENT: flops(gradient)}
+    with torch.inference_mode():
+        return found | {name: flops(work) for name, work in works.items()}
+
+
+def _short(value: float) -> str:
+    return "" if value == 0 else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+if __name__ == "__main__":
+    main()
