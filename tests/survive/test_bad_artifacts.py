@@ -108,7 +108,7 @@ CASES = [
         "latents/vae/0000.safetensors",
         reshaped("latents/1"),
         "inversion/ddim/0000.safetensors",
-        ["latents (4, 8, 7) of class 1 where (4, 8, 8) belong", REBUILT],
+        ["latents (4, 8, 7) of class 1 where (4, 8, 8) are wanted", REBUILT],
     ),
     (
         "latents/vae/0000.safetensors",
