@@ -3,7 +3,8 @@
 #   make demo                       set up, then the default config: digits, on two cores (CORES=8 for more)
 #   make test                       set up, lint, and run every test that needs neither root nor SLURM
 #   make survive                    the others: faults in every stage, and a SLURM on this machine (as root, with
-#                                   Debian's slurm-wlm and munge); make test EVERYTHING=1 runs both
+#                                   Debian's slurm-wlm and munge); make test EVERYTHING=1 runs both, FAULTS=1
+#                                   with one fault in each stage, another one from stage to stage, instead of five
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make bench                      speed beside plain alternatives, as a table and results/bench.csv; two to three minutes
 #                                   (FULL=1 for the sizes of real runs)
@@ -18,6 +19,8 @@ FIXTURES ?= tests/fixtures/parity
 TORCH_BACKEND ?=
 CONFIG ?=
 FULL ?=
+EVERYTHING ?=
+FAULTS ?=
 
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
@@ -57,10 +60,10 @@ status: env
 	@python workflow/status.py $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
-	pytest $(if $(EVERYTHING),-m "")
+	pytest $(if $(EVERYTHING),-m "") $(if $(FAULTS),--faults $(FAULTS))
 
 survive: env
-	pytest -m survive
+	pytest -m survive $(if $(FAULTS),--faults $(FAULTS))
 
 lint: env
 	ruff check .
