@@ -147,7 +147,7 @@ def test_a_run_that_is_asked_to_stop_leaves_no_job_behind_and_goes_on(undisturbe
     before = workspace.contents()
     shutil.rmtree(workspace.results("smoke", "models", "dit"))
     process = subprocess.Popen(
-        workspace.command("--cores", "2", *TARGETS), cwd=workspace.folder, env=environment(),
+        workspace.command("--cores", "2", "results/smoke/models/dit"), cwd=workspace.folder, env=environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     checkpoint = workspace.results("smoke", "checkpoints", "dit.safetensors")
@@ -156,7 +156,7 @@ def test_a_run_that_is_asked_to_stop_leaves_no_job_behind_and_goes_on(undisturbe
     process.send_signal(signal_sent)
     assert process.wait(timeout=120) != 0
     assert in_group(process.pid) == []
-    workspace.run("--cores", "2", *TARGETS)
+    workspace.run("--cores", "2", "results/smoke/models/dit")
     assert "resuming from step" in workspace.results("smoke", "logs", "train_dit", "dit.log").read_text()
     assert workspace.contents() == before
     count("faults injected and survived")

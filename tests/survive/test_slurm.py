@@ -99,7 +99,7 @@ def test_a_run_that_was_killed_is_taken_up_while_its_job_still_runs(cluster, fin
     """The cluster goes on with the job that nobody waits for; the next run makes the same file again."""
     workspace = finished.twin(tmp_path / "twin")
     shutil.rmtree(workspace.results("smoke", "models", "dit"))
-    target = "results/smoke/quality/dit-by-resnet.json"
+    target = "results/smoke/models/dit"
     with open(tmp_path / "output.txt", "w") as output:
         killed = subprocess.Popen(
             command(workspace, "profiles/slurm", "--", target), cwd=workspace.folder, env=environment(),
