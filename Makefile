@@ -1,10 +1,10 @@
 # The everyday commands. Everything is installed into .venv; nothing needs root, an account or a download of weights.
 #
 #   make demo                       set up, then the default config: digits, on two cores (CORES=8 for more)
-#   make test                       set up, lint, and run every test that needs neither root nor SLURM
-#   make survive                    the others: faults in every stage, and a SLURM on this machine (as root, with
-#                                   Debian's slurm-wlm and munge); make test EVERYTHING=1 runs both, FAULTS=1
-#                                   with one fault in each stage, another one from stage to stage, instead of five
+#   make test                       set up, lint, and run the tests that need neither root nor SLURM (about 40 minutes)
+#   make test SURVIVE=1             and those that do: faults in every stage, and a SLURM on this machine (as root, with
+#                                   Debian's slurm-wlm and munge); with FAULTS=1 each stage meets one fault, not five
+#   make survive                    those alone, and the most exhaustive ones
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make bench                      speed beside plain alternatives, as a table and results/bench.csv; two to three minutes
 #                                   (FULL=1 for the sizes of real runs)
@@ -19,7 +19,7 @@ FIXTURES ?= tests/fixtures/parity
 TORCH_BACKEND ?=
 CONFIG ?=
 FULL ?=
-EVERYTHING ?=
+SURVIVE ?=
 FAULTS ?=
 
 BIN := $(CURDIR)/$(VENV)/bin
@@ -60,10 +60,10 @@ status: env
 	@python workflow/status.py $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
-	pytest $(if $(EVERYTHING),-m "") $(if $(FAULTS),--faults $(FAULTS))
+	pytest $(if $(SURVIVE),-m "not exhaustive") $(if $(FAULTS),--faults $(FAULTS))
 
 survive: env
-	pytest -m survive $(if $(FAULTS),--faults $(FAULTS))
+	pytest -m "survive or exhaustive" $(if $(FAULTS),--faults $(FAULTS))
 
 lint: env
 	ruff check .

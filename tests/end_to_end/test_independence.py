@@ -38,6 +38,7 @@ def test_shards_do_not_matter(finished, twin):
     assert sets_of(twin, ALL_SETS) == sets_of(finished, ALL_SETS)
 
 
+@pytest.mark.exhaustive
 def test_the_order_of_jobs_does_not_matter(finished, tmp_path):
     """From nothing, with what the long chain does last and everything else first."""
     workspace = Workspace.fresh(tmp_path / "other-way-round", finished.config)
@@ -46,7 +47,7 @@ def test_the_order_of_jobs_does_not_matter(finished, tmp_path):
     assert workspace.contents() == finished.contents()
 
 
-@pytest.mark.survive
+@pytest.mark.exhaustive
 def test_one_three_or_seven_shards_make_the_same_sets(tmp_path, count):
     config = smoke_config()
     config["dataset"] |= {"classes": list("0123456"), "shard_classes": 7}

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from ..end_to_end.workspace import Workspace
 
-pytestmark = pytest.mark.survive
+pytestmark = pytest.mark.exhaustive
 
 Damage = Callable[[Path], None]
 
