@@ -39,6 +39,7 @@ def test_shards_do_not_matter(finished, twin):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
 def test_the_order_of_jobs_does_not_matter(finished, tmp_path):
     """From nothing, with what the long chain does last and everything else first."""
     workspace = Workspace.fresh(tmp_path / "other-way-round", finished.config)
@@ -48,6 +49,7 @@ def test_the_order_of_jobs_does_not_matter(finished, tmp_path):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
 def test_one_three_or_seven_shards_make_the_same_sets(tmp_path, count):
     config = smoke_config()
     config["dataset"] |= {"classes": list("0123456"), "shard_classes": 7}

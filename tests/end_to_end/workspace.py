@@ -53,7 +53,7 @@ class Workspace:
     def run(self, *arguments: str, succeeds: bool = True) -> str:
         """Run snakemake and return all it printed; fails the test when it ends otherwise than expected."""
         done = subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=600
+            self.command(*arguments), cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=1800
         )
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == succeeds, output[-6000:]
