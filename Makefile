@@ -6,8 +6,8 @@
 #                                   Debian's slurm-wlm and munge); with FAULTS=1 each stage meets one fault, not five
 #   make survive                    those alone, and the most exhaustive ones
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
-#   make bench                      speed beside plain alternatives, as a table and results/bench.csv; two to three minutes
-#                                   (FULL=1 for the sizes of real runs)
+#   make bench                      speed beside plain alternatives, as a table and results/bench.csv; three minutes
+#                                   (FULL=1 for the sizes of real runs); python -m bench.scaling for growth
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
 #   make staleness                  docs/staleness.md anew, after a change of config classes, rules or imports
 #   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones

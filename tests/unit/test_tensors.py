@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from retort.data import tensors
-from retort.data.tensors import create_tensors, open_tensors, read_metadata, write_tensors
+from retort.data.tensors import create_tensors, open_tensor, open_tensors, read_metadata, write_tensors
 from retort.errors import RetortError
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "uint8", "bool"]
@@ -60,6 +60,14 @@ def test_each_dtype_makes_the_round_trip(path, dtype):
     write_tensors(path, wanted)
     assert same(open_tensors(path), wanted)
     assert same(load_file(path), wanted)
+
+
+def test_one_tensor_is_read_alone_and_one_that_is_not_there_is_told(path):
+    wanted = arrays()
+    write_tensors(path, wanted)
+    assert same({name: open_tensor(path, name) for name in wanted}, wanted)
+    with pytest.raises(RetortError, match=r"x\.safetensors lacks 'missing'"):
+        open_tensor(path, "missing")
 
 
 def test_file_without_tensors_makes_the_round_trip(path):

@@ -71,6 +71,12 @@ def open_tensors(path: str | Path) -> dict[str, np.ndarray]:
     return Table(maps, path)
 
 
+def open_tensor(path: str | Path, name: str) -> np.ndarray:
+    """One of them alone: to map all that a file of many classes holds, for each class again, takes longer than work."""
+    header, base = _read_header(Path(path))
+    return _map(Path(path), Table(header, path)[name], base, "r")
+
+
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The string metadata of the file. Raises Damaged for a file that is not whole."""
     return _read_header(Path(path))[0].get("__metadata__", {})

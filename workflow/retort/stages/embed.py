@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from retort.config.seeds import derive_seed
-from retort.data.tensors import open_tensors, write_tensors
+from retort.data.tensors import open_tensor, write_tensors
 from retort.errors import RetortError
 from retort.methods.discovery import embed
 from retort.models.health import check_finite
@@ -41,5 +41,5 @@ def embed_shard(
         remedy = "raise umap.neighbors: UMAP leaves out what is connected to nothing"
         check_finite(found, f"class {class_id}", "the embedding is", remedy)
         tensors[f"embedding/{class_id}"] = found
-        tensors[f"rows/{class_id}"] = np.asarray(open_tensors(latents)[f"rows/{class_id}"])
+        tensors[f"rows/{class_id}"] = np.asarray(open_tensor(latents, f"rows/{class_id}"))
     write_tensors(output, tensors)

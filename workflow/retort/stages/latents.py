@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retort.data.tensors import open_tensors
+from retort.data.tensors import open_tensor, open_tensors
 from retort.errors import Damaged, RetortError
 from retort.models.health import DAMAGED, check_finite, of_class
 
@@ -41,7 +41,7 @@ def class_latents(path: str | Path, class_id: str, shape: tuple[int, int, int] |
 
     Raises Damaged when the file lacks them, or they are not of the `shape` (C, H, W) that is wanted.
     """
-    found = open_tensors(path)[_latent_key(class_id)]
+    found = open_tensor(path, _latent_key(class_id))
     if found.ndim != 4 or shape not in (None, found.shape[1:]):
         raise Damaged(
             path, f"holds latents {found.shape[1:]} of class {class_id} where {shape or '(C, H, W)'} are wanted"

@@ -6,7 +6,7 @@ import torch
 from tqdm import tqdm
 
 from retort.data.manifest import ClassEntry, read_classes, read_split
-from retort.data.tensors import open_tensors
+from retort.data.tensors import open_tensor
 from retort.errors import RetortError
 from retort.models.health import DAMAGED, check_finite
 from retort.stages.choices import covering, judged, write_choices
@@ -50,6 +50,6 @@ def _rows(select: dict, path: str, entry: ClassEntry, ipc: int, draw: tuple[str 
         raise ValueError(f"{ipc} images are wanted of {len(rows)}; lower ipc in runs")
     if "coverage" in select:
         return [{"row": int(rows[member])} for member in covering(select["coverage"], features, ipc, *draw)]
-    logits = torch.from_numpy(open_tensors(path)[f"logits/{entry.id}"].copy())
+    logits = torch.from_numpy(open_tensor(path, f"logits/{entry.id}").copy())
     check_finite(logits, f"class {entry.id}", f"what {path} says of an image is", DAMAGED)
     return [{"row": int(rows[b.pop("member")])} | b for b in judged(logits, entry.index, select["keep"], ipc)]

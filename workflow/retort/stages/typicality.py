@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from retort.config.seeds import torch_rng
 from retort.data.manifest import read_classes
-from retort.data.tensors import create_tensors, open_tensors
+from retort.data.tensors import create_tensors, open_tensor
 from retort.methods.typicality import draw_noises, typicality_maps
 from retort.models.health import Watched
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
@@ -48,7 +48,7 @@ def score_shard(
     with create_tensors(output, layout) as maps, tqdm(total=sum(map(len, clean.values())), unit="image") as bar:
         for class_id, images in clean.items():
             bar.set_description(f"scoring {class_id}")
-            maps[f"rows/{class_id}"][:] = open_tensors(latents)[f"rows/{class_id}"]
+            maps[f"rows/{class_id}"][:] = open_tensor(latents, f"rows/{class_id}")
             for first in range(0, len(images), batch):
                 chunk = torch.from_numpy(finite(images[first : first + batch], latents, class_id)).to(diffusion.device)
                 condition, null = diffusion.condition([entries[class_id]] * len(chunk)), diffusion.null(len(chunk))
