@@ -157,9 +157,10 @@ def test_a_run_that_is_asked_to_stop_leaves_no_job_behind_and_goes_on(undisturbe
     while not checkpoint.exists():
         assert process.poll() is None, "the run ended without a checkpoint"
     process.send_signal(signal_sent)
-    assert process.wait(timeout=120) != 0
+    status = process.wait(timeout=120)
     assert in_group(process.pid) == []
     ended = workspace.results("smoke", "models", "dit").exists()  # Snakemake lets running jobs end, if they are short
+    assert ended or status != 0
     workspace.run("--cores", "2", "results/smoke/models/dit")
     log = workspace.results("smoke", "logs", "train_dit", "dit.log").read_text()
     assert ended or "resuming from step" in log
