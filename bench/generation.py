@@ -7,7 +7,7 @@ other; start noise is the same image by image.
 import torch
 
 from bench.limits import flops
-from bench.networks import CLASSES, model_row, random_dit, random_latents
+from bench.networks import CLASSES, guided_by_two_calls, model_row, random_dit, random_latents
 from bench.rows import Row, in_turn
 from retort.methods.sampling import Sampling, sample
 from retort.models.dit import DiT
@@ -47,9 +47,7 @@ def class_by_class(model: DiT, noise: torch.Tensor, ipc: int, steps: int) -> tor
         condition, null = model.condition([entry] * len(x)), model.null(len(x))
         for t in range(stride * (steps - 1), -1, -stride):
             now, then = alphas[t].item(), alphas[max(1, t - stride)].item()
-            times = torch.full((len(x),), t, device=x.device)
-            without = model.eps(x, times, null)
-            eps = without + GUIDANCE * (model.eps(x, times, condition) - without)
+            eps = guided_by_two_calls(model, x, t, condition, null, GUIDANCE)
             x = then**0.5 * (x - (1 - now) ** 0.5 * eps) / now**0.5 + (1 - then) ** 0.5 * eps
         found.append(x)
     return torch.cat(found)

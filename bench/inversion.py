@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bench.limits import flops
-from bench.networks import CLASSES, model_row, random_dit, random_latents
+from bench.networks import CLASSES, guided_by_two_calls, model_row, random_dit, random_latents
 from bench.rows import Row, in_turn
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided
@@ -53,9 +53,7 @@ def kept(model: DiT, latents: torch.Tensor, batch: int) -> torch.Tensor:
         visited = []
         for step in range(1, RUN_TO + 1):
             now, then = alphas[stride * (step - 1)].item(), alphas[stride * step].item()
-            times = torch.full((len(x),), stride * step, device=x.device)
-            without = model.eps(x, times, null)
-            eps = without + GUIDANCE * (model.eps(x, times, condition) - without)
+            eps = guided_by_two_calls(model, x, stride * step, condition, null, GUIDANCE)
             x = (x - (1 - now) ** 0.5 * eps) * (then / now) ** 0.5 + (1 - then) ** 0.5 * eps
             visited.append(x.cpu())
         trajectories.append(torch.stack(visited[-KEPT:]))

@@ -29,6 +29,15 @@ def random_dit() -> DiT:
     return DiT(nn.Module.to(transformer, device, dtype), alphas, codec=None)
 
 
+def guided_by_two_calls(
+    model: DiT, x: torch.Tensor, time: int, condition: torch.Tensor, null: torch.Tensor, guidance: float
+) -> torch.Tensor:
+    """Noise (N, C, H, W) by CFG, one branch after the other, as the reference codes ask for it."""
+    times = torch.full((len(x),), time, device=x.device)
+    without = model.eps(x, times, null)
+    return without + guidance * (model.eps(x, times, condition) - without)
+
+
 def model_row(
     work: str,
     model: DiT,

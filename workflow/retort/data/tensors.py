@@ -67,8 +67,7 @@ def open_tensors(path: str | Path) -> dict[str, np.ndarray]:
     Raises Damaged for a file that is not whole, and when a tensor is asked for that it does not hold.
     """
     header, base = _read_header(Path(path))
-    maps = {name: _map(Path(path), entry, base, "r") for name, entry in header.items() if name != "__metadata__"}
-    return Table(maps, path)
+    return Table({name: _map(Path(path), entry, base, "r") for name, entry in _entries(header).items()}, path)
 
 
 def open_tensor(path: str | Path, name: str) -> np.ndarray:
@@ -115,10 +114,9 @@ def _map(path: Path, entry: dict, base: int, mode: str) -> np.ndarray:
 def _read_header(path: Path) -> tuple[dict, int]:
     try:
         header, base = read_header(path)
-        for name, entry in header.items():
-            if name != "__metadata__" and entry["data_offsets"][1] - entry["data_offsets"][0] != _bytes(
-                entry["shape"], entry["dtype"]
-            ):
+        for name, entry in _entries(header).items():
+            first, end = entry["data_offsets"]
+            if end - first != _bytes(entry["shape"], entry["dtype"]):
                 raise ValueError(f"{name} has other bytes than its shape")
         return header, base
     except KeyError as error:
@@ -144,19 +142,22 @@ def read_header(path: Path) -> tuple[dict, int]:
             raise ValueError("its header is no JSON") from None
     if not _is_header(header):
         raise ValueError("its header is no table of tensors")
-    end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+    end = max((entry["data_offsets"][1] for entry in _entries(header).values()), default=0)
     if 8 + length + end != size:
         raise ValueError(f"it has {size:,} bytes where its header says {8 + length + end:,}")
     return header, 8 + length
+
+
+def _entries(header: dict) -> dict:
+    """What a header says of each tensor."""
+    return {name: entry for name, entry in header.items() if name != "__metadata__"}
 
 
 def _is_header(header: Any) -> bool:
     """Whether every entry says what it must, in whole numbers from 0: others would point out of the file."""
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
         return False
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
+    for entry in _entries(header).values():
         if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
             return False
         shape, place = entry.get("shape"), entry.get("data_offsets")

@@ -17,12 +17,12 @@ class LatentShards:
     """
 
     def __init__(self, paths: Sequence[str | Path], class_ids: Sequence[str]):
-        holder = {name: path for path in paths for name in open_tensors(path)}
-        if missing := [c for c in class_ids if _latent_key(c) not in holder]:
+        maps = {name: (array, path) for path in paths for name, array in open_tensors(path).items()}
+        if missing := [c for c in class_ids if _latent_key(c) not in maps]:
             raise RetortError(f"the latent files {', '.join(map(str, paths))} lack the classes {', '.join(missing)}")
         self._class_ids, self._arrays, shape = list(class_ids), [], None
         for class_id in class_ids:
-            self._arrays.append(class_latents(holder[_latent_key(class_id)], class_id, shape))
+            self._arrays.append(_of_shape(*maps[_latent_key(class_id)], class_id, shape))
             shape = self._arrays[0].shape[1:]
         self._ends = np.cumsum([len(a) for a in self._arrays])
         self.labels = np.repeat(np.arange(len(class_ids)), [len(a) for a in self._arrays])
@@ -41,7 +41,10 @@ def class_latents(path: str | Path, class_id: str, shape: tuple[int, int, int] |
 
     Raises Damaged when the file lacks them, or they are not of the `shape` (C, H, W) that is wanted.
     """
-    found = open_tensor(path, _latent_key(class_id))
+    return _of_shape(open_tensor(path, _latent_key(class_id)), path, class_id, shape)
+
+
+def _of_shape(found: np.ndarray, path: str | Path, class_id: str, shape: tuple[int, ...] | None) -> np.ndarray:
     if found.ndim != 4 or shape not in (None, found.shape[1:]):
         raise Damaged(
             path, f"holds latents {found.shape[1:]} of class {class_id} where {shape or '(C, H, W)'} are wanted"
@@ -65,11 +68,11 @@ def latents_of_rows(path: str | Path, class_id: str, rows: Sequence[int]) -> np.
 
     Raises RetortError when the file was made before an image among them was there, and as `finite` does.
     """
-    tensors = open_tensors(path)
-    place = {int(row): i for i, row in enumerate(tensors[f"rows/{class_id}"])}
+    place = {int(row): i for i, row in enumerate(open_tensor(path, f"rows/{class_id}"))}
     if missing := [row for row in rows if int(row) not in place]:
         raise RetortError(f"{path} has no latent for row {missing[0]} of class {class_id}; delete it and run again")
-    return finite(np.stack([tensors[_latent_key(class_id)][place[int(row)]] for row in rows]), path, class_id)
+    held = open_tensor(path, _latent_key(class_id))
+    return finite(np.stack([held[place[int(row)]] for row in rows]), path, class_id)
 
 
 def latent_layout(class_id: str, images: int, shape: tuple[int, int, int], store: str) -> dict:
