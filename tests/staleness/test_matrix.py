@@ -12,6 +12,7 @@ from retort.config.fingerprint import fingerprint
 from retort.config.load import load_config
 from retort.data.classes import contents_stamp
 from retort.data.files import write_json
+from retort.data.manifest import COLUMNS
 from retort.data.stamps import source_stamp
 from retort.models.sources import model_files, teacher_files
 from tests.end_to_end.expected_reruns import CODE_CHANGES, CONFIG_CHANGES
@@ -110,7 +111,7 @@ def test_images_that_are_not_there_have_not_changed(matrix, elsewhere):
     elsewhere("images")
     missing = plan(matrix.home, config, ["all"])
     assert {missing[key].rule for key in changed(before, missing)} == {"build_manifest"}
-    known = pd.DataFrame({"split": ["train"]})
+    known = pd.DataFrame(columns=COLUMNS)
     known.attrs["made_of"] = {"data": stamp}
     manifest = Path("results/mine/manifest.parquet")
     manifest.parent.mkdir(parents=True)
