@@ -1,15 +1,13 @@
 """The demo's critical path: the chain of jobs that no number of cores makes shorter, by the times of a finished run.
 
-    python bench/critical_path.py [--configfile FILE]       (after a finished run of that config)
+    python -m bench.critical_path [--configfile FILE]       (after a finished run of that config)
 
 Jobs ran side by side and slowed each other down; alone, the chain would take less.
 """
 
 import argparse
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.planned import Job, planned
 
 

@@ -3,7 +3,7 @@
 The jobs do nothing but what every job of Retort does around its stage (a process, a log, a file that appears whole), so
 this is what the stages' own work is paid on top of. SLURM needs root and Debian's slurm-wlm and munge.
 
-    python bench/executors.py [--jobs 1000] [--single 60] [--group 50]
+    python -m bench.executors [--jobs 1000] [--single 60] [--group 50]
 """
 
 import argparse
@@ -14,7 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.survive.cluster import Cluster
 
 LIBRARY = Path(__file__).parents[1] / "workflow"

@@ -1,6 +1,6 @@
 """What sharing saves: the whole grid against the sum of its methods, each run alone from nothing.
 
-    python bench/sharing.py       (after a finished run of the default config)
+    python -m bench.sharing       (after a finished run of the default config)
 
 Snakemake is asked which jobs the grid, and each method alone, would start from nothing; every job counts with the
 seconds that Snakemake's benchmark of it holds from the one finished run. So both sides come from the same
@@ -8,12 +8,9 @@ measurements, and differ only in how often a shared job counts.
 """
 
 import re
-import sys
-from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.planned import ROOT, Job, planned
 
 
