@@ -1,6 +1,6 @@
 """Backbones at their true size with random weights: calls a second, eager and compiled, against the matmul peak.
 
-python bench/backbones.py [--size full|tiny] [--batch 32] [--seconds 5]
+python -m bench.backbones [--size full|tiny] [--batch 32] [--seconds 5]
 
 On a GPU in half precision; on a CPU only --size tiny is sensible. A "call" is one forward pass for one latent. The last
 column is what ImageNet-1K would take at the measured rate.

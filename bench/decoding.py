@@ -3,20 +3,25 @@
 JPEGs of 500 x 375 pixels, the usual size in ImageNet, to 224; wall seconds, one process a core. Processes have started
 before the clock does, which matters to small data sets only and is said beside. The limit is what Pillow decodes and
 resizes where no pixel leaves its process. The plain loop knows no EXIF, no transparency, no 16 bits and no damage.
+
+A second row asks whether another decoder would be faster: torchvision's, of whole files in memory, nothing resized.
 """
 
 import os
 import tempfile
 import time
 from collections.abc import Sequence
+from io import BytesIO
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
+from torchvision.io import ImageReadMode, decode_jpeg
 
-from bench.rows import Row
+from bench.rows import Row, in_turn
 from retort.data.streams import FEW, SQUARES, stream_squares
 
 WIDTH, HEIGHT, SIDE, FILES = 500, 375, 224, 50
@@ -25,12 +30,14 @@ WIDTH, HEIGHT, SIDE, FILES = 500, 375, 224, 50
 def measure(full: bool) -> list[Row]:
     count, cores = (5 if full else 1) * FEW, os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder, get_context("forkserver").Pool(cores) as pool:
-        paths = write_images(Path(folder)) * (count // FILES)
+        images = write_images(Path(folder))
+        paths, files = images * (count // FILES), [Path(path).read_bytes() for path in images]
         start, seconds, kept = ours(paths, cores)
         slow, same = plain(pool, paths, cores, kept)
         limit = without_pixels(pool, paths, cores)
     work = f"decoding {count} JPEGs, {cores} cores, wall ({start:.1f} s of start not counted)"
-    return [Row(work, seconds, slow, f"{'same' if same else 'other'} pixels", same, limit / seconds, "Pillow's rate")]
+    read = Row(work, seconds, slow, f"{'same' if same else 'other'} pixels", same, limit / seconds, "Pillow's rate")
+    return [read, other_decoder(files)]
 
 
 def ours(paths: Sequence[str], cores: int) -> tuple[float, float, np.ndarray]:
@@ -59,6 +66,22 @@ def without_pixels(pool: Pool, paths: Sequence[str], cores: int) -> float:
     began = time.perf_counter()
     pool.map(decoded, [paths[first::cores] for first in range(cores)])
     return time.perf_counter() - began
+
+
+def other_decoder(files: Sequence[bytes]) -> Row:
+    """Pillow beside torchvision, in this process, each file a few times."""
+
+    def pillow() -> list[np.ndarray]:
+        return [np.asarray(Image.open(BytesIO(file)).convert("RGB")) for file in files]
+
+    def torchvision() -> list[np.ndarray]:
+        rows = (torch.frombuffer(bytearray(file), dtype=torch.uint8) for file in files)
+        return [decode_jpeg(row, mode=ImageReadMode.RGB).permute(1, 2, 0).numpy() for row in rows]
+
+    (ours, other), pixels = in_turn(pillow, torchvision, repeats=5)
+    same = all(map(np.array_equal, *pixels))
+    work = f"decoding alone, {len(files)} JPEGs, by Pillow beside torchvision"
+    return Row(work, ours, other, f"{'same' if same else 'other'} pixels", same)
 
 
 def square(path: str) -> np.ndarray:

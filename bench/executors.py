@@ -3,7 +3,7 @@
 The jobs do nothing but what every job of Retort does around its stage (a process, a log, a file that appears whole), so
 this is what the stages' own work is paid on top of. SLURM needs root and Debian's slurm-wlm and munge.
 
-    python bench/executors.py [--jobs 1000] [--single 60] [--group 50]
+    python -m bench.executors [--jobs 1000] [--single 60] [--group 50]
 """
 
 import argparse
@@ -14,7 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.survive.cluster import Cluster
 
 LIBRARY = Path(__file__).parents[1] / "workflow"
@@ -61,7 +60,9 @@ def measure(folder: Path, jobs: int, *how: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=1000, help="of the whole measurement")
+    parser.add_argument(
+        "--jobs", type=int, default=1000, help="of the whole measurement; a quarter where they run one at a time"
+    )
     parser.add_argument("--single", type=int, default=60, help="jobs that are submitted one by one")
     parser.add_argument("--group", type=int, default=50, help="jobs that travel in one job of SLURM's")
     wanted = parser.parse_args()
@@ -69,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="jobs-") as scratch:
         here = Path(scratch)
         ways = [("this machine", wanted.jobs, ["--cores", str(cores)])]
-        ways.append(("one process", wanted.jobs, ["--cores", "1"]))
+        ways.append(("one process", wanted.jobs // 4, ["--cores", "1"]))
         with Cluster(here / "slurm"):
             profile = here / "profile"
             profile.mkdir()

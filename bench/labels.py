@@ -1,6 +1,6 @@
 """Bytes of stored labels, in full and of the highest logits only, and the accuracy that each gives.
 
-    PYTHONPATH=workflow OMP_WAIT_POLICY=PASSIVE python bench/labels.py [--steps 300] [--students 3]
+    python -m bench.labels [--steps 300] [--students 3]
 
 Digits at 32 px, 10 random images per class, soft protocol, batches of 50; ten classes, so that little can be saved. The
 second table is arithmetic: ImageNet-1K with 50 images per class, 300 epochs.
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from digits import prepare
 
+from bench.digits import prepare
 from retort.data.files import read_json
 from retort.data.tensors import read_metadata
 from retort.protocols.labels import Top, label_arrays

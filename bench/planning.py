@@ -1,6 +1,6 @@
 """How long `snakemake -n` takes: after `make demo`, with nothing to do; and for all of ImageNet-1K, from nothing.
 
-python bench/planning.py [--runs 5] [--only demo|imagenet1k]
+python -m bench.planning [--runs 5] [--only demo|imagenet1k]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Where the time of a finished run goes: seconds of its jobs by stage, and the share of them that is start-up.
 
-    python bench/stages.py [results]
+    python -m bench.stages [results]
 
 Start-up is what a job takes by Snakemake's benchmark and not by its log, whose clock starts behind the imports of the
 script: Python, those imports, and the end of the process. What a stage imports later counts as its work.

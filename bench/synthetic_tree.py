@@ -1,6 +1,6 @@
 """A folder of many classes of tiny JPEGs, and a config for it: the shape of ImageNet at a thousandth of the size.
 
-    python bench/synthetic_tree.py FOLDER [--classes 1000] [--images 4] [--side 64]
+    python -m bench.synthetic_tree FOLDER [--classes 1000] [--images 4] [--side 64]
     snakemake --cores 2 --configfile FOLDER/config.yaml --directory FOLDER
 
 The numbers that come out mean nothing; that it comes through, in how many jobs and with what memory, does.

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from bench import __main__ as command
+from bench.critical_path import critical_path
+from bench.planned import Job
 from bench.rows import Row, apart, in_turn
 
 SAME = Row("sum", ours=0.5, baseline=2.0, equality="to 1e-7", equal=True, share=0.25, limit="matmul")
@@ -62,3 +64,13 @@ def test_what_is_not_finite_is_apart():
     ours, baseline = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0])
     assert apart(ours, baseline) == pytest.approx(2**-0.5)
     assert apart(ours * torch.nan, baseline) == 1.0
+
+
+def test_the_critical_path_is_the_chain_with_the_most_seconds():
+    long, short = Job("a", ("photo.png",), ("a/long",), "long.tsv"), Job("a", (), ("a/short",), "short.tsv")
+    wide = Job("b", ("a/short", "a/long"), ("b", "b.log"), "b.tsv")
+    table = Job("table", ("b.tsv", "short.tsv"), ("table.csv",), "table.tsv")  # of what was measured
+    seconds = {long: 3.0, short: 2.0, wide: 1.0, table: 0.5}
+    assert critical_path([table, wide, short, long], seconds) == [long, wide, table]
+    assert critical_path([table, wide, short, long], seconds | {short: 9.0}) == [short, wide, table]
+    assert critical_path([table, wide, short, long], seconds | {long: 9.0, table: 0.0})[:2] == [long, wide]

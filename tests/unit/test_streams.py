@@ -7,6 +7,7 @@ import sys
 import time
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 import retort
 from retort.data import streams
 from retort.data.images import BadImage, read_rgb, square
-from retort.data.streams import read_ahead, stream_batches, stream_images, stream_squares
+from retort.data.streams import Awaited, read_ahead, stream_batches, stream_images, stream_squares
 from retort.errors import RetortError
 
 COUNT = 60
@@ -193,6 +194,14 @@ def test_the_script_of_a_job_runs_once_though_others_read_for_it(shades, tmp_pat
     run = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["begun", str(sum(range(COUNT))), "True"]
     assert "Warning" not in run.stderr
+
+
+def test_only_the_seconds_until_something_is_given_count_as_awaited(monkeypatch):
+    clock = iter([10.0, 11.5, 20.0, 20.25, 30.0, 34.0])
+    monkeypatch.setattr(streams, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    awaited = Awaited("ab")
+    assert list(awaited) == ["a", "b"]
+    assert awaited.seconds == 1.5 + 0.25 + 4.0  # the last until the end was known
 
 
 # ---------------------------------------------------------------- when it goes wrong

@@ -1,5 +1,6 @@
 """Training the models in between: the encoder, the diffusion transformer, and the latents that join them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,11 @@ def test_latents_are_the_same_whoever_reads_the_images(real, vae_directory, monk
     by_others = encode(real, vae_directory, batch=3, threads=2)
     assert here.keys() == by_others.keys()
     assert all(np.array_equal(here[name], by_others[name]) for name in here)
+
+
+def test_encoding_says_how_long_it_waited_for_images(real, vae_directory, capsys):
+    encode(real, vae_directory)
+    assert re.search(r"^waited for images \d+\.\d s of \d+\.\d s, \d+%$", capsys.readouterr().out, flags=re.M)
 
 
 def test_a_posterior_draw_belongs_to_its_image_whatever_shard_and_batch_it_is_in(real, vae_directory):

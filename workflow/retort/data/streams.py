@@ -2,11 +2,13 @@
 
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
+from typing import Self
 
 import numpy as np
 
@@ -42,6 +44,23 @@ def stream_images(paths: Sequence[str], threads: int = 1) -> Iterator[np.ndarray
     """(height, width, 3) uint8 for each path at its own size, in order. Raises as `read_ahead` does."""
     for images in read_ahead(_cut(paths, WHOLE), _read_whole, threads):
         yield from images
+
+
+class Awaited:
+    """An iterator over what another one gives, which counts the `seconds` until it was given."""
+
+    def __init__(self, source: Iterable[Batch]):
+        self._source, self.seconds = iter(source), 0.0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        began = time.perf_counter()
+        try:
+            return next(self._source)
+        finally:
+            self.seconds += time.perf_counter() - began
 
 
 def read_ahead(
