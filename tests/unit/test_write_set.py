@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 from tests.unit.small_datasets import REST
+from tests.unit.test_config import SHIPPED
 from torchvision.datasets import ImageFolder
 
 from retort.config.load import load_config
@@ -41,6 +43,7 @@ CONFIG = REST | {
         "chosen": {"select": {"coverage": "herding", "encoder": "vae"}},
         "shown": {"select": {"discovery": "density"}},
         "d3hr": {"generate": {"model": "dit", "start": {"inversion": "ddim", "groups": 123}}},
+        "exact": {"generate": {"model": "dit", "start": {"inversion": "ddim", "search": "closed-form"}}},
         "cao2": {
             "generate": {"model": "dit", "sampler": "ddpm", "steps": 40, "guidance": 2.5, "pool": 3},
             "select": {"teacher": "resnet", "keep": "uncertain"},
@@ -410,6 +413,7 @@ def test_the_card_names_method_data_set_and_classes(home):
         ("chosen", ["images of the real training images that cover their class in the latents of vae (herding)"]),
         ("shown", ["the discovery density calls representative"]),
         ("d3hr", ["from the model dit: sampler ddim,", "guidance 4,", "best of 123 random groups", "step 20 of 50"]),
+        ("exact", ["start of each class: one group made to match the statistics of its training images at step 20"]),
         ("coda", ["from noise", "the discovery density found (strength 0.07, first 90% of the steps)"]),
         ("rded", ["best of 5 random crops of each of 30 real images", "teacher resnet", "2 x 2 patches to an image"]),
         ("ddps", ["with most typicality (default)", "3 x 3 patches", "each of 9 clusters (latents of vae) in turn"]),
@@ -428,7 +432,14 @@ def test_the_card_names_method_data_set_and_classes(home):
 def test_the_card_says_in_words_how_the_images_were_made(method, said):
     words = "\n".join(steps_in_words(about(method)))
     assert [part for part in said if part not in words] == []
-    assert ("from the model" in words) == (method in ("d3hr", "coda", "cao2"))
+    assert ("from the model" in words) == (method in ("d3hr", "exact", "coda", "cao2"))
+
+
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: path.name)
+def test_every_method_of_a_shipped_config_has_its_words(config):
+    plan = Plan(load_config(yaml.safe_load(config.read_text())), CLASSES)
+    words = {method: steps_in_words(plan.provenance_of(method)) for method in plan.config.methods}
+    assert [method for method, steps in words.items() if not steps] == []
 
 
 def test_the_card_says_where_models_come_from_and_under_which_licence(home):

@@ -95,10 +95,11 @@ def _generated(generate: dict, provenance: dict) -> list[str]:
     ]
     if start != "noise":
         inversion = provenance["inversions"][start["inversion"]]
-        groups = f"the best of {start['groups']} random groups"
-        searched = groups if start["search"] == "groups" else "one group made to match"
+        drawn = "one group made to match"
+        if start["search"] == "groups":
+            drawn = f"the best of {start['groups']} random groups by"
         steps.append(
-            f"The start of each class: {searched} by the statistics of its training images at "
+            f"The start of each class: {drawn} the statistics of its training images at "
             f"step {inversion['stop']} of {inversion['steps']} of DDIM inversion."
         )
     if guide:
