@@ -8,6 +8,8 @@ must agree. Seconds are those of the CPU on one thread and of the wall on more, 
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +51,11 @@ def one_by_one(modules: list[nn.Module], images: Tensor, labels: Tensor) -> Tens
     return _row([torch.stack(gradients) for gradients in zip(*own, strict=True)])
 
 
+def steps(gradients_of: Callable[..., Tensor], *given) -> Tensor:
+    """What the last of STEPS calls gives."""
+    return [gradients_of(*given) for _ in range(STEPS)][-1]
+
+
 def _row(gradients: list[Tensor]) -> Tensor:
     return torch.cat([gradient.flatten() for gradient in gradients])
 
@@ -68,10 +75,8 @@ def main() -> None:
     for arch in wanted.arch:
         stacked = students(arch, wanted.seeds, wanted.side)
         alone = [module.to(memory_format=torch.channels_last) for module in students(arch, wanted.seeds, wanted.side)]
-        sides = [(together, stacked), (one_by_one, alone)]
-        best, (ours, theirs) = in_turn(
-            *(lambda f=f, m=m: [f(m, images, labels) for _ in range(STEPS)][-1] for f, m in sides), repeats=3
-        )
+        sides = partial(steps, together, stacked, images, labels), partial(steps, one_by_one, alone, images, labels)
+        best, (ours, theirs) = in_turn(*sides, repeats=3)
         if not (gap := (ours - theirs).norm() / theirs.norm()) < AGREE:
             sys.exit(f"{arch}: the gradients of both differ by {gap:.1g} of their length")
         print(f"| {arch} | {best[0]:.3f} | {best[1]:.3f} | {best[1] / best[0]:.2f} |", flush=True)
