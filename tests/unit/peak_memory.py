@@ -30,6 +30,7 @@ def peak(work: Callable[[Path], None], home: Path) -> int:
     child = os.fork()
     if child == 0:
         status = 1
+        os.dup2(2, 1)  # what a stage says belongs to its log; this process's output is the JSON
         try:
             work(home)
             status = 0
