@@ -19,7 +19,7 @@ if plan.dataset.written_out:
             code=code_of("export_images"),
             classes=sorted(plan.classes),
             layout=plan.written_layout(),
-            contents=data_stamp(),
+            contents=data_stamp,
         script:
             "../workflow/scripts/export_images.py"
 
@@ -48,7 +48,7 @@ rule build_manifest:
         seed=plan.manifest_seed(),
         classes=plan.classes,
         settings=plan.manifest_settings(),
-        made_of=images_origin(),
+        made_of=images_origin,
     script:
         "../workflow/scripts/build_manifest.py"
 

@@ -4,14 +4,19 @@ from retort.data.manifest import read_made_of
 
 
 @cache
-def data_stamp():
+def stamp_of_images():
     """The state of the user's images. Those that are not there now have not changed since the manifest was made."""
     return plan.contents_stamp() or read_made_of(DATA / "manifest.parquet").get("data")
 
 
-def images_origin():
+def data_stamp(wildcards):
+    """Asked only by jobs that depend on it, because it looks at every image, and each job of a cluster reads the rules."""
+    return stamp_of_images()
+
+
+def images_origin(wildcards):
     """What tells the images that a manifest points at from others of the same names and sizes."""
-    return {"data": data_stamp(), "written_by": code_of("export_images") if plan.dataset.written_out else None}
+    return {"data": stamp_of_images(), "written_by": code_of("export_images") if plan.dataset.written_out else None}
 
 
 def exported_images(wildcards):

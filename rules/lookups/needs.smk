@@ -1,8 +1,8 @@
 """What a job asks of a cluster: memory, time, a GPU. On one machine nothing reads it unless a limit is set.
 
 Memory and time are guesses on the safe side for full-size models and one current GPU, and grow with the job's shard or
-set; no cluster has confirmed them. Each new attempt (`--retries`) asks for more. `--resources gpu=0` makes every job do
-without a GPU.
+set; no cluster has confirmed them. Each new attempt (`--retries`) asks for more. `--resources gpu=0 slot=2` makes every job
+do without a GPU; `slot` is the SLURM profile's, whose list this replaces.
 """
 
 TRAINED_HERE, TRANSFORMER, TEXT_TO_IMAGE = 6, 20, 32  # GB in which a model of each kind is loaded and run
@@ -34,8 +34,8 @@ def model_memory(wildcards):
 
 
 def encoder_memory(wildcards):
-    """GB for a job that encodes with any of the encoders: the jobs of an array must ask for the same."""
-    return max(memory_by_kind(encoder) for encoder in plan.model_names("vae"))
+    """GB for a job that encodes images."""
+    return memory_by_kind(wildcards.encoder)
 
 
 def training_memory(wildcards):

@@ -51,14 +51,14 @@ def test_a_cluster_makes_what_one_machine_makes(cluster, finished, tmp_path, cou
     jobs = cluster.finished_jobs()
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
     rules = int(re.search(r"^total +(\d+)$", output, re.MULTILINE)[1])
-    assert len(jobs) < 0.75 * rules, "small jobs did not travel together"
+    assert len(jobs) < rules, "a method's pictures did not travel together"
     assert {asked(job)["cpu"] for job in jobs} >= {"1", "2"}
     assert {asked(job)["mem"] for job in jobs} >= {"4000M", "6000M", "12000M"}
     count("SLURM: jobs of rules, equal to a local run", rules)
     count("SLURM: jobs submitted for them", len(jobs))
 
 
-def test_shards_are_submitted_as_an_array_by_the_profile_that_a_user_installed(
+def test_shards_travel_together_or_as_an_array_by_the_profile_that_a_user_installed(
     cluster, finished, tmp_path, monkeypatch, count
 ):
     """`--profile slurm`, as after the one-line install that the profile names."""
@@ -68,14 +68,18 @@ def test_shards_are_submitted_as_an_array_by_the_profile_that_a_user_installed(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     workspace = finished.twin(tmp_path / "twin")
     workspace.configure(workspace.config | {"dataset": workspace.config["dataset"] | {"shard_classes": 1}})
-    latents = [f"results/smoke/latents/vae/{shard}.safetensors" for shard in ("0000", "0001")]
+    clusters = [f"results/smoke/discovery/density/{shard}.csv" for shard in ("0000", "0001")]
     before = len(cluster.finished_jobs())
-    status, output = submit(cluster, workspace, "--", *latents, profile="slurm")
+    as_array = ("--slurm-array-jobs", "encode_latents")
+    status, output = submit(cluster, workspace, *as_array, "--", *clusters, profile="slurm")
     assert status == 0, output[-6000:]
     assert "Submitted array job" in output
     assert re.search(r"^ +resources: .*gpu=1", output, re.MULTILINE)
-    assert len(cluster.finished_jobs()) == before + len(latents)
-    count("SLURM: jobs of an array", len(latents))
+    arrays, alone, together = 2, 2, 1  # encode_latents, embed_classes, cluster_classes
+    assert len(cluster.finished_jobs()) == before + arrays + alone + together
+    assert all(Path(workspace.folder, path).exists() for path in clusters)
+    count("SLURM: jobs of an array", arrays)
+    count("SLURM: shards that travelled together", len(clusters))
 
 
 def test_a_failing_job_is_tried_again_with_more_memory_and_leads_to_its_cause(cluster, finished, tmp_path, count):

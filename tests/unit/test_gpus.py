@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,9 @@ from retort.config.gpus import HIDDEN_BY, own_gpu, visible_gpus
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch, tmp_path):
-    """Three GPUs, no cluster, and locks that no other test sees."""
+    """Three GPUs, no driver, and locks that no other test sees."""
     monkeypatch.setenv(HIDDEN_BY, "0,1,GPU-5f")
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return monkeypatch
 
@@ -63,22 +64,45 @@ def test_the_environment_is_as_before_after_the_job():
     assert os.environ[HIDDEN_BY] == "0,1,GPU-5f"
 
 
-@pytest.mark.parametrize("case", ["wants none", "sees one", "sees none", "in a job of SLURM"])
+@pytest.mark.parametrize("case", ["wants none", "sees one", "sees none"])
 def test_nothing_is_hidden_where_nothing_is_to_be_shared_out(machine, case):
     if case in ("sees one", "sees none"):
         machine.setenv(HIDDEN_BY, "7" if case == "sees one" else "")
-    if case == "in a job of SLURM":
-        machine.setenv("SLURM_JOB_ID", "12")
     before = os.environ[HIDDEN_BY]
     with own_gpu(case != "wants none"):
         assert os.environ[HIDDEN_BY] == before
 
 
+def write_driver(folder: Path, *gpus: str) -> None:
+    """An `nvidia-smi` that shows these UUIDs."""
+    driver = folder / "nvidia-smi"
+    driver.write_text("#!/bin/sh\n" + "".join(f"echo '{i}, {gpu}'\n" for i, gpu in enumerate(gpus)))
+    driver.chmod(0o755)
+
+
 def test_without_a_list_the_driver_is_asked(machine, tmp_path):
     machine.delenv(HIDDEN_BY)
-    machine.setenv("PATH", str(tmp_path))
     assert visible_gpus(os.environ) == []
-    driver = tmp_path / "nvidia-smi"
-    driver.write_text("#!/bin/sh\necho GPU-a1\necho GPU-b2\n")
-    driver.chmod(0o755)
+    write_driver(tmp_path, "GPU-a1", "GPU-b2")
     assert visible_gpus(os.environ) == ["GPU-a1", "GPU-b2"]
+
+
+@pytest.mark.parametrize("named", ["0,1", "GPU-a,GPU-b2"])
+def test_a_gpu_is_one_whatever_it_is_called(machine, tmp_path, named):
+    """An allocation of a cluster's counts its own GPUs from 0, and UUIDs may be shortened."""
+    write_driver(tmp_path, "GPU-a1", "GPU-b2")
+    with own_gpu(True):
+        os.environ[HIDDEN_BY] = named
+        with own_gpu(True):
+            assert os.environ[HIDDEN_BY] == named.split(",")[1]
+
+
+def test_the_same_number_in_another_allocation_is_another_gpu(machine, tmp_path, capsys):
+    write_driver(tmp_path, "GPU-a1", "GPU-b2")
+    machine.setenv(HIDDEN_BY, "0,1")
+    with own_gpu(True):
+        write_driver(tmp_path, "GPU-c3", "GPU-d4")
+        os.environ[HIDDEN_BY] = "0,1"
+        with own_gpu(True):
+            assert os.environ[HIDDEN_BY] == "0"
+    assert capsys.readouterr().out == ""

@@ -21,8 +21,10 @@ def test_shipped_configs_are_read_as_by_any_reader(file):
         ("seed: 0\nmethods: {}\nseed: 1\n", "seed", (3, 1)),
         ("methods:\n  d3hr: {select: all}\n  coda: {select: all}\n  d3hr: {select: random}\n", "d3hr", (4, 2)),
         ("runs:\n  - {ipc: [1], seeds: 1,\n     ipc: [2]}\n", "ipc", (3, 2)),
+        ("runs:\n  - {ipc: [1], seeds: 1, ipc: [2]}\n", "ipc", (2, 2)),
+        ("a: &a {x: 1}\nb:\n  <<: *a\n  y: 1\n  y: 2\n", "y", (5, 4)),
     ],
-    ids=["at the top", "a method", "in a list"],
+    ids=["at the top", "a method", "in a list", "in one line", "beside what is merged"],
 )
 def test_a_repeated_key_is_named_with_its_file_and_both_lines(tmp_path, text, key, lines):
     (tmp_path / "mine.yaml").write_text(text)
@@ -31,9 +33,14 @@ def test_a_repeated_key_is_named_with_its_file_and_both_lines(tmp_path, text, ke
     assert f"mine.yaml: line {lines[0]} gives {key!r}, which line {lines[1]} has given" in str(error.value)
 
 
-def test_the_same_key_in_two_tables_is_none_twice(tmp_path):
-    (tmp_path / "mine.yaml").write_text("a: {x: 1}\nb: {x: 2}\n")
-    assert read_strictly(tmp_path / "mine.yaml") == {"a": {"x": 1}, "b": {"x": 2}}
+@pytest.mark.parametrize(
+    "text",
+    ["a: {x: 1}\nb: {x: 2}\n", "1: a\n'1': b\n", "z: &z {x: 1}\na: &a\n  <<: *z\n  x: 2\nb:\n  <<: *a\n  x: 3\n"],
+    ids=["in two tables", "a number and a word", "in place of what is merged"],
+)
+def test_what_is_no_key_given_twice_is_read_as_by_any_reader(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert read_strictly(tmp_path / "mine.yaml") == yaml.safe_load(text)
 
 
 def test_a_config_that_is_extended_is_read_strictly_too(tmp_path):

@@ -7,6 +7,8 @@ import yaml
 
 from retort.errors import RetortError
 
+MERGE = "tag:yaml.org,2002:merge"
+
 
 def read_strictly(file: str | Path) -> Any:
     """What a YAML file holds. Raises RetortError, naming file and line, for a repeated key and for what is no YAML."""
@@ -20,13 +22,18 @@ def read_strictly(file: str | Path) -> Any:
 
 
 class _Strict(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """Checked as it is written: later, `<<` has put the keys of other tables among its own."""
+        table = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in table.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                continue
             line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+            if (key.tag, key.value) in lines:
                 raise RetortError(
-                    f"{key.start_mark.name}: line {line} gives {key.value!r}, which line {lines[key.value]} has given "
-                    "already; leave one of them out"
+                    f"{key.start_mark.name}: line {line} gives {key.value!r}, which line {lines[key.tag, key.value]} "
+                    "has given already; leave one of them out"
                 )
-        return super().construct_mapping(node, deep)
+            lines[key.tag, key.value] = line
+        return table
