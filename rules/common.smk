@@ -14,6 +14,8 @@ os.environ.update(PYTHONPATH=str(LIBRARY))
 # Two processes that spin while they wait can slow each other down thirtyfold on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TQDM_MININTERVAL", "3")  # seconds between two lines of progress in a log
+# diffusers asks for a GPU while it is imported. By NVML that starts no CUDA, so a job can still choose the GPU it sees.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 # Models come by the rules of fetch.smk, which lift this; no other job may ask for one behind the back of the plan.
 os.environ.update(HF_HUB_OFFLINE="1")
 

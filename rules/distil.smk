@@ -89,7 +89,7 @@ rule refine_latents:
         gpu=1,
         mem_mb=memory(model_memory),
         runtime=minutes(30, per_image=1),
-        batch=16,
+        batch=images_at_once(16),
         run=model_run,
     params:
         code=code_of("refine_latents"),

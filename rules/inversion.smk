@@ -21,7 +21,7 @@ rule invert_latents:
         gpu=1,
         mem_mb=memory(model_memory),
         runtime=minutes(30, per_class=15),
-        batch=128,
+        batch=images_at_once(128),
         run=model_run,
     params:
         code=code_of("invert_latents"),
@@ -46,7 +46,6 @@ rule choose_starts:
     conda:
         "../envs/retort.yaml"
     resources:
-        gpu=1,
         mem_mb=memory(16),
         runtime=minutes(120),
     params:

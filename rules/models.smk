@@ -81,7 +81,7 @@ rule judge_model:
         gpu=1,
         mem_mb=memory(model_memory),
         runtime=minutes(120),
-        batch=64,
+        batch=images_at_once(64),
         run=model_run,
     params:
         code=code_of("judge_model"),

@@ -19,7 +19,7 @@ rule train_students:
     resources:
         gpu=1,
         mem_mb=memory(set_memory),
-        runtime=minutes(720),
+        runtime=student_minutes,
         checkpoint_seconds=60,
     params:
         code=code_of("train_students"),

@@ -6,6 +6,8 @@ do without a GPU; `slot` is the SLURM profile's, whose list this replaces.
 """
 
 TRAINED_HERE, TRANSFORMER, TEXT_TO_IMAGE = 6, 20, 32  # GB in which a model of each kind is loaded and run
+MINUTES_PER_VIEW = 35e-6  # of 224 px, for a ResNet-101 in single precision: 480 a second
+A_DAY = 24 * 60
 
 
 def memory(gigabytes):
@@ -48,6 +50,25 @@ def memory_by_kind(model):
     if settings.train is not None:
         return TRAINED_HERE
     return TEXT_TO_IMAGE if settings.kind in ("sd", "sdxl") else TRANSFORMER
+
+
+def images_at_once(number):
+    """batch: so many images, or a quarter for SDXL, whose latents are 16 times as large as those at 256 px."""
+
+    def batch(wildcards):
+        return number // 4 if plan.config.models[model_of(wildcards)].kind == "sdxl" else number
+
+    return batch
+
+
+def student_minutes(wildcards, attempt):
+    """runtime by the views that all seeds see, times the attempt. A day at most, because many clusters end every job
+    then, and the next attempt goes on from the checkpoints."""
+    images = len(plan.classes) * (1300 if wildcards.ipc == "all" else int(wildcards.ipc))
+    views = student_views(wildcards)
+    seen = views["steps"] * min(views["batch"], images) if views["steps"] else views["epochs"] * images
+    size = (plan.dataset.resolution / 224) ** 2
+    return min(A_DAY, round(attempt * (60 + MINUTES_PER_VIEW * size * seen * student_seeds(wildcards))))
 
 
 def set_memory(wildcards):

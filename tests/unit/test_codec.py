@@ -109,6 +109,11 @@ def test_attention_under_its_old_names_is_read(vae):
     assert torch.equal(load(vae).encode(images()), expected)
 
 
+@pytest.mark.parametrize(("resolution", "sliced"), [(256, False), (512, True)])
+def test_large_images_go_through_one_at_a_time(vae, resolution, sliced):
+    assert load_codec(CodecFiles(str(vae), "float32", resolution, Running())).vae.use_slicing == sliced
+
+
 @pytest.mark.parametrize("run", [{"slicing": True}, {"offload": True}, {"device": "cpu"}])
 @torch.no_grad()
 def test_how_it_is_run_changes_nothing(vae, run):

@@ -1,6 +1,7 @@
 """Jobs side by side on one machine each see a GPU of their own."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -106,3 +107,25 @@ def test_the_same_number_in_another_allocation_is_another_gpu(machine, tmp_path,
         with own_gpu(True):
             assert os.environ[HIDDEN_BY] == "0"
     assert capsys.readouterr().out == ""
+
+
+IMPORTS = """
+import importlib, pkgutil, torch
+asked = []
+torch.cuda._is_compiled = lambda: True
+torch.cuda._device_count_nvml = lambda: 2
+torch._C._cuda_getDeviceCount = lambda: asked.append("the driver") or 2
+import retort.stages
+for module in pkgutil.iter_modules(retort.stages.__path__):
+    importlib.import_module(f"retort.stages.{module.name}")
+assert "diffusers" in __import__("sys").modules
+print(len(asked))
+"""
+
+
+def test_no_import_of_a_job_starts_cuda_before_its_gpu_is_chosen():
+    """diffusers looks for a GPU while it is imported; a driver that has been started keeps the GPUs it has seen."""
+    common = (Path(__file__).resolve().parents[2] / "rules" / "common.smk").read_text()
+    environment = os.environ | dict(re.findall(r'^os\.environ\.setdefault\("(\w+)", "(\w+)"\)', common, re.M))
+    done = subprocess.run([sys.executable, "-c", IMPORTS], env=environment, capture_output=True, text=True)
+    assert done.stdout == "0\n", done.stderr

@@ -12,6 +12,7 @@ from retort.errors import RetortError
 from retort.models.economy import borrowed
 from retort.models.weights import load_weights
 
+SLICED_FROM = 512  # pixels a side: one such image fills a GPU, and 64 of 1,024 do not fit into 80 GB
 UNKNOWN_SCALES = ("shift_factor", "latents_mean", "latents_std")
 
 
@@ -42,7 +43,8 @@ class Codec:
         """From an AutoencoderKL directory; only safetensors weights are read.
 
         One whose config asks for an upcast runs in float32 where dtype is float16, in which it would overflow. Raises
-        RetortError for weights with holes and for latents that are more than scaled.
+        RetortError for weights with holes and for latents that are more than scaled. slicing: one image at a time, as
+        large ones are in any case.
         """
         config = read_json(Path(directory, "config.json"))
         if strange := [key for key in UNKNOWN_SCALES if config.get(key) is not None]:
@@ -54,7 +56,7 @@ class Codec:
             print(f"{directory}: force_upcast, so it runs in float32: in float16 it overflows")
             dtype = torch.float32
         vae = load_weights(AutoencoderKL, Path(directory), dtype)
-        if slicing:
+        if slicing or resolution >= SLICED_FROM:
             vae.enable_slicing()
         return cls(vae if offload else vae.to(device), resolution, device)
 

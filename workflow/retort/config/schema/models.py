@@ -95,7 +95,9 @@ class Execution(Strict):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where the job has one.")
     compile: bool = Field(False, description="torch.compile of the network that predicts noise; pays in long jobs.")
     slicing: bool = Field(
-        False, description="Attention, and images through the encoder, one image at a time: less memory, slower."
+        False,
+        description="Attention, and images through the encoder, one image at a time: less memory, slower. Encoders "
+        "of 512 px and more take one image at a time in any case.",
     )
     offload: bool = Field(
         False, description="Text encoders and the image encoder wait on the CPU until they are asked: less GPU memory."
