@@ -55,9 +55,34 @@ def test_epochs_of_hard_labels_are_the_reference_codes(ipc, epochs):
 
 def test_all_presets_hold_the_reference_codes_epochs(parity):
     told = parity("eval_protocol").facts["hard_label"]
-    for preset, key in (("hard-10", "epochs_by_ipc"), ("hard-100", "epochs_by_ipc_nclass100")):
+    for preset, key in (
+        ("hard-10", "epochs_by_ipc"),
+        ("hard-100", "epochs_by_ipc_nclass100"),
+        ("hard-1000", "epochs_by_ipc"),
+    ):
         for ipc, epochs in told[key].items():
             assert protocol(preset).views.at(ipc, 1)["epochs"] == epochs, (preset, ipc)
+
+
+@pytest.mark.parametrize(
+    ("presets_of", "batches"),
+    [
+        (["soft-10", "soft-cao2-10", "soft-cifar10"], {1: 10, 10: 50, 50: 100}),
+        (["soft-100", "soft-cao2-100", "soft-cifar100"], {1: 20, 10: 100, 50: 200}),
+        (["soft-tiny"], {1: 100, 10: 100, 50: 100}),
+        (["soft-d3hr", "soft-d3hr-woof"], {1: 15, 10: 50, 20: 50, 50: 100, 100: 100}),
+        (["soft-d3hr-100"], {1: 30, 10: 100, 20: 100, 50: 200, 100: 200}),
+    ],
+)
+def test_batches_are_those_of_the_reference_codes(presets_of, batches):
+    """RDED's argument.py and D3HR's, by images per class; both double for 100 classes, RDED for 1,000 too."""
+    for preset in presets_of:
+        assert {ipc: protocol(preset).views.at(str(ipc), 1)["batch"] for ipc in batches} == batches, preset
+
+
+@pytest.mark.parametrize(("ipc", "epochs"), [("1", 1000), ("10", 2000), ("20", 1000), ("50", 1500), ("100", 1000)])
+def test_epochs_on_imagewoof_are_d3hrs(ipc, epochs):
+    assert protocol("soft-d3hr-woof").views.at(ipc, 1)["epochs"] == epochs
 
 
 def test_a_number_by_size_holds_up_to_its_bound_and_the_last_beyond():
@@ -71,6 +96,7 @@ def test_patches_are_shuffled_where_the_set_is_made_of_them():
     assert protocol("soft-10").views.at("10", 2)["shuffle"] == 2
     assert protocol("soft-10").views.at("10", 1)["shuffle"] == 1
     assert protocol("soft-d3hr").views.at("10", 2)["shuffle"] == 1
+    assert [protocol("soft-cao2-10").views.at("10", grid)["shuffle"] for grid in (1, 2, 3)] == [2, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +105,7 @@ def test_patches_are_shuffled_where_the_set_is_made_of_them():
         ([("protocols.hard.preset", "hard-11")], "protocols.hard", ["no preset is called 'hard-11'", "'hard-10'"]),
         ([("protocols.hard.views.batch", {})], "protocols.hard.views.batch", ["must not be empty"]),
         ([("protocols.hard.views.batch", {10: 0})], "protocols.hard.views.batch[10]", ["at least 1"]),
+        ([("protocols.hard.views.shuffle_patches", 1)], "protocols.hard.views.shuffle_patches", ["at least 2"]),
         ([("protocols.hard.views.batch", "many")], "protocols.hard.views.batch", ["a whole number"]),
         ([("protocols.hard.views.mixup", 1.0)], "protocols.hard.views", ["cutmix and mixup cannot both be on"]),
     ],

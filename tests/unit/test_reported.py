@@ -36,6 +36,8 @@ def test_a_row_that_agrees_in_everything_has_its_number_and_source():
         {"run": {"methods": ["dit"]}},
         {"protocols": {"soft-d3hr": {"temperature": 4}}},
         {"teachers": {"resnet18": {"arch": "resnet50.tv_in1k"}}},
+        {"teachers": {"resnet18": {"arch": "resnet18.a1_in1k"}}},
+        {"dataset": {"test_crop": 1.0}},
         {"dataset": {"subset": "imagenette"}},
         {"dataset": {"max_per_class": 100}},
         {"dataset": {"resolution": 64}},
@@ -47,8 +49,9 @@ def test_a_row_that_differs_anywhere_has_none(changes):
 
 
 def test_a_method_of_another_name_may_say_whose_it_is():
-    (row,) = found(run={"methods": ["cao2-many"], "ipc": [50], "protocols": ["soft"]})
+    (row,) = found(run={"methods": ["cao2-many"], "ipc": [50], "protocols": ["soft-cao2"]})
     assert row["source"] == "CaO2 (ICCV 2025)"
+    assert found(run={"methods": ["cao2-many"], "ipc": [50], "protocols": ["soft"]}) == []
 
 
 def test_the_table_of_published_numbers_names_what_there_is():
@@ -58,3 +61,12 @@ def test_the_table_of_published_numbers_names_what_there_is():
     assert {row["protocol"] for row in rows} <= set(presets())
     assert {row["data"] for row in rows} <= set(subset_names())
     assert all(0 < float(row["top1"]) < 100 and row["source"] for row in rows)
+
+
+def test_numbers_on_a_part_of_imagenet_want_a_teacher_that_was_trained_on_it():
+    """As RDED's and CaO2's were; the one that knows 1,000 classes is another."""
+    rows = {"run": {"methods": ["rded"], "protocols": ["soft"]}, "protocols": {"soft": {"preset": "soft-10"}}}
+    part = {"dataset": {"subset": "imagenette"}}
+    own = {"teachers": {"resnet18": {"arch": "resnet18", "train": {"steps": 1}}}}
+    assert [row["top1"] for row in found(**rows, **part, **own)] == [61.4]
+    assert found(**rows, **part) == []

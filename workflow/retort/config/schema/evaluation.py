@@ -40,6 +40,13 @@ PerIpc = Annotated[
 ]
 
 
+# A plain union would read 1 as true.
+SwitchOrNumber = Annotated[
+    Annotated[bool, Tag("<switch>")] | Annotated[int, Field(ge=2), Tag("<number>")],
+    Discriminator(lambda found: "<number>" if type(found) is int else "<switch>"),
+]
+
+
 def at_ipc(value: int | dict[int, int] | None, ipc: str) -> int | None:
     """What a PerIpc says for a set of `ipc` images per class, a number or "all"."""
     if not isinstance(value, dict):
@@ -66,7 +73,11 @@ class Views(Strict):
         0.0, ge=0, description="Change of brightness, contrast and saturation, either way (IDC: 0.4)."
     )
     lighting: float = Field(0.0, ge=0, description="Strength of ImageNet's principal colours as noise (IDC: 0.1).")
-    shuffle_patches: bool = Field(False, description="Shuffle the patches of sets that are mosaics, as RDED.")
+    shuffle_patches: SwitchOrNumber = Field(
+        False,
+        description="true: shuffle the patches of sets that are mosaics, as RDED. A number: as many by as many patches "
+        "of any set's images, as CaO2 (2).",
+    )
 
     @field_validator("crop")
     @classmethod
@@ -86,7 +97,8 @@ class Views(Strict):
         """Plain settings for a set of `ipc` images per class ("all" for the whole) that are grid x grid mosaics."""
         settings = self.model_dump(mode="json", exclude={"shuffle_patches"})
         settings |= {"batch": at_ipc(self.batch, ipc), "epochs": at_ipc(self.epochs, ipc)}
-        return settings | {"shuffle": grid if self.shuffle_patches else 1}
+        shuffle = {True: grid, False: 1}.get(self.shuffle_patches, self.shuffle_patches)
+        return settings | {"shuffle": shuffle}
 
     def without_augmentation(self) -> "Views":
         """The same length and batches, on the images as they are."""
