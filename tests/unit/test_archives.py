@@ -16,6 +16,7 @@ from tests.unit.small_datasets import built, classes_of, planned
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from retort.data.files import read_rows
+from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.cifar import ARCHIVES, archive_classes
 from retort.data.unpickle import read_plain_pickle
 from retort.errors import RetortError
@@ -351,6 +352,7 @@ def test_shards_without_a_validation_split_hold_some_images_out(tmp_path):
 
 
 def test_imagenet_from_the_hub_takes_its_wnids_label_by_label(tmp_path):
+    """The n-th label is the n-th of the sorted wnids, as on the hub."""
     names = [f"name {i}" for i in range(10)]
     plan = planned("huggingface", hub(tmp_path / "data", names=names), label_ids="imagenette")
     assert plan.classes[:2] == ["n01440764", "n02102040"]
@@ -358,6 +360,49 @@ def test_imagenet_from_the_hub_takes_its_wnids_label_by_label(tmp_path):
     assert images == {f"train/{plan.classes[i]}" for i in range(10)} | {f"val/{plan.classes[i]}" for i in range(10)}
     with pytest.raises(RetortError, match=r"dataset\.label_ids: imagenet-100 has 100 classes, but .* 10"):
         planned("huggingface", tmp_path / "data", label_ids="imagenet-100")
+
+
+WOOF = subset_classes("imagewoof")  # which the papers do not sort
+LABELS = {
+    "nothing": [f"name {i}" for i in range(10)],
+    "a word": [imagenet_names()[wnid].split(", ")[0] for wnid in sorted(WOOF)],
+    "a word, in another order": [imagenet_names()[wnid].split(", ")[-1].upper() for wnid in WOOF],
+    "the wnid, in another order": list(reversed(WOOF)),
+}
+
+
+@pytest.mark.parametrize("told", LABELS)
+def test_the_label_of_an_unsorted_subset_is_what_it_says_and_else_a_sorted_wnid(tmp_path, told):
+    names = LABELS[told]
+    plan = planned("huggingface", hub(tmp_path / "data", names=names), label_ids="imagewoof")
+    assert plan.classes == list(WOOF)
+    exported(plan, tmp_path / "images")
+    wnids = {"a word, in another order": list(WOOF), "the wnid, in another order": names}.get(told, sorted(WOOF))
+    rows = [(f"train/{wnids[label]}", f"{row:08d}") for row, (_, label) in enumerate(TRAIN_ROWS)]
+    found = {(f"train/{p.parent.name}", p.stem) for p in (tmp_path / "images" / "train").glob("*/*")}
+    assert found == set(rows)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["beagle", *(f"name {i}" for i in range(9))],
+        ["n02096294", *(f"name {i}" for i in range(9))],
+        ["n01440764", *(f"name {i}" for i in range(9))],
+    ],
+    ids=["another class", "another wnid", "a wnid of no class"],
+)
+def test_a_label_that_says_it_is_another_class_is_refused(tmp_path, names):
+    with pytest.raises(RetortError, match=f"calls a label '{names[0]}', which is not {sorted(WOOF)[0]}"):
+        planned("huggingface", hub(tmp_path / "data", names=names), label_ids="imagewoof")
+
+
+@pytest.mark.parametrize("other", ["train-00000-of-00002-0123456789abcdef", "train-00000-of-00001", "train-new"])
+def test_shards_of_two_versions_are_refused_by_name(tmp_path, other):
+    plan = planned("huggingface", hub(tmp_path / "data"))
+    shard(tmp_path / f"data/data/{other}.parquet", TRAIN_ROWS[:4], NAMES)
+    with pytest.raises(RetortError, match=f"more than one version.*{other}"):
+        exported(plan, tmp_path / "images")
 
 
 def stored_ids(folder: Path) -> set[str]:

@@ -224,3 +224,11 @@ def test_any_damage_gives_an_image_or_a_bad_image_and_nothing_else(tmp_path, kin
         outcomes.add(outcome(path))
     assert outcomes <= {"image", "bad"}
     assert "bad" in outcomes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_a_tiff_whose_white_is_unknown_is_refused(tmp_path, dtype):
+    """In [0, 1] it would be black, beyond 255 white."""
+    Image.fromarray(np.full((4, 4), 1, dtype=dtype)).save(tmp_path / "x.tiff")
+    with pytest.raises(BadImage, match="32 bits a pixel"):
+        read_rgb(tmp_path / "x.tiff")

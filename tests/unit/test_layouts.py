@@ -142,6 +142,13 @@ def test_all_of_imagenet_is_the_default():
     assert planned("imagenet", Path("nowhere")).classes == list(imagenet_classes())
 
 
+@pytest.mark.parametrize(("name", "known"), [("ILSVRC2012_val_00000001", "imagenette"), ("n01440764_1", None)])
+def test_numbers_of_papers_are_of_imagenets_own_validation_images(tmp_path, name, known):
+    wnids = subset_classes("imagenette")
+    painted(tmp_path, [f"{split}/{wnid}/{name}.JPEG" for split in ("train", "val") for wnid in wnids])
+    assert planned("imagenet", tmp_path, subset="imagenette").dataset_identity() == known
+
+
 def test_fastai_folder_is_read_with_its_own_validation_split(tmp_path):
     """imagenette2's val/ is a part of ImageNet's training images: that it is used as it lies is all there is to do."""
     ten = subset_classes("imagenette")
@@ -487,7 +494,7 @@ def test_class_that_only_one_split_of_a_hub_folder_has_is_named(tmp_path, split)
     names = [f"{s}/{c}/0.png" for s in ("train", "validation") for c in ("cat", "dog")]
     painted(tmp_path / "data", [*names, f"{split}/cow/0.png"])
     with pytest.raises(RetortError, match=r"train/ and validation/ under .* only one of them has cow"):
-        built(planned("huggingface", tmp_path / "data", format="imagefolder", classes=["cat", "dog"]), tmp_path / "out")
+        built(planned("huggingface", tmp_path / "data", format="imagefolder"), tmp_path / "out")
 
 
 # ---------------------------------------------------------------- every kind

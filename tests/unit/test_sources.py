@@ -15,6 +15,7 @@ from retort.data.classes import class_list, digit_classes
 from retort.data.layouts.folders import list_folder_classes, list_images
 from retort.data.sources import write_digits
 from retort.errors import RetortError
+from retort.stages.prepare import left_out
 
 TEN = [str(d) for d in range(10)]
 
@@ -143,11 +144,11 @@ def test_order_in_which_the_file_system_lists_files_does_not_matter(tmp_path, co
 
 def test_only_image_files_count_and_hidden_folders_do_not(tmp_path):
     filled(tmp_path, SPLIT_FOLDERS | {"train/.cache": 1, "val/.other": 1})
-    for name in ("notes.txt", "LARGE.JPEG", "old.Gif"):
+    for name in ("notes.txt", "LARGE.JPEG", "old.Gif", "phone.jfif", "._LARGE.JPEG"):
         (tmp_path / "train/cat" / name).touch()
     ids = [image_id for _, image_id in listed(tmp_path)]
-    assert {"cat/LARGE.JPEG", "cat/old.Gif"} <= set(ids)
-    assert "cat/notes.txt" not in ids
+    assert {"cat/LARGE.JPEG", "cat/old.Gif", "cat/phone.jfif"} <= set(ids)
+    assert not {"cat/notes.txt", "cat/._LARGE.JPEG"} & set(ids)
     assert list_folder_classes(tmp_path, None) == ["cat", "dog"]
 
 
@@ -241,8 +242,30 @@ def test_class_list_asks_the_source_that_the_config_names(tmp_path):
     ],
 )
 def test_folder_that_cannot_be_used_is_named_with_what_to_change(tmp_path, counts, message):
+    root = filled(tmp_path, counts)
     with pytest.raises(RetortError, match=message):
-        listed(filled(tmp_path, counts))
+        listed(root, list_folder_classes(root, None))
+
+
+def test_named_classes_need_only_their_own_folders_in_both_splits(tmp_path):
+    root = filled(tmp_path, SPLIT_FOLDERS | {"train/unlabelled": 5, "val/other": 1})
+    assert len(listed(root, ["cat", "dog"])) == sum(SPLIT_FOLDERS.values())
+    with pytest.raises(RetortError, match="only one of them has unlabelled"):
+        listed(root, ["cat", "unlabelled"])
+
+
+@pytest.mark.parametrize("name", ["train", "val"])
+def test_a_class_may_be_called_like_a_split(tmp_path, name):
+    root = filled(tmp_path, {"bus": 3, "car": 3, name: 3})
+    assert list_folder_classes(root, None) == sorted(["bus", "car", name])
+    assert len(listed(root, ["bus", "car", name])) == 9
+
+
+def test_what_lies_beside_the_images_is_counted_as_left_out(tmp_path):
+    root = filled(tmp_path, {"cat": 2, "cat/more": 3, "dog": 2})
+    for path in ("dog/x.avif", "dog/.DS_Store", "dog/._000.png"):
+        (root / path).touch()
+    assert left_out([str(root / "cat"), str(root / "dog")]) == [str(root / "cat/more"), str(root / "dog/x.avif")]
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,17 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydantic import TypeAdapter
 from tests.unit.small_datasets import built, paint, planned
 
 from retort.config.schema.data import AnyDataset, DigitsDataset
 from retort.data.classes import contents_stamp
 from retort.data.layouts.cifar import ARCHIVES
+from retort.data.layouts.listing import image_names
 from retort.data.manifest import read_made_of
 from retort.data.stamps import stamp_of
+from retort.errors import RetortError
 
 OLD = 1_500_000_000  # clocks of file systems are coarse
 TENCH, BIRD, MACHINE = "n01440764", "n02012849", "n03126707"
@@ -184,3 +187,16 @@ def test_a_manifest_differs_when_an_image_does_though_names_and_sizes_stay(tmp_p
     assert built(plan, tmp_path / "out").equals(images)
     assert manifest.read_bytes() != content
     assert read_made_of(manifest)["data"] != stamp
+
+
+def test_a_name_that_is_no_utf8_is_watched_and_then_refused_by_name(tmp_path):
+    """As of a zip made on an old Windows."""
+    places = [tmp_path / "cat", tmp_path / "dog"]
+    for place in places:
+        place.mkdir()
+        Image.new("RGB", (4, 4)).save(place / "x.png")
+    before = stamp_of(places, within=True)
+    (places[0] / "x.png").rename(os.fsdecode(os.fsencode(places[0]) + b"/caf\xe9.png"))
+    assert stamp_of(places, within=True) != before
+    with pytest.raises(RetortError, match=r"cat: 'caf\\udce9.png' have names that are not UTF-8"):
+        image_names(places[0])

@@ -32,10 +32,13 @@ def read_rgb(path: str | Path) -> Image.Image:
     try:
         with Image.open(path) as handle:
             handle.load()
+            kind = handle.format
             turn = _TURNS.get(handle.getexif().get(ExifTags.Base.Orientation))
             image = handle.copy() if turn is None else handle.transpose(turn)
     except Exception as error:  # what a decoder raises when it stumbles over damage can be anything
         raise _named(path, error) from None
+    if image.mode == "F" or (image.mode == "I" and kind == "TIFF"):
+        raise BadImage(f"{path}: 32 bits a pixel, of which nobody can say what is white; save it with 8 or 16")
     if image.mode.startswith("I"):
         wide = np.asarray(image, dtype=np.float64)
         image = Image.fromarray((wide / 257).round().clip(0, 255).astype(np.uint8))

@@ -7,7 +7,7 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from retort.data.files import read_json
-from retort.data.layouts.listing import EXTENSIONS
+from retort.data.layouts.listing import is_image
 
 
 def stamp_of(places: Iterable[Path], within: bool = False) -> str | None:
@@ -26,7 +26,7 @@ def stamp_of(places: Iterable[Path], within: bool = False) -> str | None:
         size = "" if folder else state.st_size
         digest.update(f"{place}\0{size}\0{state.st_mtime_ns}\n".encode())
         for line in _images(place) if folder and within else ():
-            digest.update(line.encode())
+            digest.update(os.fsencode(line))
     return digest.hexdigest()[:16] if found else None
 
 
@@ -48,7 +48,7 @@ def _images(folder: Path) -> Iterator[str]:
     """The state of each image file in a folder, by name."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:  # noqa: PTH122 (a million of them)
+            if is_image(entry.name):
                 yield f"{entry.name}\0{_state(entry)}\n"
 
 

@@ -1,6 +1,7 @@
 """From a data set to its manifest: which images there are, that each can be read, and the order of the classes."""
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from tqdm import tqdm
 
 from retort.data.files import whole_directory, write_rows
 from retort.data.images import BadImage, header_size, image_size
-from retort.data.layouts.listing import ImageFile
+from retort.data.layouts.listing import ImageFile, is_image
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.sources import class_names, first_drawn, list_images, write_images
-from retort.errors import RetortError
+from retort.errors import RetortError, some_of
 
 TOGETHER = 256  # images that one thread measures before it takes more
 MEASURES = {"decode": image_size, "header": header_size}
@@ -71,6 +72,17 @@ def build_manifest(
     images.attrs["made_of"] = made_of
     write_manifest(images, entries, Path(manifest), Path(class_table))
     print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
+    if others := left_out(dict.fromkeys(os.path.dirname(row.path) for row in rows)):  # noqa: PTH120 (a million of them)
+        print(f"{len(others)} other files and folders beside the images are left out: {some_of(others)}")
+
+
+def left_out(folders: Iterable[str]) -> list[str]:
+    """What lies in the folders of images and is none, hidden things apart: files of other kinds, folders in folders."""
+    found = []
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            found += [e.path for e in entries if not e.name.startswith(".") and (e.is_dir() or not is_image(e.name))]
+    return sorted(found)
 
 
 def _measure(

@@ -11,9 +11,14 @@ Splits = tuple[Path, Path | None]  # the folder of training images, and of the h
 
 
 def find_splits(path: Path) -> Splits:
-    """train/ and val/ under `path`; `path` itself when there is no train/."""
+    """train/ and val/ under `path`; `path` itself when there is no train/, or it is a class."""
     train = path / "train"
-    return (train, path / "val") if train.is_dir() else (path, None)
+    return (train, path / "val") if holds_classes(train) else (path, None)
+
+
+def holds_classes(folder: Path) -> bool:
+    """Whether a folder called like a split is one, and not a class of that name, which has images and no folders."""
+    return folder.is_dir() and (bool(folder_names(folder)) or not image_names(folder))
 
 
 def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | None = None) -> list[str]:
@@ -62,7 +67,9 @@ def list_images(
         return _held_out(train, classes, val_fraction, seed, dataset)
     if not val.is_dir():
         raise RetortError(f"{path} has train/ but no val/; add val/, or put the class folders directly under {path}")
-    if extra := sorted(set(folder_names(val)) ^ set(folder_names(train))):
+    found, held_out = set(folder_names(train)), set(folder_names(val))
+    # Where all classes are wanted, one that only val/ has is forgotten in train/.
+    if extra := sorted(found ^ held_out if found <= set(classes) else (found ^ held_out) & set(classes)):
         raise RetortError(
             f"{train.name}/ and {val.name}/ under {path} disagree about classes: only one of them has {some_of(extra)}"
         )

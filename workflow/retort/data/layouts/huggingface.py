@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from retort.data.imagenet import imagenet_names, subset_classes
-from retort.data.layouts.folders import Splits
+from retort.data.layouts.folders import Splits, holds_classes
 from retort.data.layouts.listing import refuse_odd_ids
 from retort.errors import RetortError, some_of
 
@@ -18,6 +18,7 @@ TRAIN_NAMES = ("train", "training")
 VAL_NAMES = ("validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation")
 ROWS = 256  # read at a time
 _SHARD = re.compile(r"(?P<split>[a-z]+)-(?P<index>\d+)-of-(?P<count>\d+)(?:-[0-9a-f]+)?\.parquet")
+WNID = re.compile(r"n\d{8}")
 _SIGNATURES = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"\x89PNG", ".png"),
@@ -33,9 +34,9 @@ _SIGNATURES = (
 def folder_splits(path: Path) -> Splits:
     """Where the splits of an `imagefolder` lie, in `path` or its data/; None where no images are held out."""
     for root in (path, path / "data"):
-        train = next((root / name for name in TRAIN_NAMES if (root / name).is_dir()), None)
+        train = next((root / name for name in TRAIN_NAMES if holds_classes(root / name)), None)
         if train:
-            return train, next((root / name for name in VAL_NAMES if (root / name).is_dir()), None)
+            return train, next((root / name for name in VAL_NAMES if holds_classes(root / name)), None)
     return path, None
 
 
@@ -54,8 +55,8 @@ class Columns:
 def parquet_classes(path: Path, wanted: list[str] | None, label_column: str | None, label_ids: str | None) -> list[str]:
     """Class ids in label order: `wanted`, or those of the shards. The shards need not be there if classes are named.
 
-    label_ids: the subset of ImageNet whose wnids are the ids, label by label; by default they are the labels' names
-    (with - for /). Raises RetortError for shards that do not say what their labels are, and for unknown classes.
+    label_ids: the subset of ImageNet whose wnids are the ids, in the papers' order; by default they are the labels'
+    names (with - for /). Raises RetortError for shards that do not say what their labels are, and for unknown classes.
     """
     if not _shards(path, TRAIN_NAMES):
         if wanted:
@@ -67,6 +68,8 @@ def parquet_classes(path: Path, wanted: list[str] | None, label_column: str | No
             "for folders of images give dataset.format: imagefolder"
         )
     known = _ids(path, label_column, label_ids)
+    if label_ids:
+        known = list(subset_classes(label_ids))  # the papers' order, as without the shards
     if missing := sorted(set(wanted or []) - set(known)):
         raise RetortError(f"dataset.classes: the shards in {path} have no class {some_of(missing)}: {some_of(known)}")
     return wanted or known
@@ -119,10 +122,34 @@ def _ids(path: Path, label_column: str | None, label_ids: str | None) -> list[st
         ids = [_as_id(name) for name in names]
         refuse_odd_ids(ids, f"names of the labels in {shards[0]}")
         return ids
-    ids = list(subset_classes(label_ids))
+    return _wnids(names, label_ids, shards[0])
+
+
+def _wnids(names: list[str], subset: str, shard: Path) -> list[str]:
+    """The wnid of each label: what its name says, or as on the hub, whose labels count the sorted wnids.
+
+    Raises RetortError for another number of labels than the subset has classes, and for names that contradict that.
+    """
+    ids = sorted(subset_classes(subset))
     if len(ids) != len(names):
-        raise RetortError(f"dataset.label_ids: {label_ids} has {len(ids)} classes, but {shards[0]} {len(names)}")
+        raise RetortError(f"dataset.label_ids: {subset} has {len(ids)} classes, but {shard} {len(names)}")
+    meant = {name: _meant(name, ids) for name in names}
+    if all(len(meant[name]) == 1 for name in names) and len({meant[name][0] for name in names}) == len(ids):
+        return [meant[name][0] for name in names]
+    for name, wnid in zip(names, ids, strict=True):
+        if WNID.fullmatch(name) or (meant[name] and wnid not in meant[name]):
+            raise RetortError(
+                f"dataset.label_ids: {shard} calls a label {name!r}, which is not {wnid} ({imagenet_names()[wnid]}), "
+                f"the next of {subset}'s sorted wnids; leave label_ids out, or rename the labels"
+            )
     return ids
+
+
+def _meant(name: str, wnids: list[str]) -> list[str]:
+    """The classes that a label's name can mean: a wnid, all of ImageNet's words for a class, or one of them."""
+    words = {wnid: imagenet_names()[wnid].lower() for wnid in wnids}
+    said = name.lower().replace("_", " ")
+    return [w for w in wnids if said == w or said == words[w] or said in words[w].split(", ")]
 
 
 def _as_id(name: str) -> str:
@@ -142,10 +169,16 @@ def _shards(path: Path, splits: Sequence[str]) -> list[Path]:
 
 
 def _whole(shards: list[Path]) -> list[Path]:
-    """The shards, if as many are there as their names say. Raises RetortError if not."""
+    """The shards, if each that their names count is there, once. Raises RetortError if not."""
     numbered = [match for shard in shards if (match := _SHARD.fullmatch(shard.name))]
     if numbered:
         count = int(numbered[0]["count"])
+        once = {int(match["index"]) for match in numbered if int(match["count"]) == count}
+        if len(once) < len(shards):
+            raise RetortError(
+                f"{shards[0].parent} holds shards of more than one version of a split, whose images would count twice: "
+                f"{some_of([shard.name for shard in shards])}; keep those of one"
+            )
         if missing := sorted(set(range(count)) - {int(match["index"]) for match in numbered}):
             names = [f"{numbered[0]['split']}-{i:05d}-of-{count:05d}.parquet" for i in missing]
             raise RetortError(f"{shards[0].parent} lacks {some_of(names)}; fetch the rest of the data set")

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import NamedTuple
 from unicodedata import category
 
 from retort.errors import RetortError, some_of
 
-EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
+EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
 LONGEST_NAME = 255  # bytes of a file's name, on the usual file systems
 
 
@@ -22,12 +22,23 @@ class ImageFile(NamedTuple):
 
 
 def image_names(folder: Path) -> list[str]:
-    """Names of the image files in a folder, sorted; none when there is no such folder."""
+    """Names of the image files in a folder, sorted; none when there is no such folder. Hidden files are none.
+
+    Raises RetortError for a name that is no UTF-8, which no table could hold.
+    """
     try:
         with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if PurePath(e.name).suffix.lower() in EXTENSIONS)
+            names = sorted(e.name for e in entries if is_image(e.name))
     except (FileNotFoundError, NotADirectoryError):
         return []
+    if odd := [ascii(name) for name in names if any("\udc80" <= c <= "\udcff" for c in name)]:
+        raise RetortError(f"{folder}: {some_of(odd)} have names that are not UTF-8; rename them")
+    return names
+
+
+def is_image(name: str) -> bool:
+    """By its name: an image's extension, and not hidden, as the ._x.jpg that macOS leaves on other disks."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS and not name.startswith(".")  # noqa: PTH122 (a million)
 
 
 def folder_names(folder: Path) -> list[str]:
