@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from pathlib import Path
 
 import pandas as pd
 
@@ -13,8 +12,7 @@ from retort.config.runs import ALL, run_table
 from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
 from retort.config.schema.models import DitFineTuning
-from retort.data.classes import contents_stamp
-from retort.data.layouts.listing import image_names
+from retort.data.classes import contents_stamp, published_name
 
 
 class Plan(Compositions):
@@ -58,17 +56,7 @@ class Plan(Compositions):
 
     def dataset_identity(self) -> str | None:
         """What the whole data set is called in papers; None for a part of one, and for other validation images."""
-        if self.dataset.classes or self.dataset.max_per_class or self._held_out_by_others():
-            return None
-        kind = self.dataset.kind
-        return self.dataset.subset or "imagenet1k" if kind == "imagenet" else kind
-
-    def _held_out_by_others(self) -> bool:
-        """Whether the data are in a folder of fastai's, which holds out training images of ImageNet."""
-        if self.dataset.kind != "imagenet":
-            return False
-        names = image_names(Path(self.dataset.path, "val", self.classes[0]))
-        return not all(name.startswith("ILSVRC2012_val_") for name in names)
+        return published_name(self.dataset, self.classes)
 
     # ------------------------------------------------------------ shards
 

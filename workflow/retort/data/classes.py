@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from retort.data.imagenet import FULL
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
 from retort.data.layouts.listing import refuse_odd_ids
 from retort.data.stamps import stamp_of
@@ -48,6 +49,17 @@ def _classes(dataset) -> list[str]:
         return huggingface.parquet_classes(path, wanted, dataset.label_column, dataset.label_ids)
     splits = huggingface.folder_splits(path) if kind == "huggingface" else None
     return folders.list_folder_classes(path, wanted, splits)
+
+
+def published_name(dataset, classes: list[str]) -> str | None:
+    """What papers call the whole data set; None for a part of one, and where other images are held out than theirs."""
+    if dataset.classes or dataset.max_per_class:
+        return None
+    if dataset.kind != "imagenet":
+        return dataset.kind
+    if ilsvrc.holds_out_others(Path(dataset.path), classes, dataset.val, dataset.ground_truth):
+        return None
+    return dataset.subset or FULL
 
 
 def contents_stamp(dataset, classes: list[str]) -> str | None:

@@ -44,6 +44,12 @@ def places(path: Path, classes: Sequence[str], val: str | None, ground_truth: st
     return [*train, held_out, Path(ground_truth), _meta_of(Path(ground_truth))]
 
 
+def holds_out_others(path: Path, classes: Sequence[str], val: str | None, ground_truth: str | None) -> bool:
+    """Whether the validation images are not ImageNet's own, as in fastai's folders, which hold training images out."""
+    names = [] if ground_truth else image_names(_val_folder(path, val) / classes[0])
+    return not all(name.startswith("ILSVRC2012_val_") for name in names)
+
+
 def list_images(path: Path, classes: Sequence[str], val: str | None, ground_truth: str | None) -> list[ImageFile]:
     """Every image of the classes, ordered by split, class and name, in whichever form the validation images are.
 
