@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -71,7 +72,11 @@ def plant(workspace: Workspace, stages: list[str], most: int) -> list[str]:
 
 
 def run_once(workspace: Workspace) -> tuple[int, str]:
-    """Exit status and output of a run in a process group of its own, so that a fault may kill all of it."""
+    """Exit status and output of a run in a process group of its own, so that a fault may kill all of it.
+
+    One that does not end for a minute after all of it was asked to is killed, as a cluster does: Snakemake's handler of
+    SIGTERM waits for a lock, for ever where the code that it interrupts holds it.
+    """
     command = workspace.command(
         "--cores", "2", "--retries", "8", "--set-resources", "train_students:checkpoint_seconds=0", "--", *TARGETS
     )
@@ -79,9 +84,15 @@ def run_once(workspace: Workspace) -> tuple[int, str]:
         process = subprocess.Popen(
             command, cwd=workspace.folder, env=environment(), stdout=output, stderr=output, start_new_session=True
         )
-        status = process.wait(timeout=1500)
+        began, asked = time.time(), workspace.folder / "faults" / "met"
+        while process.poll() is None:
+            assert time.time() < began + 1500, "the run does not end"
+            stops = [path.stat().st_ctime for path in asked.glob("*.allterminated")]
+            if any(began < stop < time.time() - 60 for stop in stops):
+                os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(0.2)
         output.seek(0)
-        return status, output.read()
+        return process.returncode, output.read()
 
 
 def run_to_the_end(workspace: Workspace) -> int:
