@@ -5,6 +5,8 @@ set; no cluster has confirmed them. Each new attempt (`--retries`) asks for more
 do without a GPU; `slot` is the SLURM profile's, whose list this replaces.
 """
 
+from retort.protocols.views import ViewSettings
+
 TRAINED_HERE, TRANSFORMER, TEXT_TO_IMAGE = 6, 20, 32  # GB in which a model of each kind is loaded and run
 MINUTES_PER_VIEW = 35e-6  # of 224 px, for a ResNet-101 in single precision: 480 a second
 A_DAY = 24 * 60
@@ -65,8 +67,8 @@ def student_minutes(wildcards, attempt):
     """runtime by the views that all seeds see, times the attempt. A day at most, because many clusters end every job
     then, and the next attempt goes on from the checkpoints."""
     images = len(plan.classes) * (1300 if wildcards.ipc == "all" else int(wildcards.ipc))
-    views = student_views(wildcards)
-    seen = views["steps"] * min(views["batch"], images) if views["steps"] else views["epochs"] * images
+    views = ViewSettings(**student_views(wildcards))
+    _, seen = views.extent(images, views.total_steps(images) - 1)
     size = (plan.dataset.resolution / 224) ** 2
     return min(A_DAY, round(attempt * (60 + MINUTES_PER_VIEW * size * seen * student_seeds(wildcards))))
 

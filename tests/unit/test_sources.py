@@ -13,9 +13,9 @@ from sklearn.datasets import load_digits
 from retort.config.load import load_config
 from retort.data.classes import class_list, digit_classes
 from retort.data.layouts.folders import list_folder_classes, list_images
+from retort.data.layouts.listing import left_out
 from retort.data.sources import write_digits
 from retort.errors import RetortError
-from retort.stages.prepare import left_out
 
 TEN = [str(d) for d in range(10)]
 

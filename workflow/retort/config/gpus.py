@@ -63,7 +63,7 @@ def _lock(gpu: str, uuids: Mapping[str, str]) -> Path:
 def _first_free(gpus: list[str]) -> Iterator[tuple[str, bool]]:
     """The first GPU whose lock nobody holds, and True; else the first of all, and False. The kernel frees the locks
     of a process that dies."""
-    uuids = _uuids()
+    uuids = _uuids() if HIDDEN_BY in os.environ else {}  # without a list they are UUIDs already
     for gpu in gpus:
         with open(_lock(gpu, uuids), "w") as handle:
             try:

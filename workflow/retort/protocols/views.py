@@ -127,16 +127,14 @@ def plan_views(settings: ViewSettings, images: int, side: int, step: int, words:
 
 def _shuffled_rows(images: int, first: int, end: int, words: Sequence[str | int]) -> np.ndarray:
     epochs = range(first // images, (end - 1) // images + 1)
-    orders = np.concatenate([_order(images, epoch, tuple(words)) for epoch in epochs])
-    return orders[first - epochs.start * images : end - epochs.start * images]
+    orders = ((_order(images, epoch, tuple(words)), epoch * images) for epoch in epochs)
+    return np.concatenate([order[max(first - start, 0) : end - start] for order, start in orders])
 
 
 @lru_cache(maxsize=2)
 def _order(images: int, epoch: int, words: tuple[str | int, ...]) -> np.ndarray:
     """Kept for the steps of the epoch: a million images take 20 ms to shuffle."""
-    order = numpy_rng(*words, "order", epoch).permutation(images).astype(np.int32)
-    order.flags.writeable = False
-    return order
+    return numpy_rng(*words, "order", epoch).permutation(images).astype(np.int32)
 
 
 def crop_boxes(rng: np.random.Generator, n: int, area: tuple[float, float], tries: int = 10) -> np.ndarray:

@@ -1,7 +1,7 @@
 """From a data set to its manifest: which images there are, that each can be read, and the order of the classes."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from retort.data.files import whole_directory, write_rows
 from retort.data.images import BadImage, header_size, image_size
-from retort.data.layouts.listing import ImageFile, is_image
+from retort.data.layouts.listing import ImageFile, left_out
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.sources import class_names, first_drawn, list_images, write_images
 from retort.errors import RetortError, some_of
@@ -74,15 +74,6 @@ def build_manifest(
     print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
     if others := left_out(dict.fromkeys(os.path.dirname(row.path) for row in rows)):  # noqa: PTH120 (a million of them)
         print(f"{len(others)} other files and folders beside the images are left out: {some_of(others)}")
-
-
-def left_out(folders: Iterable[str]) -> list[str]:
-    """What lies in the folders of images and is none, hidden things apart: files of other kinds, folders in folders."""
-    found = []
-    for folder in folders:
-        with os.scandir(folder) as entries:
-            found += [e.path for e in entries if not e.name.startswith(".") and (e.is_dir() or not is_image(e.name))]
-    return sorted(found)
 
 
 def _measure(

@@ -67,9 +67,10 @@ def list_images(
         return _held_out(train, classes, val_fraction, seed, dataset)
     if not val.is_dir():
         raise RetortError(f"{path} has train/ but no val/; add val/, or put the class folders directly under {path}")
-    found, held_out = set(folder_names(train)), set(folder_names(val))
+    found, wanted = set(folder_names(train)), set(classes)
+    odd = found ^ set(folder_names(val))
     # Where all classes are wanted, one that only val/ has is forgotten in train/.
-    if extra := sorted(found ^ held_out if found <= set(classes) else (found ^ held_out) & set(classes)):
+    if extra := sorted(odd if found <= wanted else odd & wanted):
         raise RetortError(
             f"{train.name}/ and {val.name}/ under {path} disagree about classes: only one of them has {some_of(extra)}"
         )

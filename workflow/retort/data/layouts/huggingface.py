@@ -67,9 +67,8 @@ def parquet_classes(path: Path, wanted: list[str] | None, label_column: str | No
             f"dataset.path: {path} has no Parquet shards of a train split, neither itself nor in data/; "
             "for folders of images give dataset.format: imagefolder"
         )
-    known = _ids(path, label_column, label_ids)
-    if label_ids:
-        known = list(subset_classes(label_ids))  # the papers' order, as without the shards
+    ids = _ids(path, label_column, label_ids)
+    known = list(subset_classes(label_ids)) if label_ids else ids  # the papers' order, as without the shards
     if missing := sorted(set(wanted or []) - set(known)):
         raise RetortError(f"dataset.classes: the shards in {path} have no class {some_of(missing)}: {some_of(known)}")
     return wanted or known
@@ -133,11 +132,12 @@ def _wnids(names: list[str], subset: str, shard: Path) -> list[str]:
     ids = sorted(subset_classes(subset))
     if len(ids) != len(names):
         raise RetortError(f"dataset.label_ids: {subset} has {len(ids)} classes, but {shard} {len(names)}")
-    meant = {name: _meant(name, ids) for name in names}
-    if all(len(meant[name]) == 1 for name in names) and len({meant[name][0] for name in names}) == len(ids):
-        return [meant[name][0] for name in names]
-    for name, wnid in zip(names, ids, strict=True):
-        if WNID.fullmatch(name) or (meant[name] and wnid not in meant[name]):
+    meanings = _meanings(ids)
+    meant = [meanings.get(name.lower().replace("_", " "), []) for name in names]
+    if sorted(meant) == [[wnid] for wnid in ids]:
+        return [wnid for (wnid,) in meant]
+    for name, said, wnid in zip(names, meant, ids, strict=True):
+        if wnid not in said and (said or WNID.fullmatch(name)):
             raise RetortError(
                 f"dataset.label_ids: {shard} calls a label {name!r}, which is not {wnid} ({imagenet_names()[wnid]}), "
                 f"the next of {subset}'s sorted wnids; leave label_ids out, or rename the labels"
@@ -145,11 +145,14 @@ def _wnids(names: list[str], subset: str, shard: Path) -> list[str]:
     return ids
 
 
-def _meant(name: str, wnids: list[str]) -> list[str]:
-    """The classes that a label's name can mean: a wnid, all of ImageNet's words for a class, or one of them."""
-    words = {wnid: imagenet_names()[wnid].lower() for wnid in wnids}
-    said = name.lower().replace("_", " ")
-    return [w for w in wnids if said == w or said == words[w] or said in words[w].split(", ")]
+def _meanings(wnids: list[str]) -> dict[str, list[str]]:
+    """The classes that a label's name, in lower case, can mean: a wnid, all of ImageNet's words for a class, or one."""
+    found: dict[str, list[str]] = {}
+    for wnid in wnids:
+        words = imagenet_names()[wnid].lower()
+        for name in {wnid, words, *words.split(", ")}:
+            found.setdefault(name, []).append(wnid)
+    return found
 
 
 def _as_id(name: str) -> str:
@@ -179,7 +182,7 @@ def _whole(shards: list[Path]) -> list[Path]:
                 f"{shards[0].parent} holds shards of more than one version of a split, whose images would count twice: "
                 f"{some_of([shard.name for shard in shards])}; keep those of one"
             )
-        if missing := sorted(set(range(count)) - {int(match["index"]) for match in numbered}):
+        if missing := sorted(set(range(count)) - once):
             names = [f"{numbered[0]['split']}-{i:05d}-of-{count:05d}.parquet" for i in missing]
             raise RetortError(f"{shards[0].parent} lacks {some_of(names)}; fetch the rest of the data set")
     return shards

@@ -1,7 +1,7 @@
 """What all layouts share: names of files and folders, sorted, and class ids that can be folders."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import category
@@ -39,6 +39,15 @@ def image_names(folder: Path) -> list[str]:
 def is_image(name: str) -> bool:
     """By its name: an image's extension, and not hidden, as the ._x.jpg that macOS leaves on other disks."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS and not name.startswith(".")  # noqa: PTH122 (a million)
+
+
+def left_out(folders: Iterable[str]) -> list[str]:
+    """What lies in the folders of images and is none, hidden things apart: files of other kinds, folders in folders."""
+    found = []
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            found += [e.path for e in entries if not e.name.startswith(".") and (e.is_dir() or not is_image(e.name))]
+    return sorted(found)
 
 
 def folder_names(folder: Path) -> list[str]:
