@@ -131,6 +131,21 @@ def test_features_are_what_the_head_makes_logits_of(arch, dims):
     assert len(torch.unique(features, dim=0)) == 7
 
 
+@pytest.mark.parametrize("see", [logits_of, features_and_logits])
+def test_it_is_bytes_that_travel_to_the_device(see, monkeypatch):
+    pixels, sent = squares(7)[0], []
+    pixels.flags.writeable = False  # as a memory map is
+
+    def travel(self, *arguments, to=torch.Tensor.to, **switches):
+        if self.shape[1:] in (pixels.shape[1:], (3, *pixels.shape[1:3])):
+            sent.append(self.dtype)
+        return to(self, *arguments, **switches)
+
+    monkeypatch.setattr(torch.Tensor, "to", travel)
+    see(untrained(), pixels, batch=4)
+    assert sent == [torch.uint8] * 2
+
+
 def test_features_do_not_depend_on_the_batch():
     pixels, _ = squares(7)
     module = untrained()

@@ -22,7 +22,7 @@ from retort.models.classifiers import (
     normalised,
 )
 from retort.models.health import Whose, check_finite
-from retort.models.pixels import to_images
+from retort.models.pixels import images_on
 
 
 class Teacher(nn.Module):
@@ -86,7 +86,7 @@ def logits_of(
     normalise False feeds images in [-1, 1] as they are, which no teacher was trained on but CaO2's code does.
     """
     device = next(module.parameters()).device
-    chunks = (to_images(pixels[i : i + batch]).to(device) for i in progress(range(0, len(pixels), batch)))
+    chunks = (images_on(device, np.array(pixels[i : i + batch])) for i in progress(range(0, len(pixels), batch)))
     raw = module.unnormalised if isinstance(module, Teacher) else module
     return torch.cat([(module(normalised(c)) if normalise else raw(c)).float().cpu() for c in chunks])
 
@@ -95,7 +95,7 @@ def logits_of(
 def features_and_logits(module: nn.Module, pixels: np.ndarray, batch: int = 256) -> tuple[Tensor, Tensor]:
     """(N, D) and (N, K) float32 on the CPU, in one pass: what the last layer sees, and what it makes of it."""
     device = next(module.parameters()).device
-    chunks = (normalised(to_images(pixels[i : i + batch]).to(device)) for i in range(0, len(pixels), batch))
+    chunks = (normalised(images_on(device, np.array(pixels[i : i + batch]))) for i in range(0, len(pixels), batch))
     both = module.features_and_logits if isinstance(module, Teacher) else lambda c: features_and_logits_of(module, c)
     features, logits = zip(*((f.float().cpu(), x.float().cpu()) for f, x in map(both, chunks)), strict=True)
     return torch.cat(features), torch.cat(logits)
