@@ -15,6 +15,7 @@ from retort.methods.coverage import cover
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
+from retort.stages import describe as stages_describe
 from retort.stages.decode import decode_split, open_split
 from retort.stages.describe import class_features, describe_shard
 from retort.stages.select_by_features import select_by_features
@@ -82,6 +83,17 @@ def test_a_description_is_the_teachers_view_of_the_rows_it_names(pets):
         np.testing.assert_allclose(found[f"logits/{class_id}"], logits, rtol=1e-4, atol=1e-4)
         assert found[f"features/{class_id}"].dtype == found[f"logits/{class_id}"].dtype == np.float32
         assert found[f"logits/{class_id}"].shape == (COUNTS[class_id], 3)
+
+
+def test_a_description_is_made_batch_by_batch_of_one_class(pets, monkeypatch):
+    whole, seen, through = read(home_of(pets) / "one.safetensors"), [], stages_describe.features_and_logits
+    monkeypatch.setattr(stages_describe, "BATCH", 2)
+    watched = lambda *given: seen.append(len(given[1])) or through(*given)  # noqa: E731
+    monkeypatch.setattr(stages_describe, "features_and_logits", watched)
+    found = describe(home_of(pets), home_of(pets) / "again.safetensors", [0, 1])
+    assert seen == [min(2, n - i) for n in list(COUNTS.values())[:2] for i in range(0, n, 2)]
+    for name in whole:
+        np.testing.assert_allclose(found[name], whole[name], rtol=1e-4, atol=1e-5)
 
 
 def test_a_description_does_not_depend_on_the_shard(pets):

@@ -17,7 +17,15 @@ from PIL import Image
 import retort
 from retort.data import streams
 from retort.data.images import BadImage, read_rgb, square
-from retort.data.streams import Awaited, read_ahead, stream_batches, stream_images, stream_squares
+from retort.data.streams import (
+    Awaited,
+    Share,
+    read_ahead,
+    share_of_readers,
+    stream_batches,
+    stream_images,
+    stream_squares,
+)
 from retort.errors import RetortError
 
 COUNT = 60
@@ -145,24 +153,70 @@ def test_one_thread_and_few_images_are_read_in_this_process(shades, monkeypatch)
     assert readers(shades[:9], 2) == {os.getpid()}
 
 
-def test_there_are_no_more_readers_than_may_hold_batches_of_that_size(shades, monkeypatch):
+@pytest.mark.parametrize("threads", [4, 8, 16])
+def test_as_many_read_large_images_as_there_are_threads(monkeypatch, threads):
+    """At 1,024 px a batch of 64 is larger than half of what may wait, so its images are read in pieces."""
+    monkeypatch.setattr(streams, "FEW", 10)
+    image, batches = 3 * 1024**2, cut([f"{i}.png" for i in range(640)], 64)
+    assert 64 * image > streams.MOST_AHEAD / 3
+    found = list(read_ahead(batches, pid_of, threads, stack=True, size=image))
+    assert [len(batch) for batch in found] == [64] * 10
+    assert len(set(np.concatenate(found))) == threads
+
+
+@pytest.mark.parametrize("side", [32, 224, 256, 512, 1024, 4096, 20_000])
+@pytest.mark.parametrize("threads", [1, 2, 4, 8, 16, 128])
+@pytest.mark.parametrize("batch", [1, 8, 64, 256])
+def test_what_waits_to_be_used_is_bounded_by_its_bytes(side, threads, batch):
+    image = 3 * side**2
+    share = share_of_readers(threads, batch, image)
+    assert 1 <= share.piece <= batch
+    assert share.readers * share.ahead * share.piece * image <= max(streams.MOST_AHEAD, image)
+    assert share.readers == min(threads, max(1, streams.MOST_AHEAD // image))
+    if threads * streams.AHEAD * batch * image <= streams.MOST_AHEAD:
+        assert share == Share(threads, streams.AHEAD, batch)
+
+
+def test_there_are_no_more_readers_than_may_hold_an_image_of_that_size(shades, monkeypatch):
     monkeypatch.setattr(streams, "FEW", 10)
     monkeypatch.setattr(streams, "MOST_AHEAD", 250)
-    assert len(readers(shades, 4, size=100)) == 2
-    assert readers(shades, 4, size=200) == {os.getpid()}
+    assert len(readers(shades, 4, size=100, stack=True)) == 2
+    assert readers(shades, 4, size=200, stack=True) == {os.getpid()}
 
 
-@pytest.mark.parametrize(("size", "ahead"), [(0, 2), (100, 1)])
-def test_no_more_is_read_early_than_each_process_may(shades, monkeypatch, size, ahead):
+@pytest.mark.parametrize(("size", "early"), [(0, 2 * 2 * 4), (25, 10), (60, 4), (100, 2)])
+def test_no_more_is_read_early_than_may_wait(shades, monkeypatch, size, early):
     monkeypatch.setattr(streams, "FEW", 10)
     monkeypatch.setattr(streams, "MOST_AHEAD", 250)
     folder, begun = Path(shades[0]).parent, []
-    for _ in read_ahead(cut(shades, 4), noted, 2, size=size):
+    for _ in read_ahead(cut(shades, 4), noted, 2, stack=True, size=size):
         time.sleep(0.05)  # let them run as far as they may
         begun.append(len(list(folder.glob("*.read"))))
-    assert all(read <= 4 * (taken + 2 * ahead) for taken, read in enumerate(begun, start=1))
+    assert all(read <= 4 * taken + early for taken, read in enumerate(begun, start=1))
     assert begun[0] > 4  # somebody did read ahead
     assert begun[-1] == COUNT
+
+
+@pytest.mark.parametrize("piece", [1, 2, 5])
+def test_batches_read_in_pieces_are_the_same(shapes, monkeypatch, piece):
+    monkeypatch.setattr(streams, "FEW", 10)
+    monkeypatch.setattr(streams, "MOST_AHEAD", 2 * streams.AHEAD * piece * 6 * 6 * 3)
+    batches = [shapes[:9], shapes[9:10], shapes[10:]]
+    assert share_of_readers(2, 10, 6 * 6 * 3) == Share(2, streams.AHEAD, piece)
+    found = list(stream_batches(batches, 6, 2))
+    assert [len(batch) for batch in found] == [9, 1, 10]
+    np.testing.assert_array_equal(np.concatenate(found), [square(read_rgb(path), 6) for path in shapes])
+
+
+@pytest.mark.parametrize("bad", [20, 22, 29])  # the first of its batch, one in the middle of a piece, the last
+def test_the_images_before_a_bad_one_come_though_it_was_read_in_a_piece(shades, monkeypatch, bad):
+    monkeypatch.setattr(streams, "FEW", 10)
+    monkeypatch.setattr(streams, "MOST_AHEAD", 4 * 3 * 48)
+    Path(shades[bad]).write_bytes(b"")
+    found, batches = [], stream_batches(cut(shades, 10), 4, 2)
+    with pytest.raises(BadImage, match=rf"{bad}\.png: empty file"):
+        found.extend(shade for batch in batches for shade in batch[:, 0, 0, 0].tolist())
+    assert found == list(range(bad))
 
 
 def test_without_others_a_batch_is_read_when_it_is_asked_for(shades):

@@ -3,7 +3,7 @@
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,8 @@ from retort.data.images import BadImage, read_rgb, square
 from retort.errors import RetortError
 
 FEW = 2000  # images that this process has read itself before others have started
-MOST_AHEAD = 2**29  # bytes of squares that may wait to be used, whatever the batch and the number of workers
+MOST_AHEAD = 2**29  # bytes of squares that may wait to be used, whatever the batch and the number of readers
+AHEAD = 2  # pieces that each reader may have read before they are asked for, where MOST_AHEAD allows it
 SQUARES, WHOLE = 16, 4  # images that travel together where no batch is asked for
 
 Batch = np.ndarray | list[np.ndarray]
@@ -29,9 +30,8 @@ def stream_batches(
 
     pin: into page-locked memory, from which a GPU copies while it computes. Raises as `read_ahead` does.
     """
-    size = max(map(len, batches), default=0) * side * side * 3
     read = partial(_read_square, side=side, keep=keep)
-    return read_ahead(batches, read, threads, stack=True, size=size, pin=pin)
+    return read_ahead(batches, read, threads, stack=True, size=side * side * 3, pin=pin)
 
 
 def stream_squares(paths: Sequence[str], side: int, threads: int = 1, keep: float = 1.0) -> Iterator[np.ndarray]:
@@ -74,21 +74,46 @@ def read_ahead(
 ) -> Iterator[Batch]:
     """What `read` makes of each path, batch by batch in order: a list of arrays, or one array where they `stack`.
 
-    Where there are many images and more than one thread, as many processes read up to two batches ahead each, fewer
-    where batches of `size` bytes would come to more than MOST_AHEAD; otherwise this process reads when it is asked.
-    Raises BadImage as `read` does, after the images before it, and RetortError when a process dies.
+    Where there are many images and more than one thread, as many processes read up to AHEAD pieces ahead each;
+    otherwise this process reads when it is asked. A piece is a batch, or as much of it as keeps all that waits below
+    MOST_AHEAD, where `size` is the bytes of one image of those that stack (0: not known). Raises BadImage as `read`
+    does, after the images before it, and RetortError when a process dies.
     """
-    reader, workers = _Reader(read, stack), min(threads, max(1, MOST_AHEAD // max(size, 1)))
-    if workers < 2 or sum(map(len, batches)) < FEW:
+    reader, longest = _Reader(read, stack), max(map(len, batches), default=0)
+    share = share_of_readers(threads, longest, size)
+    if share.readers < 2 or sum(map(len, batches)) < FEW:
         found = (reader[batch] for batch in batches)
+    elif share.piece < longest:
+        pieces = [piece for batch in batches for piece in _cut(batch, share.piece)]
+        found = _joined(_read_by_workers(reader, pieces, share, pin=False), batches, pin)
     else:
-        found = _read_by_workers(reader, batches, workers, 2 if 2 * workers * size <= MOST_AHEAD else 1, pin)
+        found = _read_by_workers(reader, batches, share, pin)
     with closing(found):  # or those who still read would be left alone with an error that ends the job
         for images, trouble in found:
             if len(images):
                 yield images
             if trouble:
                 raise BadImage(trouble)
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many readers there are, how many pieces each may have read ahead, and of how many images a piece is."""
+
+    readers: int
+    ahead: int
+    piece: int
+
+
+def share_of_readers(threads: int, longest: int, size: int) -> Share:
+    """As many readers as threads while an image each fits into MOST_AHEAD, and then the largest pieces that do.
+
+    longest: images of the longest batch; size: bytes of an image, 0 where that is not known.
+    """
+    held = max(1, MOST_AHEAD // size) if size else 2 * threads * max(longest, 1)
+    readers = min(threads, held)
+    ahead = AHEAD if AHEAD * readers <= held else 1
+    return Share(readers, ahead, min(longest, held // (ahead * readers)))
 
 
 @dataclass(frozen=True)
@@ -110,10 +135,39 @@ class _Reader:
         return (np.stack(images) if self.stack and images else images), trouble
 
 
-def _read_by_workers(
-    reader: _Reader, batches: Sequence[Sequence[str]], workers: int, ahead: int, pin: bool
+def _joined(
+    pieces: Generator[tuple[Batch, str]], batches: Sequence[Sequence[str]], pin: bool
 ) -> Iterator[tuple[Batch, str]]:
-    from torch import Generator
+    """Batches put together from their pieces as these arrive; one with trouble ends before the bad image."""
+    with closing(pieces):
+        for batch in batches:
+            images, trouble = next(pieces)
+            if trouble or len(images) == len(batch):
+                yield images, trouble
+                continue
+            whole = _empty((len(batch), *images.shape[1:]), images.dtype, pin)
+            whole[: len(images)], filled = images, len(images)
+            while filled < len(batch) and not trouble:
+                images, trouble = next(pieces)
+                if len(images):
+                    whole[filled : filled + len(images)] = images
+                filled += len(images)
+            yield whole[:filled], trouble
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype, pin: bool) -> np.ndarray:
+    """Room for a batch, in page-locked memory where it is asked for."""
+    if not pin:
+        return np.empty(shape, dtype)
+    import torch
+
+    return torch.empty(shape, dtype=torch.from_numpy(np.empty(0, dtype)).dtype, pin_memory=True).numpy()
+
+
+def _read_by_workers(
+    reader: _Reader, batches: Sequence[Sequence[str]], share: Share, pin: bool
+) -> Generator[tuple[Batch, str]]:
+    import torch
     from torch.utils.data import DataLoader
 
     # Fresh processes: forked ones would inherit the threads, locks and CUDA state of this one.
@@ -123,11 +177,11 @@ def _read_by_workers(
         reader,
         batch_size=None,
         sampler=batches,
-        num_workers=workers,
-        prefetch_factor=ahead,
+        num_workers=share.readers,
+        prefetch_factor=share.ahead,
         pin_memory=pin,
         multiprocessing_context=context,
-        generator=Generator(),  # its own, so that reading images draws nothing from the global one
+        generator=torch.Generator(),  # its own, so that reading images draws nothing from the global one
     )
     with _without_main():
         waiting = iter(loader)

@@ -1,16 +1,19 @@
 """What a teacher sees in every training image of some classes: features and logits, computed once for all methods."""
 
 from collections.abc import Sequence
-from itertools import islice
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from retort.data.manifest import read_classes, read_split
-from retort.data.streams import stream_squares
+from retort.data.streams import stream_batches
 from retort.data.tensors import open_tensors, write_tensors
 from retort.models.health import DAMAGED, check_finite
 from retort.models.teacher import check_seen, features_and_logits, load_teacher
+from retort.stages.batches import in_batches
+
+BATCH = 256  # images through the teacher at once
 
 
 def describe_shard(
@@ -18,18 +21,21 @@ def describe_shard(
 ) -> None:
     """features/ID (n, D), logits/ID (n, K) float32 and rows/ID (n,) of the train split, for each class ID.
 
-    The images are read from their files, at `side` pixels; a class of them is in memory at a time.
+    The images are read from their files, at `side` pixels, the next batches of a class while one is computed.
     """
     table = read_classes(class_table)
     judge = load_teacher(teacher, [c.id for c in table])
     names = [table[label].id for label in classes]
     images, tensors = read_split(manifest, "train", names, columns=["class_id", "row", "path"]), {}
     by_class = {name: images[images["class_id"] == name] for name in names}
-    squares = stream_squares([path for of_class in by_class.values() for path in of_class["path"]], side, threads)
+    # One stream for all, or each class would start its own readers; batches do not cross classes.
+    cut = {name: list(in_batches(of_class["path"], BATCH)) for name, of_class in by_class.items()}
+    squares = stream_batches([batch for batches in cut.values() for batch in batches], side, threads)
     for name, of_class in tqdm(by_class.items(), desc="describing", unit="class"):
-        features, logits = features_and_logits(judge, np.stack(list(islice(squares, len(of_class)))))
-        for seen in (features, logits):
-            check_seen(seen, [f"class {name}, {path}" for path in of_class["path"]].__getitem__)
+        seen = [features_and_logits(judge, next(squares), BATCH) for _ in cut[name]]
+        features, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        for kind in (features, logits):
+            check_seen(kind, [f"class {name}, {path}" for path in of_class["path"]].__getitem__)
         rows = of_class["row"].to_numpy()
         tensors |= {f"features/{name}": features.numpy(), f"logits/{name}": logits.numpy(), f"rows/{name}": rows}
     write_tensors(output, tensors)

@@ -35,7 +35,8 @@ def encode_shard(
 
     posterior: "sample" draws from the posterior with a seed per image; "mean" takes its mean, and needs no seed.
     store: "float32" or "float16", of the file. The log ends with the share of the time for which the model waited for
-    images, which more threads make smaller. Raises RetortError naming the image when a latent is not finite.
+    images, which more threads make smaller at any resolution. Raises RetortError naming the image when a latent is not
+    finite.
     """
     images = read_split(manifest, "train", list(classes))
     model = load_codec(codec)
