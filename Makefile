@@ -10,7 +10,8 @@
 #                                   (FULL=1 for the sizes of real runs); python -m bench.scaling for growth
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
 #   make staleness                  docs/staleness.md anew, after a change of config classes, rules or imports
-#   make env TORCH_BACKEND=cpu      set up with PyTorch's small CPU builds instead of the CUDA ones
+#   make env TORCH_BACKEND=cpu      set up with another build of PyTorch than CUDA 13's: cpu is small, cu126 runs on drivers
+#                                   below 580 and on GPUs older than Turing; any of uv's --torch-backend, see docs/running.md
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -33,14 +34,15 @@ unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every j
 env: $(VENV)/.ready
 
 # uv, because it takes torch and torchvision from one place: pip may pair a local CPU torch with a CUDA torchvision.
-# CPU builds need none of the CUDA packages, so those pins are left out for them. Compiled once, because every job is a
-# process of its own: importing what a sampling job needs takes twice as long from source.
+# The pins of CUDA packages are those of the default build; any other build brings its own, or none. Compiled once, because
+# every job is a process of its own: importing what a sampling job needs takes twice as long from source.
 $(VENV)/.ready: envs/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-ifeq ($(TORCH_BACKEND),cpu)
-	grep -vE '^(nvidia-|cuda-|triton)' envs/requirements.txt > $(VENV)/requirements-cpu.txt
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --torch-backend cpu -r $(VENV)/requirements-cpu.txt
+ifneq ($(TORCH_BACKEND),)
+	grep -vE '^(nvidia-|cuda-|triton)' envs/requirements.txt > $(VENV)/requirements-unpinned-cuda.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --torch-backend $(TORCH_BACKEND) \
+		-r $(VENV)/requirements-unpinned-cuda.txt
 else
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r envs/requirements.txt
 endif

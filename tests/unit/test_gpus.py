@@ -2,14 +2,20 @@
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import torch
+from tests.unit.fake_jobs import fake_job
 
-from retort.config.gpus import HIDDEN_BY, own_gpu, visible_gpus
+from retort.config import gpus
+from retort.config.gpus import HIDDEN_BY, own_gpu, visible_gpus, why_no_gpu
+from retort.errors import RetortError
+from retort.stages.job import job
 
 
 @pytest.fixture(autouse=True)
@@ -17,34 +23,51 @@ def machine(monkeypatch, tmp_path):
     """Three GPUs, no driver, and locks that no other test sees."""
     monkeypatch.setenv(HIDDEN_BY, "0,1,GPU-5f")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(gpus, "LOCKS", f"test-{secrets.token_hex(4)}")
     return monkeypatch
 
 
 JOB = (
-    "import os, sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
-    "from retort.config.gpus import own_gpu\n"
-    "with own_gpu(True):\n"
+    "import os, sys\n"
+    "from retort.config import gpus\n"
+    "gpus.LOCKS = sys.argv[1]\n"
+    "with gpus.own_gpu(True):\n"
     "    print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True)\n"
     "    sys.stdin.read()\n"
 )
 
 
-def start(folder) -> tuple[subprocess.Popen, list[str]]:
+def start(**environment: str) -> tuple[subprocess.Popen, list[str]]:
     """A job in a process of its own, which ends when its standard input does; and the words of its first line."""
     process = subprocess.Popen(
-        [sys.executable, "-c", JOB, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", JOB, gpus.LOCKS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
     )
     return process, process.stdout.readline().split()
 
 
-def test_processes_side_by_side_see_different_gpus_and_a_killed_one_gives_its_own_back(tmp_path):
-    jobs = [start(str(tmp_path)) for _ in range(3)]
+def test_processes_side_by_side_see_different_gpus_and_a_killed_one_gives_its_own_back():
+    jobs = [start() for _ in range(3)]
     assert [words for _, words in jobs] == [["0"], ["1"], ["GPU-5f"]]
     jobs[1][0].kill()
     jobs[1][0].wait()
-    jobs.append(start(str(tmp_path)))
+    jobs.append(start())
     assert jobs[-1][1] == ["1"]
+    for process, _ in jobs:
+        process.communicate()
+
+
+def test_jobs_with_temporary_folders_of_their_own_see_different_gpus(tmp_path):
+    """Many clusters give each job a private /tmp and /dev/shm, which hides files that lie there from the others."""
+    jobs = []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        jobs.append(start(TMPDIR=str(tmp_path / str(number))))
+    assert [words for _, words in jobs] == [["0"], ["1"]]
+    assert not [*tmp_path.glob("*/*")]
     for process, _ in jobs:
         process.communicate()
 
@@ -107,6 +130,81 @@ def test_the_same_number_in_another_allocation_is_another_gpu(machine, tmp_path,
         with own_gpu(True):
             assert os.environ[HIDDEN_BY] == "0"
     assert capsys.readouterr().out == ""
+
+
+# ---------------------------------------------------------------- a GPU that is not seen
+
+
+@pytest.fixture
+def blind(machine, tmp_path):
+    """No GPU is seen, none is hidden, no driver is there and no SLURM."""
+    for name in (HIDDEN_BY, "SLURM_JOB_ID", "RETORT_DEVICE"):
+        machine.delenv(name, raising=False)
+    machine.setattr(torch.cuda, "is_available", lambda: False)
+    machine.setattr(gpus, "DEVICE_FILES", tmp_path / "dev")
+    (tmp_path / "dev").mkdir()
+    return machine
+
+
+def test_a_gpu_that_is_seen_needs_no_word(machine):
+    machine.setattr(torch.cuda, "is_available", lambda: True)
+    assert why_no_gpu("auto") is None
+
+
+def test_where_there_is_no_gpu_the_log_says_that_the_cpu_computes(blind, tmp_path):
+    with job(fake_job(tmp_path / "job.log", resources={"gpu": 1})):
+        pass
+    said = (tmp_path / "job.log").read_text().splitlines()
+    assert said[1] == "this job computes on the CPU: there is no GPU on this machine"
+
+
+@pytest.mark.parametrize("where", ["SLURM", "driver", "device file"])
+def test_a_gpu_that_should_be_there_and_is_not_ends_the_job_in_one_line(blind, tmp_path, capsys, where):
+    if where == "SLURM":
+        blind.setenv("SLURM_JOB_ID", "4711")
+        blind.setenv(HIDDEN_BY, "")  # what SLURM itself sets where it gave none
+    elif where == "driver":
+        write_driver(tmp_path, "GPU-a1")
+    else:
+        (tmp_path / "dev" / "nvidia0").touch()
+    began = []
+    with pytest.raises(SystemExit) as ended, job(fake_job(tmp_path / "job.log", resources={"gpu": 1})):
+        began.append("the stage")
+    assert ended.value.code == 1
+    assert not began
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("retort: generate_images: this job asks for a GPU and sees none")
+    assert ("in SLURM's job 4711 on" in said[0]) == (where == "SLURM")
+    assert "run with --resources gpu=0" in said[0]
+
+
+def test_pytorch_for_cpus_alone_is_named_where_there_is_a_gpu(blind, tmp_path):
+    write_driver(tmp_path, "GPU-a1")
+    blind.setattr(torch.version, "cuda", None)
+    with pytest.raises(RetortError, match=r"built for CPUs only \(make env sets up"):
+        why_no_gpu("auto")
+    blind.setattr(torch.version, "cuda", "13.0")
+    with pytest.raises(RetortError, match=r"nvidia-smi there \(CUDA_VISIBLE_DEVICES is not set\)"):
+        why_no_gpu("auto")
+
+
+@pytest.mark.parametrize("resources", [{"gpu": 0}, {}, {"gpu": 1, "run": "cpu+slicing"}])
+def test_jobs_that_want_no_gpu_need_none_anywhere(blind, tmp_path, resources):
+    """`--resources gpu=0` makes it 0."""
+    blind.setenv("SLURM_JOB_ID", "4711")
+    write_driver(tmp_path, "GPU-a1")
+    with job(fake_job(tmp_path / "job.log", resources=resources)):
+        pass
+
+
+def test_a_user_may_hide_all_gpus_or_choose_the_cpu(blind, tmp_path):
+    write_driver(tmp_path, "GPU-a1")
+    blind.setenv(HIDDEN_BY, "")
+    assert why_no_gpu("auto") == "this job computes on the CPU: CUDA_VISIBLE_DEVICES hides every GPU"
+    blind.setenv("SLURM_JOB_ID", "4711")
+    blind.setenv("RETORT_DEVICE", "cpu")
+    assert why_no_gpu("auto") == "this job computes on the CPU, as RETORT_DEVICE says"
 
 
 IMPORTS = """

@@ -237,6 +237,39 @@ def test_an_error_of_torch_that_is_not_of_memory_keeps_its_traceback(ended):
     assert ended(lambda: torch.ones(2) @ torch.ones(3), traceback=True)[0].startswith("RuntimeError: ")
 
 
+# ---------------------------------------------------------------- GPUs
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            RuntimeError(
+                "The NVIDIA driver on your system is too old (found version 12080). Please update your GPU driver by "
+                "downloading and installing a new version from the URL: http://www.nvidia.com/Download/index.aspx"
+            ),
+            ["driver here is too old", "driver 580 or newer", "found version 12080"],
+        ),
+        (
+            RuntimeError("CUDA driver version is insufficient for CUDA runtime version"),
+            ["driver here is too old", "driver 580 or newer"],
+        ),
+        (
+            torch.AcceleratorError(
+                "CUDA error: no kernel image is available for execution on the device\n"
+                "CUDA kernel errors might be asynchronously reported at some other API call"
+            ),
+            ["has no code for", "runs on Turing and newer"],
+        ),
+    ],
+    ids=["driver", "runtime", "GPU"],
+)
+def test_a_driver_or_a_gpu_too_old_for_pytorch_is_one_line_with_the_build_that_helps(ended, error, words):
+    said, _ = ended(error)
+    for word in (*words, "rm -r .venv && make env TORCH_BACKEND=cu126"):
+        assert word in said
+
+
 # ---------------------------------------------------------------- being stopped
 
 

@@ -61,6 +61,12 @@ def test_the_device_is_the_one_wanted(monkeypatch, seen, wanted, device):
     assert wanted in DEVICES
 
 
+def test_the_environment_chooses_the_device_for_every_job(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("RETORT_DEVICE", "cpu")
+    assert pick_device("cuda").type == "cpu"
+
+
 def test_a_gpu_that_is_not_there_is_missed(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RetortError, match=r"run\.device is cuda, but this job sees no GPU"):

@@ -1,15 +1,21 @@
 """Where a job computes: its device, its threads."""
 
+import os
+
 from retort.errors import RetortError
+
+BY_HAND = "RETORT_DEVICE"  # takes the place of every run.device: for machines whose GPUs are not to be used
 
 
 def pick_device(wanted: str = "auto"):
     """The first CUDA device this job may see, or the CPU; which GPU is the scheduler's to say.
 
-    wanted: "auto", or "cpu" or "cuda" to insist. Raises RetortError for "cuda" where there is none.
+    wanted: "auto", or "cpu" or "cuda" to insist; the environment's RETORT_DEVICE goes before it. Raises RetortError for
+    "cuda" where there is none.
     """
     import torch
 
+    wanted = os.environ.get(BY_HAND, wanted)
     seen = torch.cuda.is_available()
     if wanted == "cuda" and not seen:
         raise RetortError("the model's run.device is cuda, but this job sees no GPU; ask for one, or set it to auto")

@@ -1,14 +1,19 @@
 """A GPU of its own for each job where several are seen: on a machine, or in an allocation of a cluster's."""
 
-import fcntl
+import errno
 import os
+import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from retort.config.devices import BY_HAND
+from retort.errors import RetortError
+
 HIDDEN_BY = "CUDA_VISIBLE_DEVICES"
+DEVICE_FILES = Path("/dev")  # where a driver shows its GPUs as nvidia0, nvidia1 and so on
+LOCKS = "retort"  # how the names of all locks begin
 
 
 @contextmanager
@@ -53,22 +58,62 @@ def _uuids() -> dict[str, str]:
     return dict(line.split(", ") for line in told.stdout.splitlines()) if told.returncode == 0 else {}
 
 
-def _lock(gpu: str, uuids: Mapping[str, str]) -> Path:
+def why_no_gpu(wanted: str) -> str | None:
+    """Why a job that asks for a GPU computes on the CPU, as a line of its log; None where it sees a GPU.
+
+    wanted: the device that the job's model should run on, "auto" for the first GPU there is. Raises RetortError where
+    a GPU must be there and is not seen: in a job of SLURM's, and on a machine whose driver shows one. Days on a CPU
+    are no answer to the fault of a node.
+    """
+    import torch
+
+    wanted = os.environ.get(BY_HAND, wanted)
+    if wanted == "cpu":
+        return f"this job computes on the CPU, as {BY_HAND if BY_HAND in os.environ else 'its run.device'} says"
+    if torch.cuda.is_available() or wanted == "cuda":
+        return None  # without one, what insists on it says so itself
+    slurm_job, hidden = os.environ.get("SLURM_JOB_ID"), os.environ.get(HIDDEN_BY)
+    if slurm_job is None and hidden in ("", "-1"):
+        return f"this job computes on the CPU: {HIDDEN_BY} hides every GPU"
+    if slurm_job is None and not _driver_shows_a_gpu():
+        return "this job computes on the CPU: there is no GPU on this machine"
+    if torch.version.cuda is None and torch.version.hip is None:
+        cause = "the PyTorch installed here is built for CPUs only (make env sets up one for GPUs)"
+    else:
+        cause = f"look at it with nvidia-smi there ({HIDDEN_BY} is {'not set' if hidden is None else repr(hidden)})"
+    where = f"in SLURM's job {slurm_job} on {socket.gethostname()}" if slurm_job else f"on {socket.gethostname()}"
+    raise RetortError(
+        f"this job asks for a GPU and sees none {where}: {cause}; to compute on CPUs, run with --resources gpu=0"
+        f"{' slot=2' if slurm_job else ''}"
+    )
+
+
+def _driver_shows_a_gpu() -> bool:
+    return bool(_uuids()) or any(DEVICE_FILES.glob("nvidia[0-9]*"))
+
+
+def _lock(gpu: str, uuids: Mapping[str, str]) -> str:
     """By UUID, because a number may be another GPU in another allocation, and one GPU goes by several names."""
     known = uuids.get(gpu) or next((uuid for uuid in uuids.values() if uuid.startswith(gpu)), gpu)
-    return Path(tempfile.gettempdir(), f"retort-{os.getuid()}-{known.replace('/', '-')}.lock")
+    return f"{LOCKS}-{os.getuid()}-{known}"
 
 
 @contextmanager
 def _first_free(gpus: list[str]) -> Iterator[tuple[str, bool]]:
-    """The first GPU whose lock nobody holds, and True; else the first of all, and False. The kernel frees the locks
-    of a process that dies."""
+    """The first GPU whose lock nobody holds, and True; else the first of all, and False.
+
+    A lock is a socket bound to a name in Linux's abstract name space, which holds for the whole machine: files in /tmp
+    or /dev/shm are private to each job on many clusters, and file systems that nodes share may have no locks. The
+    kernel frees the name when the process dies.
+    """
     uuids = _uuids() if HIDDEN_BY in os.environ else {}  # without a list they are UUIDs already
     for gpu in gpus:
-        with open(_lock(gpu, uuids), "w") as handle:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                lock.bind(f"\0{_lock(gpu, uuids)}")
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
                 continue
             yield gpu, True
             return

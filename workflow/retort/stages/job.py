@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from retort.config.gpus import own_gpu
+from retort.config.gpus import own_gpu, why_no_gpu
+from retort.config.running import Running
 from retort.stages.troubles import Stopped, explained
 
 DONE = "retort: done in"
@@ -29,7 +30,8 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
 
     The log begins with the job, where it runs and since when, and ends with the time that it took or with its error.
     Mistakes in the input and what the machine refuses (see troubles.py) are one line; any other error has its traceback
-    before it. SIGTERM is such a line too, and what the job had begun is cleaned up as after any error.
+    before it. SIGTERM is such a line too, and what the job had begun is cleaned up as after any error. A job that asks
+    for a GPU has one, or says at once why it computes on the CPU, or ends (see gpus.py).
     """
     if network:
         os.environ.pop("HF_HUB_OFFLINE", None)
@@ -41,6 +43,7 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
 
             use_threads(snakemake.threads)
         try:
+            _demand_gpu(snakemake.resources)
             yield
             _say_gpu()
             log.write(f"{DONE} {time.perf_counter() - began:.1f} s\n")
@@ -146,6 +149,14 @@ def _stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _demand_gpu(resources) -> None:
+    """Raises RetortError where the job asks for a GPU that should be there and is not."""
+    if not resources.get("gpu") or "torch" not in sys.modules:
+        return
+    if reason := why_no_gpu(Running.parse(resources.get("run", "auto")).device):
+        print(reason)
 
 
 def _say_gpu() -> None:

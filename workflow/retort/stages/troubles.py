@@ -32,7 +32,7 @@ def explained(error: BaseException, snakemake) -> str | None:
         return f"it was interrupted. {KEPT}: run the same command again"
     if _lacks_memory(error):
         return _more_memory(str(error), snakemake)
-    return _of_files(error, snakemake) or damaged_input(snakemake.input)
+    return _of_gpus(error) or _of_files(error, snakemake) or damaged_input(snakemake.input)
 
 
 # ---------------------------------------------------------------- files and disks
@@ -189,3 +189,30 @@ def _more_memory(said: str, snakemake) -> str:
         f"{what}; give the job more (on a cluster --set-resources {rule}:mem_mb=N), or let fewer jobs run at once "
         f"(--jobs) and fewer processes read (--set-threads {rule}=1)"
     )
+
+
+# ---------------------------------------------------------------- GPUs
+
+OTHER_BUILD = "set up PyTorch's CUDA 12.6 build instead: rm -r .venv && make env TORCH_BACKEND=cu126"
+OLD_DRIVER = (
+    "the NVIDIA driver here is too old for the PyTorch installed (the default CUDA 13 build needs driver 580 or "
+    f"newer): update it, or {OTHER_BUILD}"
+)
+OLD_GPU = (
+    "the GPU here is of a kind that the PyTorch installed has no code for (the default CUDA 13 build runs on Turing "
+    f"and newer, from compute capability 7.5 on): {OTHER_BUILD}"
+)
+GPU_REFUSALS = {
+    "driver on your system is too old": OLD_DRIVER,
+    "driver version is insufficient": OLD_DRIVER,
+    "no kernel image is available": OLD_GPU,
+}
+"""What torch says of a driver or a GPU that it cannot use -> what it means and what would help."""
+
+
+def _of_gpus(error: BaseException) -> str | None:
+    """Of a driver or a GPU that PyTorch's build does not know; None where it was neither."""
+    if not isinstance(error, RuntimeError):
+        return None
+    found = next((meaning for sign, meaning in GPU_REFUSALS.items() if sign in str(error)), None)
+    return found and f"{found} ({next(iter(str(error).splitlines()))})"
