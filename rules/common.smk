@@ -20,6 +20,7 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 os.environ.update(HF_HUB_OFFLINE="1")
 
 from retort.config.about import about
+from retort.config.class_order import refuse_uncertain_order
 from retort.config.cluster import watch_by_squeue_without_accounting
 from retort.config.fingerprint import fingerprints
 from retort.config.jobs import full_size, shared_jobs
@@ -39,6 +40,7 @@ try:
         read_strictly(file)  # Snakemake has read it, and taken the last of keys that are given twice
     checked_config = load_config(config, RULE_NAMES)
     plan = Plan(checked_config, class_list(checked_config.dataset))
+    refuse_uncertain_order(checked_config, plan.classes)
 except RetortError as error:
     raise WorkflowError(str(error))
 

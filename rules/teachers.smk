@@ -1,4 +1,4 @@
-"""Teachers: trained here, or fetched and fitted to the data set; each measured before it labels anything."""
+"""Teachers: trained here, or fetched and fitted to the data set; each measured, as it will judge, before it does."""
 
 
 localrules:
@@ -76,3 +76,26 @@ rule adopt_teacher:
         expect=adopted_expectation,
     script:
         "../workflow/scripts/adopt_teacher.py"
+
+
+rule measure_raw_teacher:
+    input:
+        teacher=DATA / "teachers" / "{teacher}",
+        val=VAL,
+        classes=CLASSES,
+    output:
+        quality=DATA / "teachers-raw" / "{teacher}.json",
+    log:
+        LOGS / "measure_raw_teacher" / "{teacher}.log",
+    benchmark:
+        BENCHMARKS / "measure_raw_teacher" / "{teacher}.tsv"
+    conda:
+        "../envs/retort.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(8),
+        runtime=minutes(120),
+    params:
+        code=code_of("measure_raw_teacher"),
+    script:
+        "../workflow/scripts/measure_raw_teacher.py"

@@ -44,7 +44,8 @@ def generated_shards(wildcards, shards):
 def selecting_teacher(wildcards):
     """The teacher that chooses from a pool, or in whose features the choice is made; none for latents."""
     teachers = plan.teachers_of(wildcards.method)
-    return {"teacher": teacher_directory(*teachers)} if teachers else {}
+    raw = collect(rules.measure_raw_teacher.output.quality, teacher=plan.raw_judges([wildcards.method]))
+    return {"teacher": teacher_directory(*teachers), "measured": raw} if teachers else {}
 
 
 def selection_settings(wildcards):

@@ -209,16 +209,30 @@ def guarded(home: Path, head_order: list[int], expect: float | None) -> str:
     return str(caught.value)
 
 
-def test_a_permuted_head_stops_the_run_with_the_likely_causes(tmp_path):
+def test_a_permuted_head_stops_the_run_and_the_order_that_fits_is_named(tmp_path):
     message = guarded(tmp_path, [1, 2, 3, 4, 0], None)
-    for word in ("teacher 'judge' reaches top-1 0.000 on the 90", "a guess", "class order", "teachers.judge.classes"):
+    for word in (
+        "teacher 'judge' calls",
+        "of 5 classes by each other's names",
+        "reaches top-1 0.000",
+        "dataset.classes",
+    ):
+        assert word in message
+
+
+def test_a_teacher_that_calls_everything_the_same_stops_the_run_with_the_likely_causes(tmp_path):
+    message = guarded(tmp_path, [0, 0, 0, 0, 0], None)
+    for word in ("teacher 'judge' reaches top-1", "on the 90", "a guess", "class order", "teachers.judge.classes"):
         assert word in message
     for word in ("normalisation", "resolution", "stem", "split"):
         assert word in message
 
 
-def test_two_swapped_classes_stop_the_run_when_an_accuracy_is_expected(tmp_path):
-    assert "1.000 is expected of it" in guarded(tmp_path, [1, 0, 2, 3, 4], 1.0)
+@pytest.mark.parametrize("expect", [None, 0.6, 1.0])
+def test_two_swapped_classes_stop_the_run_whatever_is_expected(tmp_path, expect):
+    message = guarded(tmp_path, [1, 0, 2, 3, 4], expect)
+    assert f"2 of 5 classes by each other's names ({IDS[0]} as {IDS[1]}, {IDS[1]} as {IDS[0]})" in message
+    assert f"The order that fits what it says is {', '.join([IDS[1], IDS[0], *IDS[2:]])}" in message
 
 
 # ---------------------------------------------------------------- timm's weights
@@ -311,3 +325,31 @@ def test_weights_of_other_classes_than_imagenets_thousand_are_refused(tmp_path):
     pytest.importorskip("timm")
     with pytest.raises(RetortError, match=r"are for 21843 classes|are for 21841 classes"):
         fetch(tmp_path / "fetched", arch="vit_small_patch16_224.augreg_in21k")
+
+
+# ---------------------------------------------------------------- one from elsewhere that is mostly wrong
+
+
+@pytest.mark.parametrize(("expect", "warned"), [(None, True), (0.3, False)])
+def test_a_weak_teacher_from_elsewhere_is_warned_of_unless_that_is_known_of_it(tmp_path, expect, warned, capsys):
+    judge, rng = spread(network()), np.random.default_rng(0)
+    save_file(judge.state_dict(), tmp_path / "net.safetensors")
+    fetch(tmp_path / "fetched", arch="resnet8", source=str(tmp_path / "net.safetensors"))
+
+    class Often(nn.Module):
+        """The same, but for eight in ten images, which are of some class."""
+
+        def __init__(self):
+            super().__init__()
+            self.judge = judge
+
+        def forward(self, images):
+            logits = self.judge(images)
+            strange = torch.from_numpy(rng.random(len(images)) < 0.8)
+            logits[strange] = torch.from_numpy(rng.standard_normal((int(strange.sum()), logits.shape[1]))).float()
+            return logits
+
+    adopt(tmp_path, IDS, Often(), expect, n=400)
+    assert (
+        "warning: teacher 'judge' comes from elsewhere and is wrong on more than half" in capsys.readouterr().out
+    ) is warned

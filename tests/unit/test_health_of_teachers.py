@@ -116,7 +116,7 @@ def measure(home: Path) -> None:
 
 def measure_teacher(home: Path) -> None:
     judge = load_teacher(home / "teacher", CLASSES)
-    measured(judge, str(home / "val.safetensors"), len(CLASSES), None, "resnet", "unknown causes")
+    measured(judge, str(home / "val.safetensors"), CLASSES, None, "resnet", "unknown causes")
 
 
 SEEN, KEPT = "what the teacher sees in the image is not finite", "the teacher's logits are not finite"

@@ -9,7 +9,6 @@ from retort.errors import RetortError
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import (
     accuracy,
-    check_teacher,
     features_and_logits,
     load_teacher,
     logits_of,
@@ -33,40 +32,6 @@ def squares(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def untrained(seed: int = 0) -> torch.nn.Module:
     torch.manual_seed(seed)
     return build_classifier("resnet8", 3, 8).eval()
-
-
-# ---------------------------------------------------------------- check_teacher
-
-
-@pytest.mark.parametrize("top1", [0.0, 0.1, 0.14])  # a guesser among ten: 0.1, up to 0.145 on 400 images
-def test_a_teacher_at_chance_is_refused_by_name(top1):
-    with pytest.raises(RetortError, match=r"'judge'.*0\.\d+ on the 400 validation images.*guess.*teachers\.judge"):
-        check_teacher(top1, 10, 400, None, "judge")
-
-
-def test_chance_plus_three_deviations_is_the_limit():
-    limit = 0.1 + 3 * (0.1 * 0.9 / 400) ** 0.5
-    with pytest.raises(RetortError):
-        check_teacher(limit - 1e-6, 10, 400, None, "judge")
-    check_teacher(limit + 1e-6, 10, 400, None, "judge")
-
-
-def test_more_validation_images_make_the_limit_of_chance_stricter():
-    check_teacher(0.13, 10, 10_000, None, "judge")
-    with pytest.raises(RetortError):
-        check_teacher(0.13, 10, 100, None, "judge")
-
-
-def test_a_teacher_more_than_five_points_below_what_is_expected_is_refused():
-    with pytest.raises(RetortError, match=r"'judge'.*0\.970 is expected"):
-        check_teacher(0.919, 10, 400, 0.97, "judge")
-    check_teacher(0.921, 10, 400, 0.97, "judge")
-    check_teacher(1.0, 10, 400, 0.97, "judge")
-
-
-def test_a_teacher_at_chance_is_refused_even_where_little_is_expected():
-    with pytest.raises(RetortError, match="guess"):
-        check_teacher(0.1, 10, 400, 0.0, "judge")
 
 
 # ---------------------------------------------------------------- saving and loading

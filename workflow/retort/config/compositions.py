@@ -1,6 +1,6 @@
 """What each method of the config is made of, who owns what methods share, and which jobs stand behind a set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from retort.config.runs import ALL
@@ -108,6 +108,12 @@ class Compositions:
             part for part in (select, compose and compose.score) if isinstance(part, TeacherSelect | TeacherScore)
         ]
         return {judge.teacher for judge in judges} | ({space["teacher"]} if space and "teacher" in space else set())
+
+    def raw_judges(self, methods: Iterable[str]) -> list[str]:
+        """Teachers that choose from pools which they see without normalisation."""
+        selects = [self.config.methods[method].select for method in methods]
+        judges = {s.teacher for s in selects if isinstance(s, TeacherSelect) and s.teacher_input == "raw"}
+        return sorted(judges)
 
     def selection_of(self, method: str) -> str | dict | None:
         """What a selection is made by, but for the encoder or teacher that it asks, which are inputs."""

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from retort.config.plan import Plan
 
 PER_IMAGE = {
-    *("export_images", "build_manifest", "decode_split", "encode_latents", "adopt_teacher", "describe_images"),
+    *("export_images", "build_manifest", "decode_split", "adopt_teacher", "measure_raw_teacher"),
+    *("encode_latents", "describe_images"),
     *("embed_classes", "cluster_classes", "invert_latents", "score_typicality", "score_windows"),
 }
 """Stages that look at every image of the data set: their work grows with the number of images."""
@@ -51,6 +52,7 @@ def jobs_behind(plan: Plan) -> dict[str, list[dict[str, str]]]:
         "fetch_teacher": _named("teacher", plan.used_teachers(trained=False, measuring=False)),
         "train_teacher": _named("teacher", plan.used_teachers(trained=True, measuring=False)),
         "adopt_teacher": _named("teacher", plan.used_teachers(trained=False, measuring=False)),
+        "measure_raw_teacher": _named("teacher", plan.raw_judges(plan.wanted_methods)),
         "encode_latents": _named("encoder", plan.used_latents()),
         **{stage: [job for row in sets for job in plan.jobs_of(stage, **row)] for stage in plan.METHOD_STAGES},
         "write_set": sets,

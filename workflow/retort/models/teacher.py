@@ -1,6 +1,5 @@
 """Teachers: saved with what they are and what they want to see, measured before they are believed."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -116,36 +115,6 @@ def check_kept(logits: Tensor | np.ndarray, whose: Whose) -> None:
 def accuracy(logits: Tensor, labels: np.ndarray) -> float:
     """Top-1 as a fraction."""
     return (logits.argmax(1).numpy() == labels).mean().item()
-
-
-TRAINED_BADLY = (
-    "too few training steps, a learning rate too high, or a class order that differs between the teacher and "
-    "classes.csv"
-)
-ADOPTED_BADLY = (
-    "a class order that is not the one its head was trained with (teachers.{name}.classes), a normalisation or "
-    "resolution that is not its own (mean, std, resolution), another stem than it was trained with (resnet18 for "
-    "large images, resnet18_modified for small ones), images enlarged from far fewer pixels, or validation images "
-    "that are not of the split its accuracy was measured on"
-)
-
-
-def check_teacher(
-    top1: float, classes: int, images: int, expect: float | None, name: str, causes: str = TRAINED_BADLY
-) -> None:
-    """Raises RetortError when the teacher is near chance, or more than 0.05 below what it should reach.
-
-    Near chance: below chance plus three standard deviations of a guesser's score on that many images.
-    """
-    chance = 1 / classes
-    guess = chance + 3 * math.sqrt(chance * (1 - chance) / images)
-    if top1 > guess and (expect is None or top1 >= expect - 0.05):
-        return
-    against = f"a guess scores up to {guess:.3f}" if top1 <= guess else f"{expect:.3f} is expected of it"
-    raise RetortError(
-        f"teacher {name!r} reaches top-1 {top1:.3f} on the {images} validation images, but {against}. Its labels would "
-        f"be worthless. Likely causes: {causes.format(name=name)}. See teachers.{name} in the config."
-    )
 
 
 def cut_head(network: nn.Module, has: Sequence[str], wanted: Sequence[str]) -> None:

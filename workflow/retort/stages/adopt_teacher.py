@@ -8,8 +8,11 @@ from safetensors.torch import load_model
 from retort.data.files import read_json, whole_directory
 from retort.data.manifest import read_classes
 from retort.models.classifiers import build_classifier
-from retort.models.teacher import ADOPTED_BADLY, at_work, cut_head, save_teacher
+from retort.models.judging import ADOPTED_BADLY
+from retort.models.teacher import at_work, cut_head, save_teacher
 from retort.stages.teacher_quality import measured, write_quality
+
+HALF = 0.5
 
 
 def adopt_teacher(fetched: str, val: str, class_table: str, output: str, *, name: str, expect: float | None) -> None:
@@ -22,7 +25,13 @@ def adopt_teacher(fetched: str, val: str, class_table: str, output: str, *, name
     network = build_classifier(about["arch"], len(about["classes"]), about["resolution"])
     load_model(network, str(Path(fetched, "model.safetensors")))
     cut_head(network, about["classes"], classes)
-    top1 = measured(at_work(network, about), val, len(classes), expect, name, ADOPTED_BADLY)
+    top1 = measured(at_work(network, about), val, classes, expect, name, ADOPTED_BADLY)
+    if expect is None and top1 < HALF:
+        print(
+            f"warning: teacher {name!r} comes from elsewhere and is wrong on more than half of the validation images "
+            f"(top-1 {top1:.3f}). If that is what is known of it, say so in teachers.{name}.expect; likely causes "
+            f"otherwise: {ADOPTED_BADLY.format(name=name)}."
+        )
     with whole_directory(output) as scratch:
         save_teacher(network, scratch, **about | {"classes": classes})
         write_quality(scratch, name, top1)

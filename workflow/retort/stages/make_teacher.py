@@ -2,7 +2,8 @@
 
 from retort.data.files import whole_directory
 from retort.data.manifest import read_classes
-from retort.models.teacher import TRAINED_BADLY, save_teacher
+from retort.models.judging import TRAINED_BADLY
+from retort.models.teacher import save_teacher
 from retort.models.train_teacher import train_teacher
 from retort.models.training_state import Checkpoint
 from retort.stages.decode import open_split
@@ -28,7 +29,7 @@ def make_teacher(
     """
     classes, (pixels, labels) = [c.id for c in read_classes(class_table)], open_split(train)
     module = train_teacher(pixels, labels, arch, (seed, "teacher", name), checkpoint, **settings)
-    top1 = measured(module, val, len(classes), expect, name, TRAINED_BADLY)
+    top1 = measured(module, val, classes, expect, name, TRAINED_BADLY)
     with whole_directory(output) as scratch:
         save_teacher(module, scratch, arch, classes, pixels.shape[1])
         write_quality(scratch, name, top1)

@@ -1,0 +1,70 @@
+"""Folders that are whole numbers sort as text; who was trained elsewhere may count."""
+
+from copy import deepcopy
+
+import pytest
+from tests.unit.tiny_models import save_untrained_teacher
+
+from retort.config.class_order import refuse_uncertain_order
+from retort.config.load import load_config
+from retort.errors import RetortError
+
+TWELVE = sorted(map(str, range(12)))
+BASE = {
+    "dataset": {"kind": "folder", "name": "mine", "path": "images", "resolution": 32},
+    "teachers": {"judge": {"arch": "resnet8", "source": "judge.pth"}},
+    "methods": {"random": {"select": "random"}},
+    "protocols": {
+        "hard": {
+            "labels": "hard",
+            "views": {"steps": 5},
+            "optimizer": {"kind": "sgd", "lr": 0.05, "schedule": "constant"},
+        }
+    },
+    "runs": [{"methods": ["random"], "ipc": [1], "protocols": ["hard"], "students": ["resnet8"]}],
+}
+
+
+def checked(classes=TWELVE, **parts) -> None:
+    raw = deepcopy(BASE)
+    for part, changes in parts.items():
+        raw[part] = raw.get(part, {}) | changes
+    refuse_uncertain_order(load_config(raw), classes)
+
+
+def test_a_head_from_elsewhere_asks_for_the_order():
+    with pytest.raises(RetortError) as caught:
+        checked()
+    said = str(caught.value)
+    assert said.startswith("dataset.classes: class ids are whole numbers, whose folders sort as text (0, 1, 10, 11, 2")
+    assert "teachers.judge was trained elsewhere" in said
+    assert "['0', '1', '2', ...]" in said
+
+
+def test_a_class_table_from_elsewhere_asks_too():
+    vae = {"kind": "vae", "source": "vae"}
+    models = {"vae": vae, "dit": {"kind": "dit", "source": "dit.pt", "encoder": "vae"}}
+    with pytest.raises(RetortError, match=r"models\.dit was trained elsewhere"):
+        checked(teachers={"judge": {"arch": "resnet8", "train": {}}}, models=models)
+
+
+@pytest.mark.parametrize(
+    ("classes", "parts"),
+    [
+        (sorted(map(str, range(10))), {}),  # as numbers and as text alike
+        (["07", "08", "09", "10"], {}),
+        (["ant", "10", "9"], {}),
+        (TWELVE, {"dataset": {"classes": TWELVE}}),
+        (TWELVE, {"teachers": {"judge": {"arch": "resnet8", "train": {}}}}),
+        (TWELVE, {"teachers": {"judge": {"arch": "resnet8", "source": "x.pth", "classes": "imagenet1k"}}}),
+        (TWELVE, {"dataset": {"kind": "cifar100"}}),
+    ],
+)
+def test_where_the_order_is_certain_nothing_is_asked(classes, parts):
+    checked(classes, **parts)
+
+
+def test_a_teacher_that_says_its_classes_is_believed(tmp_path):
+    (tmp_path / "judge").mkdir()
+    save_untrained_teacher(tmp_path / "judge", TWELVE)
+    checked(teachers={"judge": {"arch": "resnet8", "source": str(tmp_path / "judge")}})

@@ -1,0 +1,48 @@
+"""Whether the order of the classes is certain where something that was trained elsewhere depends on it."""
+
+from collections.abc import Sequence
+
+from retort.config.schema import Config
+from retort.errors import RetortError, some_of
+from retort.models.sources import teacher_files
+
+BY_FOLDER_NAME = ("folder", "huggingface")  # kinds of data set whose classes are in the order of their folders' names
+
+
+def refuse_uncertain_order(config: Config, classes: Sequence[str]) -> None:
+    """Raises RetortError where class ids are whole numbers that sort otherwise as text, and nobody says their order.
+
+    As text 10 comes before 2. A head or a class table that was trained elsewhere is mostly in the order of the
+    numbers, and a few classes at the beginning agree, so a measurement of it does not look like chance.
+    """
+    dataset = config.dataset
+    if dataset.classes or dataset.kind not in BY_FOLDER_NAME or dataset.written_out:
+        return
+    if not all(c.isdecimal() for c in classes) or sorted(classes, key=int) == list(classes):
+        return
+    if readers := _readers_of_the_order(config):
+        by_number = sorted(classes, key=int)
+        raise RetortError(
+            f"dataset.classes: class ids are whole numbers, whose folders sort as text ({some_of(classes, 5)}), and "
+            f"{', '.join(readers)} was trained elsewhere on classes in an order that nobody says. Say it: classes: "
+            f"[{', '.join(repr(c) for c in by_number[:3])}, ...] for the order of the numbers, or the order above."
+        )
+
+
+def _readers_of_the_order(config: Config) -> list[str]:
+    """What takes the data set's order for that of its own head; a teacher saved by Retort says which classes it has."""
+    teachers = [
+        f"teachers.{name}"
+        for name, teacher in config.teachers.items()
+        if teacher.source and (teacher.classes == "dataset" or (teacher.classes is None and not _says(teacher.source)))
+    ]
+    models = [
+        f"models.{name}"
+        for name, model in config.models.items()
+        if model.kind == "dit" and model.source and model.classes == "dataset"
+    ]
+    return teachers + models
+
+
+def _says(source: str) -> bool:
+    return any(path.name == "teacher.json" and path.is_file() for path in teacher_files(source))
