@@ -532,6 +532,8 @@ def test_pickles_become_the_same_weights_as_safetensors_where_that_is_allowed(so
         assert expected.keys() == found.keys()
         assert all(torch.equal(found[key], value) for key, value in expected.items())
     assert not list(model.rglob("*.bin"))
+    private = [file for file in model.rglob("*") if file.is_file() and not file.stat().st_mode & 0o040]
+    assert not private, "a group that shares the results could not read them"
     origin = read_json(model / "origin.json")
     assert {path.split("/")[0] for path in origin["rewritten"]} == set(parts)
     assert all(digest(tmp_path / "source" / path) == told for path, told in origin["rewritten"].items())

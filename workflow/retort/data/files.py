@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,11 +26,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
     The scratch file is on disk before the rename and the rename before the end, so that neither a kill nor a power cut
     leaves anything but the old file or the new one. Disks that are full or read-only raise their OSError, and the old
-    file stays.
+    file stays. Whoever the umask lets read new files can read it.
     """
     path = Path(path)
     with _scratch(path) as scratch:
         yield scratch
+        _permit([scratch], path.parent)
         _flush(scratch)
         os.replace(scratch, path)
         _flush_names(path.parent)
@@ -45,6 +47,7 @@ def whole_directory(path: str | Path) -> Iterator[Path]:
     with _scratch(path) as scratch:
         scratch.mkdir()
         yield scratch
+        _permit((Path(place, name) for place, _, names in os.walk(scratch) for name in names), scratch)
         _flush_all(scratch)
         _put_in_place(scratch, path)
         _flush_names(path.parent)
@@ -99,6 +102,29 @@ def _put_in_place(scratch: Path, path: Path) -> None:
         old.rename(path)
         raise
     _remove(old)
+
+
+def _permit(files: Iterable[Path], folder: Path) -> None:
+    """Give files that a library made for their owner alone, as safetensors does, the permissions of any new file here.
+
+    Those that share their content with another name, such as a cache's, keep the permissions that they have there.
+    """
+    found = [(file, file.lstat()) for file in files]
+    private = [file for file, facts in found if stat.S_IMODE(facts.st_mode) == 0o600 and facts.st_nlink == 1]
+    if private:
+        usual = _usual_permissions(folder)
+        for file in private:
+            file.chmod(usual)
+
+
+def _usual_permissions(folder: Path) -> int:
+    """Those of a file that is made in this folder: by the umask, or by what the folder hands down."""
+    probe = _scratch_name(folder / "permissions")
+    probe.touch(mode=0o666, exist_ok=False)
+    try:
+        return stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.unlink()
 
 
 def _flush_all(folder: Path) -> None:
