@@ -29,6 +29,7 @@ rule invert_latents:
         model=model_settings,
         codec=codec_settings,
         inversion=inversion_settings,
+        checkpoint=str(CHECKPOINTS / "inversion" / "{inversion}" / "{shard}"),
     script:
         "../workflow/scripts/invert_latents.py"
 

@@ -31,6 +31,7 @@ rule score_typicality:
         model=model_settings,
         codec=codec_settings,
         typicality=typicality_settings,
+        checkpoint=str(CHECKPOINTS / "typicality" / "{typicality}" / "{shard}"),
     script:
         "../workflow/scripts/score_typicality.py"
 

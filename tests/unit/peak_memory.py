@@ -18,6 +18,7 @@ from retort.data.manifest import read_classes
 from retort.models.load import CodecFiles, ModelFiles
 from retort.stages.encode import encode_shard
 from retort.stages.invert import invert_shard
+from retort.stages.kept_classes import KeptClasses
 
 SIDE, SHARD_CLASSES, BATCH = 64, 50, 32
 
@@ -67,7 +68,8 @@ def invert(home: Path) -> None:
     settings = {"steps": 2, "stop": 1, "guidance": 1.0, "batch": BATCH}
     for name, classes in shards(home):
         latents, output = (str(home / folder / f"{name}.safetensors") for folder in ("latents", "inverted"))
-        invert_shard(latents, str(home / "classes.csv"), output, **files, classes=classes, **settings)
+        kept = KeptClasses(home / "kept", home.name)
+        invert_shard(latents, str(home / "classes.csv"), output, kept, **files, classes=classes, **settings)
 
 
 def hoard(home: Path) -> None:

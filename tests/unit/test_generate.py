@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, save_models, write_classes, write_latents
+from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, kept, save_models, write_classes, write_latents
 from tests.unit.tiny_models import generate as generated
 
 from retort.data.files import write_rows
@@ -398,7 +398,7 @@ def statistics(home: Path, classes: list[str], batch: int, **changes) -> dict[st
     settings = {"steps": 10, "stop": 6, "guidance": 2.0} | changes
     output = home / "inverted.safetensors"
     latents, table = str(home / "latents.safetensors"), str(home / "classes.csv")
-    invert_shard(latents, table, str(output), **files(home), classes=classes, batch=batch, **settings)
+    invert_shard(latents, table, str(output), kept(home), **files(home), classes=classes, batch=batch, **settings)
     return {name: np.array(array) for name, array in open_tensors(output).items()}
 
 

@@ -15,6 +15,7 @@ from tests.unit.tiny_models import (
     SIDE,
     files,
     generate,
+    kept,
     save_models,
     save_untrained_teacher,
     write_latents,
@@ -65,12 +66,12 @@ def refine(home: Path) -> None:
 
 def invert(home: Path) -> None:
     inputs = (str(home / "latents.safetensors"), str(home / "classes.csv"), str(home / "inverted.safetensors"))
-    invert_shard(*inputs, **files(home), classes=CLASSES, steps=10, stop=6, guidance=2.0, batch=2)
+    invert_shard(*inputs, kept(home), **files(home), classes=CLASSES, steps=10, stop=6, guidance=2.0, batch=2)
 
 
 def score(home: Path) -> None:
     inputs = (str(home / "latents.safetensors"), str(home / "classes.csv"), str(home / "maps.safetensors"))
-    score_shard(*inputs, **files(home), classes=CLASSES, draws=4, low=0.1, high=0.7, **COMMON, batch=2)
+    score_shard(*inputs, kept(home), **files(home), classes=CLASSES, draws=4, low=0.1, high=0.7, **COMMON, batch=2)
 
 
 def judge(home: Path) -> None:

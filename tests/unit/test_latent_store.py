@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.unit.tiny_models import SIDE, Pictures, files, read, save_models, write_classes
+from tests.unit.tiny_models import SIDE, Pictures, files, kept, read, save_models, write_classes
 
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
@@ -73,10 +73,10 @@ def test_stages_compute_from_half_precision_what_they_do_from_the_rounded_latent
     for latents in (home / "float16.safetensors", tmp_path / "wide.safetensors"):
         output = tmp_path / "output.safetensors"
         common = {**files(home), "classes": CLASSES, "batch": 4}
-        invert_shard(str(latents), table, str(output), steps=5, stop=3, guidance=1.0, **common)
+        invert_shard(str(latents), table, str(output), kept(tmp_path), steps=5, stop=3, guidance=1.0, **common)
         made.append(read(output))
         draws = {"draws": 2, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}
-        score_shard(str(latents), table, str(output), **draws, **common)
+        score_shard(str(latents), table, str(output), kept(tmp_path), **draws, **common)
         made.append(read(output))
         umap = {"neighbors": 3, "components": 2, "min_dist": 0.0, "dataset": "toy", "seed": 0}
         embed_shard(str(latents), str(output), classes=CLASSES, **umap)

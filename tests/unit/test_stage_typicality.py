@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.unit.tiny_models import CLASSES, SHAPE, files, read, save_models, write_classes, write_latents
+from tests.unit.tiny_models import CLASSES, SHAPE, files, kept, read, save_models, write_classes, write_latents
 
 from retort.config.seeds import torch_rng
 from retort.data.tensors import write_tensors
@@ -34,7 +34,8 @@ def scored(home: Path, classes=tuple(COUNTS), batch=3, latents="latents.safetens
     settings = DRAWS | {"dataset": "toy", "seed": 0} | changes
     table, output = settings.pop("table", home / "classes.csv"), home / "maps.safetensors"
     paths = (str(home / latents), str(table), str(output))
-    score_shard(*paths, **files(home), classes=list(classes), batch=batch, **settings)
+    score_shard(*paths, kept(home), **files(home), classes=list(classes), batch=batch, **settings)
+    assert not (home / "kept").exists()
     return read(output)
 
 

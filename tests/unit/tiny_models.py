@@ -1,5 +1,6 @@
 """What stages read, made tiny: a DiT and a VAE with random weights, a teacher, pictures with their manifest."""
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from retort.models.classifiers import build_classifier
 from retort.models.load import CodecFiles, ModelFiles
 from retort.models.teacher import save_teacher
 from retort.stages.generate import generate_shard
+from retort.stages.kept_classes import KeptClasses
 
 SIDE, SHAPE, CLASSES = 16, (4, 8, 8), ["ant", "bee", "cat", "dog"]
 
@@ -61,6 +63,11 @@ def save_models(folder: Path) -> None:
 def files(home: Path, name: str = "dit") -> dict:
     codec = CodecFiles(str(home / "vae"), "float32", SIDE)
     return {"model": ModelFiles(str(home / name), "float32"), "codec": codec}
+
+
+def kept(home: Path) -> KeptClasses:
+    """Where a stage keeps the classes that it is done with, for this call alone."""
+    return KeptClasses(home / "kept", secrets.token_hex(8))
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

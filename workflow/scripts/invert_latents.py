@@ -1,7 +1,10 @@
 """Rule invert_latents."""
 
+from pathlib import Path
+
 from retort.stages.invert import invert_shard
-from retort.stages.job import job
+from retort.stages.job import job, purpose
+from retort.stages.kept_classes import KeptClasses
 from retort.stages.model_files import diffusion_files
 
 with job(snakemake):
@@ -9,6 +12,7 @@ with job(snakemake):
         snakemake.input.latents,
         snakemake.input.classes,
         snakemake.output.statistics,
+        KeptClasses(Path(snakemake.params.checkpoint), purpose(snakemake)),
         **diffusion_files(snakemake),
         classes=snakemake.params.classes,
         **snakemake.params.inversion,

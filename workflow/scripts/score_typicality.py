@@ -1,6 +1,9 @@
 """Rule score_typicality."""
 
-from retort.stages.job import job
+from pathlib import Path
+
+from retort.stages.job import job, purpose
+from retort.stages.kept_classes import KeptClasses
 from retort.stages.model_files import diffusion_files
 from retort.stages.typicality import score_shard
 
@@ -9,6 +12,7 @@ with job(snakemake):
         snakemake.input.latents,
         snakemake.input.classes,
         snakemake.output.maps,
+        KeptClasses(Path(snakemake.params.checkpoint), purpose(snakemake)),
         **diffusion_files(snakemake),
         classes=snakemake.params.classes,
         **snakemake.params.typicality,

@@ -3,12 +3,20 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+import torch
+from torch import Tensor
+
 
 def in_batches(items: Iterable, size: int) -> Iterator[list]:
     """Consecutive lists of `size` items, the last one shorter."""
     items = iter(items)
     while batch := list(islice(items, size)):
         yield batch
+
+
+def repeated_to(items: Tensor, size: int) -> Tensor:
+    """The items (N, ...), N > 0, and their last one again until there are `size` (at least): a shape that is known."""
+    return torch.cat([items, items[-1:].expand(size - len(items), *items.shape[1:])]) if len(items) < size else items
 
 
 def on_grid(first: int, count: int, size: int) -> Iterator[list[int]]:

@@ -6,14 +6,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from retort.data.manifest import read_classes
+from retort.data.manifest import ClassEntry, read_classes
 from retort.data.tensors import write_tensors
 from retort.errors import RetortError
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided
 from retort.methods.moments import RunningMoments
 from retort.models.health import Watched
+from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
+from retort.stages.batches import repeated_to
+from retort.stages.kept_classes import KeptClasses
 from retort.stages.latents import class_latents, finite
 
 
@@ -22,6 +25,7 @@ def invert_shard(
     latents: str,
     class_table: str,
     output: str,
+    kept: KeptClasses,
     *,
     model: ModelFiles,
     codec: CodecFiles,
@@ -33,35 +37,49 @@ def invert_shard(
 ) -> None:
     """mean and variance (K, C, H, W) float64 and count (K,) of the inverted latents of `classes`, in that order.
 
-    The variance is unbiased. Raises RetortError naming the class for latents that leave the finite numbers and
-    for a class of one image.
+    The variance is unbiased. What `kept` has of a class is not computed again. Raises RetortError naming the class for
+    latents that leave the finite numbers and for a class of one image.
     """
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
     diffusion.check_classes(table)
-    entries = {entry.id: entry for entry in table}
-    statistics = []
-    shape = diffusion.latent_shape
+    entries, shape = {entry.id: entry for entry in table}, diffusion.latent_shape
+    # A compiled network is compiled again for each other shape, such as that of a class's last batch.
+    size, statistics = batch if model.run.compile else 0, []
     with tqdm(total=sum(len(class_latents(latents, c, shape)) for c in classes), unit="image") as bar:
         for class_id in classes:
             bar.set_description(f"inverting {class_id}")
-            clean, moments = class_latents(latents, class_id, shape), RunningMoments(shape)
-            for first in range(0, len(clean), batch):
-                chunk = torch.from_numpy(finite(clean[first : first + batch], latents, class_id)).to(diffusion.device)
-                watched = Watched(diffusion, len(chunk))
-                denoise = guided(watched, diffusion.condition([entries[class_id]] * len(chunk)), guidance)
-                found = invert(chunk, denoise, diffusion.alphas_cumprod, steps, stop).cpu()
-                watched.check(found, [class_id] * len(chunk), "inverted latents are", "lower the inversion's guidance")
-                moments.add(found.numpy())
-                bar.update(len(chunk))
-            if moments.count < 2:
-                raise RetortError(f"class {class_id} has {moments.count} training image; a variance needs two")
-            statistics.append(moments)
-    write_tensors(
-        output,
-        {
-            "mean": np.stack([m.mean for m in statistics]),
-            "variance": np.stack([m.variance for m in statistics]),
-            "count": np.array([m.count for m in statistics]),
-        },
-    )
+            clean = class_latents(latents, class_id, shape)
+            found = kept.tensors(class_id)
+            if found is None:
+                moments = RunningMoments(shape)
+                for first in range(0, len(clean), batch):
+                    chunk = finite(clean[first : first + batch], latents, class_id)
+                    moments.add(_inverted(diffusion, chunk, entries[class_id], (steps, stop, guidance), size))
+                    bar.update(len(chunk))
+                found = _statistics(moments, class_id)
+                kept.keep(class_id, found)
+            else:
+                bar.update(len(clean))
+            statistics.append(found)
+    write_tensors(output, {name: np.stack([found[name] for found in statistics]) for name in statistics[0]})
+    kept.clear()
+
+
+def _inverted(
+    diffusion: LatentDiffusion, latents: np.ndarray, entry: ClassEntry, course: tuple[int, int, float], size: int
+) -> np.ndarray:
+    """Latents (n, C, H, W) of one class, inverted; course: steps, stop and guidance; size: rows of a call at least."""
+    steps, stop, guidance = course
+    images = repeated_to(torch.from_numpy(latents).to(diffusion.device), size)
+    watched = Watched(diffusion, len(images))
+    denoise = guided(watched, diffusion.condition([entry] * len(images)), guidance)
+    found = invert(images, denoise, diffusion.alphas_cumprod, steps, stop).cpu()
+    watched.check(found, [entry.id] * len(images), "inverted latents are", "lower the inversion's guidance")
+    return found[: len(latents)].numpy()
+
+
+def _statistics(moments: RunningMoments, class_id: str) -> dict[str, np.ndarray]:
+    if moments.count < 2:
+        raise RetortError(f"class {class_id} has {moments.count} training image; a variance needs two")
+    return {"mean": moments.mean, "variance": moments.variance, "count": np.array(moments.count)}

@@ -1,0 +1,69 @@
+"""A shard that is killed in the middle of a class, and tried again.
+
+python -m tests.unit.killed_shard STAGE HOME CALLS... prints, as JSON, one entry for each attempt: the classes that it
+computed, batch by batch, and whether it was killed. An attempt is killed (SIGKILL) when it has computed the
+batch of that number, from 1; 0 lets it end. Each is a process of its own; HOME is `tiny_models`' with
+latents.safetensors, and gets output.safetensors and kept/. NAME=VALUE changes a setting of the last attempt.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tests.unit.tiny_models import CLASSES, files
+
+from retort.models.health import Watched
+from retort.stages import invert, typicality
+from retort.stages.kept_classes import KeptClasses
+
+STAGES = {
+    "typicality": (typicality.score_shard, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
+    "inversion": (invert.invert_shard, {"steps": 6, "stop": 4, "guidance": 2.0}),
+}
+
+
+def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> None:
+    """Compute the shard; the purpose is a word made of the settings, as a job's is made of its parameters."""
+    work, settings = STAGES[stage]
+    settings |= changes
+    check, batches = Watched.check, []
+
+    def counted(self: Watched, found, class_ids, *words):
+        batches.append(class_ids[0])
+        note.write_text(json.dumps(batches))
+        if len(batches) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        check(self, found, class_ids, *words)
+
+    Watched.check = counted
+    paths = [str(home / name) for name in ("latents.safetensors", "classes.csv", "output.safetensors")]
+    kept = KeptClasses(home / "kept", json.dumps(settings))
+    work(*paths, kept, **files(home), classes=CLASSES, batch=2, **settings)
+
+
+def main() -> None:
+    stage, home, *words = sys.argv[1:]
+    calls = [word for word in words if "=" not in word]
+    found = []
+    for number, kill_at in enumerate(map(int, calls)):
+        last = number == len(calls) - 1
+        changes = {name: json.loads(value) for name, value in (w.split("=") for w in words if "=" in w)} if last else {}
+        note = Path(home, "batches.json")
+        note.unlink(missing_ok=True)
+        child = os.fork()
+        if child == 0:
+            os.dup2(2, 1)
+            attempt(stage, Path(home), changes, kill_at, note)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        if not killed and status:
+            sys.exit(f"attempt {number} ended with {status}")
+        found.append({"batches": json.loads(note.read_text()), "killed": killed})
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A shard that is killed goes on behind the classes that are done, and ends in the bytes of one that was not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.tiny_models import SHAPE, save_models, write_latents
+
+from retort.stages.kept_classes import KeptClasses
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNTS = {"ant": 5, "bee": 3, "cat": 2, "dog": 4}
+BATCHES = [c for c, n in COUNTS.items() for _ in range(0, n, 2)]  # ant ant ant bee bee cat dog dog
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save_models(folder)
+    rng = np.random.default_rng(0)
+    latents = {c: rng.standard_normal((n, *SHAPE)) for c, n in COUNTS.items()}
+    write_latents(folder / "latents.safetensors", latents, {c: np.arange(n) for c, n in COUNTS.items()})
+    return folder
+
+
+def attempts(stage: str, models: Path, home: Path, *words: str) -> list[dict]:
+    """What each attempt computed; home/output.safetensors is what the last one wrote."""
+    shutil.copytree(models, home)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "workflow"), str(ROOT)])}
+    command = [sys.executable, "-m", "tests.unit.killed_shard", stage, str(home), *words]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("stage", ["typicality", "inversion"])
+def test_a_shard_that_is_killed_goes_on_with_the_next_class_to_the_same_bytes(models, tmp_path, stage):
+    straight = attempts(stage, models, tmp_path / "straight", "0")
+    assert straight == [{"batches": BATCHES, "killed": False}]
+    killed = attempts(stage, models, tmp_path / "killed", "5", "4", "0")
+    assert (
+        killed
+        == [
+            {"batches": BATCHES[:5], "killed": True},  # in the last batch of bee, so ant is kept
+            {"batches": BATCHES[3:7], "killed": True},  # from bee on, to the first batch of dog
+            {"batches": BATCHES[6:], "killed": False},
+        ]
+    )
+    outputs = [(tmp_path / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
+    assert outputs[0] == outputs[1]
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == sorted(
+        p.name for p in (tmp_path / "straight").iterdir()
+    )
+
+
+@pytest.mark.parametrize(("stage", "change"), [("typicality", "draws=3"), ("inversion", "guidance=1.5")])
+def test_a_shard_whose_settings_changed_starts_over(models, tmp_path, stage, change):
+    found = attempts(stage, models, tmp_path / "killed", "5", "0", change)
+    assert found[1] == {"batches": BATCHES, "killed": False}
+    attempts(stage, models, tmp_path / "straight", "0", change)
+    outputs = [(tmp_path / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
+    assert outputs[0] == outputs[1]
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def test_what_was_kept_comes_back_for_the_same_purpose_alone(tmp_path):
+    kept, other = KeptClasses(tmp_path / "kept", "this"), KeptClasses(tmp_path / "kept", "that")
+    assert kept.tensors("ant") is None
+    kept.keep("ant", {"mean": np.arange(6.0).reshape(2, 3), "count": np.array(4)})
+    found = kept.tensors("ant")
+    np.testing.assert_array_equal(found["mean"], np.arange(6.0).reshape(2, 3))
+    assert found["mean"].dtype == np.float64
+    assert found["count"] == 4
+    assert other.tensors("ant") is None
+    assert kept.tensors("bee") is None
+    kept.clear()
+    assert list(tmp_path.iterdir()) == []
+    kept.clear()
+
+
+@pytest.mark.parametrize("keep", [0, 20, -1])
+def test_a_class_whose_file_is_damaged_is_computed_again(tmp_path, capsys, keep):
+    kept = KeptClasses(tmp_path / "kept", "this")
+    kept.keep("ant", {"mean": np.arange(6.0)})
+    path = tmp_path / "kept" / "ant.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    assert kept.tensors("ant") is None
+    assert "ant.safetensors cannot be gone on with" in capsys.readouterr().out
+    kept.keep("ant", {"mean": np.arange(6.0)})
+    np.testing.assert_array_equal(kept.tensors("ant")["mean"], np.arange(6.0))
+    kept.clear()
+    assert list(tmp_path.iterdir()) == []
