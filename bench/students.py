@@ -74,10 +74,11 @@ def stored(home: Path, views: ViewSettings, seed: int) -> float:
     train, test = image_sets(home)
     labels = StoredLabels(home / "labels.safetensors", {}, views, len(train.labels), len(CLASSES))
 
-    def loss(step, batch, mixed, logits):
-        return soft_loss(logits, labels.logits_at(step, logits.device), TEMPERATURE)
+    def loss_at(step, batch, mixed):
+        targets = labels.logits_at(step, mixed.device)
+        return lambda logits, part: soft_loss(logits, targets[part], TEMPERATURE)
 
-    return train_student(train, test, ARCH, views, ADAMW, labels.views_at, loss, (seed,))["last"]["top1"]
+    return train_student(train, test, ARCH, views, ADAMW, labels.views_at, loss_at, (seed,))["last"]["top1"]
 
 
 def reference(home: Path, views: ViewSettings, seed: int) -> float:

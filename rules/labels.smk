@@ -26,5 +26,6 @@ rule relabel_set:
         kind=label_kind,
         views=label_views,
         top=label_top,
+        precision=label_precision,
     script:
         "../workflow/scripts/relabel_set.py"

@@ -19,3 +19,8 @@ def label_views(wildcards):
 def label_top(wildcards):
     """What is kept of a label, where it is not all of it."""
     return plan.top_of(wildcards.protocol)
+
+
+def label_precision(wildcards):
+    """In which the teacher computes."""
+    return plan.protocol(wildcards.protocol).precision

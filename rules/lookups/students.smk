@@ -27,14 +27,15 @@ def student_recipe(wildcards):
     """How a student is trained: without the momentum of an optimiser that has none."""
     protocol = plan.protocol(wildcards.protocol)
     unread = {} if protocol.optimizer.kind == "sgd" else {"momentum": None}
-    return protocol.optimizer.model_dump(mode="json") | unread | {"evaluations": protocol.evaluations}
+    how = protocol.model_dump(include={"evaluations", "precision", "accumulate", "forward_twice"})
+    return protocol.optimizer.model_dump(mode="json") | unread | how
 
 
 def student_labelling(wildcards):
     protocol = plan.protocol(wildcards.protocol)
     if protocol.labels == "hard":
         return {"kind": "hard"}
-    return {"kind": protocol.labels.kind, "temperature": protocol.temperature}
+    return {"kind": protocol.labels.kind, "temperature": protocol.temperature, "precision": protocol.precision}
 
 
 def student_seeds(wildcards):

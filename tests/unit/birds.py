@@ -82,9 +82,17 @@ def save_set(home: Path, selection: str, name: str, copy: bool) -> None:
     write_set(*inputs, str(home / name), copy=copy, about=about, side=SIDE, threads=1)
 
 
-def label(home: Path, name: str, kind: str, views: ViewSettings | None, output: Path, top: Top | None = None) -> Path:
+def label(
+    home: Path,
+    name: str,
+    kind: str,
+    views: ViewSettings | None,
+    output: Path,
+    top: Top | None = None,
+    precision: str = "float32",
+) -> Path:
     paths = [home / name, home / "train.safetensors", home / "classes.csv", home / "teacher", output]
-    relabel(*map(str, paths), kind=kind, views=views, top=top, dataset="birds", seed=0)
+    relabel(*map(str, paths), kind=kind, views=views, top=top, dataset="birds", seed=0, precision=precision)
     return output
 
 

@@ -37,14 +37,14 @@ def test_the_hard_loss_of_mixed_images_weighs_both_classes_by_their_area():
 
 def test_with_everything_kept_the_partners_do_not_matter():
     logits, targets = random_logits(4, 3), torch.tensor([0, 1, 2, 0])
-    losses = [hard_loss(logits, targets, torch.tensor(p), 1).item() for p in ([0, 1, 2, 3], [3, 2, 1, 0])]
+    losses = [hard_loss(logits, targets, targets[p], 1).item() for p in ([0, 1, 2, 3], [3, 2, 1, 0])]
     assert losses[0] == losses[1]
 
 
 def test_nothing_kept_is_the_loss_of_the_partners_classes():
     logits, targets, partners = random_logits(4, 3), torch.tensor([0, 1, 2, 0]), torch.tensor([1, 2, 3, 0])
-    swapped = hard_loss(logits, targets[partners], torch.arange(4), 1)
-    assert hard_loss(logits, targets, partners, 0.0).item() == pytest.approx(swapped.item(), rel=1e-12)
+    swapped = hard_loss(logits, targets[partners], targets[partners], 1)
+    assert hard_loss(logits, targets, targets[partners], 0.0).item() == pytest.approx(swapped.item(), rel=1e-12)
 
 
 # ---------------------------------------------------------------- soft

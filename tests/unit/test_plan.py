@@ -52,6 +52,9 @@ protocols:
   few-adam: {<<: *soft, labels: {teacher: resnet, top: 3}, optimizer: {kind: adamw, lr: 0.1, schedule: half-cosine}}
   static: {<<: *soft, labels: {teacher: resnet, kind: static}}
   static-longer: {<<: *soft, labels: {teacher: resnet, kind: static}, views: {steps: 20}}
+  mixed: {<<: *soft, precision: bfloat16}
+  mixed-parts: {<<: *soft, precision: bfloat16, accumulate: 2, forward_twice: true}
+  static-mixed: {<<: *soft, labels: {teacher: resnet, kind: static}, precision: float16}
   online: {<<: *soft, labels: {teacher: resnet, kind: online}}
 runs:
   - {methods: [random, full, noise], ipc: [1, 10], protocols: [hard, soft], students: [resnet8], seeds: 2}
@@ -144,6 +147,9 @@ def test_sampling_begins_at_pure_noise_or_at_the_inversion_by_reference_or_match
         ("few-adam", "few"),
         ("static", "static"),
         ("static-longer", "static"),  # one label an image, however it is viewed
+        ("mixed", "mixed"),
+        ("mixed-parts", "mixed"),  # how students compute is not the teacher's concern
+        ("static-mixed", "static-mixed"),
     ],
 )
 def test_stored_labels_are_shared_by_protocols_that_would_store_the_same(plan, protocol, owner):

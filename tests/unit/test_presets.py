@@ -4,8 +4,10 @@ import pytest
 from tests.unit.test_config import edited, mistakes
 
 from retort.config.load import load_config
-from retort.config.schema.evaluation import Protocol, at_ipc, presets
+from retort.config.presets import papers, presets
+from retort.config.schema.evaluation import Protocol, at_ipc
 
+PUBLISHED = {"hard-10": "hard-47b6983c", "soft-10": "soft-783a96e7"}
 TEACHER = {"labels": {"teacher": "resnet"}}
 
 
@@ -36,6 +38,39 @@ def test_another_teacher_is_the_same_protocol():
         protocol("soft-10", labels={"teacher": "other", **of}).id for of in ({"kind": "static"}, {"top": 3}, {"top": 4})
     ]
     assert len({"soft-10", *ids}) == 4
+
+
+@pytest.mark.parametrize("name", papers())
+def test_every_preset_has_a_fast_twin_that_is_the_same_in_bfloat16(name):
+    twin, preset = protocol(f"{name}-fast"), protocol(name)
+    assert twin.id == f"{name}-fast" == protocol(name, precision="bfloat16").id
+    assert twin.precision == "bfloat16"
+    assert preset.precision == "float32"
+    assert twin.model_copy(update={"precision": "float32", "preset": name}) == preset
+
+
+def test_fast_twins_are_known_to_editors_and_mistakes():
+    shown = Protocol.model_json_schema()["properties"]["preset"]
+    assert {"soft-100", "soft-100-fast", "hard-10-fast"} <= set(shown["examples"])
+    assert "each with -fast behind its name is the same in bfloat16" in shown["description"]
+    with pytest.raises(ValueError, match=r"'soft-100-fats'.*did you mean 'soft-100-fast'.*each with -fast"):
+        Protocol.model_validate({"preset": "soft-100-fats"})
+
+
+OTHERWISE = [{"precision": "bfloat16"}, {"precision": "float16"}, {"accumulate": 2}, {"forward_twice": True}]
+
+
+def test_a_step_that_is_computed_otherwise_is_another_protocol():
+    ids = {protocol("soft-10", **changes).id for changes in ({}, *OTHERWISE)}
+    assert len(ids) == 5
+    assert {"soft-10", "soft-10-fast"} < ids
+
+
+def test_ids_are_those_that_were_published_before_steps_could_be_computed_otherwise():
+    changed = {"hard-10": protocol("hard-10", evaluations=7), "soft-10": protocol("soft-10", temperature=4.0)}
+    assert {name: p.id for name, p in changed.items()} == PUBLISHED
+    spelt_out = {"precision": "float32", "accumulate": 1, "forward_twice": False}
+    assert protocol("hard-10", evaluations=7, **spelt_out).id == PUBLISHED["hard-10"]
 
 
 def test_changes_are_laid_over_the_preset():

@@ -6,8 +6,8 @@ from tests.end_to_end.workspace import REPOSITORY
 
 from retort.config.load import load_config
 from retort.config.plan import Plan
+from retort.config.presets import papers
 from retort.config.reported import reported_for, reported_rows
-from retort.config.schema.evaluation import presets
 from retort.data.imagenet import imagenet_classes, subset_names
 
 
@@ -58,7 +58,7 @@ def test_the_table_of_published_numbers_names_what_there_is():
     rows = reported_rows()
     cells = [tuple(row[key] for key in ("data", "method", "ipc", "protocol", "teacher", "student")) for row in rows]
     assert len(set(cells)) == len(cells)
-    assert {row["protocol"] for row in rows} <= set(presets())
+    assert {row["protocol"] for row in rows} <= set(papers())
     assert {row["data"] for row in rows} <= set(subset_names())
     assert all(0 < float(row["top1"]) < 100 and row["source"] for row in rows)
 

@@ -144,6 +144,39 @@ def test_so_do_students_of_a_teachers_labels(home, tmp_path, monkeypatch, kind, 
     assert len(resumed.steps) < STEPS
 
 
+HOW = [
+    {"precision": "bfloat16"},
+    {"precision": "float16"},
+    {"precision": "float16", "accumulate": 2},
+    {"accumulate": 3},
+    {"forward_twice": True},
+]
+
+
+@pytest.mark.usefixtures("every_step")
+@pytest.mark.parametrize("die", [("step", 4), ("test", 4)], ids=lambda die: f"killed in {die[0]} {die[1]}")
+@pytest.mark.parametrize("how", HOW, ids=str)
+def test_so_do_students_however_a_step_is_computed(home, tmp_path, monkeypatch, how, die):
+    recipe = Recipe(**vars(SGD) | how)
+    undisturbed = run(home, monkeypatch, "hard", recipe=recipe)
+    run(home, monkeypatch, "hard", die=die, kept=kept(tmp_path), recipe=recipe)
+    resumed = run(home, monkeypatch, "hard", kept=kept(tmp_path), recipe=recipe)
+    assert_equal(resumed, undisturbed)
+    assert len(resumed.steps) < STEPS
+    assert undisturbed.record["curve"] != run(home, monkeypatch, "hard").record["curve"]
+    scaled = {name: value.item() for name, value in undisturbed.state.items() if name.startswith("scaler/")}
+    assert scaled.get("scaler/_growth_tracker") == (STEPS if how.get("precision") == "float16" else None)
+
+
+@pytest.mark.usefixtures("every_step")
+def test_a_state_of_another_precision_is_put_aside(home, tmp_path, monkeypatch, capsys):
+    mixed = Recipe(**vars(SGD) | {"precision": "float16"})
+    run(home, monkeypatch, "hard", die=("step", 4), kept=kept(tmp_path), recipe=mixed)
+    resumed = run(home, monkeypatch, "hard", kept=kept(tmp_path))
+    assert "it is of another precision" in capsys.readouterr().out
+    assert_equal(resumed, run(home, monkeypatch, "hard"))
+
+
 @pytest.mark.usefixtures("every_step")
 def test_so_do_trainings_counted_in_epochs(home, tmp_path, monkeypatch):
     stored = label(home, "two", "region", EPOCHS, tmp_path / "labels.safetensors")

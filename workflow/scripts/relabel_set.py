@@ -17,4 +17,5 @@ with job(snakemake):
         top=Top(**snakemake.params.top) if snakemake.params.top else None,
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
+        precision=snakemake.params.precision,
     )

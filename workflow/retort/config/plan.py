@@ -244,6 +244,7 @@ class Plan(Compositions):
             "kind": labels.kind,
             "views": views.model_dump(mode="json") if labels.kind == "region" else None,
             "top": self.top_of(protocol),
+            "precision": self.protocol(protocol).precision,
         }
 
     def top_of(self, protocol: str) -> dict | None:

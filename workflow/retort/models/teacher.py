@@ -22,6 +22,7 @@ from retort.models.classifiers import (
 )
 from retort.models.health import Whose, check_finite
 from retort.models.pixels import images_on
+from retort.models.precision import logits_in
 
 
 class Teacher(nn.Module):
@@ -79,15 +80,18 @@ def logits_of(
     batch: int = 256,
     normalise: bool = True,
     progress: Callable[[Sequence], Iterable] = iter,
+    precision: str = "float32",
 ) -> Tensor:
     """(N, K) float32 logits on the CPU for pixels (N, h, h, 3) uint8; progress shows how its batches go by.
 
     normalise False feeds images in [-1, 1] as they are, which no teacher was trained on but CaO2's code does.
+    precision: see `logits_in`.
     """
     device = next(module.parameters()).device
     chunks = (images_on(device, np.array(pixels[i : i + batch])) for i in progress(range(0, len(pixels), batch)))
     raw = module.unnormalised if isinstance(module, Teacher) else module
-    return torch.cat([(module(normalised(c)) if normalise else raw(c)).float().cpu() for c in chunks])
+    network, seen = (module, map(normalised, chunks)) if normalise else (raw, chunks)
+    return torch.cat([logits_in(network, images, precision).float().cpu() for images in seen])
 
 
 @torch.no_grad()

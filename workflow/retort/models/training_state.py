@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from retort.data.files import whole_file
 
@@ -24,6 +25,7 @@ class Training:
     module: nn.Module
     optimizer: torch.optim.Optimizer
     averaged: nn.Module | None = None
+    scaler: GradScaler | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """On the CPU, because a GPU need not hold them twice."""
@@ -32,6 +34,7 @@ class Training:
             found["generator/cuda"] = torch.cuda.get_rng_state()
         for i, entry in self.optimizer.state_dict()["state"].items():
             found |= {f"optimizer/{i}/{k}": torch.as_tensor(v) for k, v in entry.items()}
+        found |= {f"scaler/{k}": torch.tensor(v) for k, v in self._scaling().items()}
         return {k: v.detach().cpu().contiguous() for k, v in found.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -40,13 +43,22 @@ class Training:
         networks = {k: v for k, v in tensors.items() if k.startswith(("module/", "average/"))}
         if _kinds(networks) != _kinds(self._networks()) or "generator/cpu" not in tensors:
             raise ValueError("it is of another network")
+        scaling = {k: v.item() for k, v in _part(tensors, "scaler/").items()}
+        if scaling.keys() != self._scaling().keys():
+            raise ValueError("it is of another precision")
         self.module.load_state_dict(_part(networks, "module/"))
         if self.averaged:
             self.averaged.load_state_dict(_part(networks, "average/"))
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": optimizer})
+        if scaling:
+            self.scaler.load_state_dict(scaling)
         torch.set_rng_state(tensors["generator/cpu"])
         if "generator/cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["generator/cuda"])
+
+    def _scaling(self) -> dict[str, float | int]:
+        """How losses are scaled; empty where they are not."""
+        return self.scaler.state_dict() if self.scaler else {}
 
     def _networks(self) -> dict[str, Tensor]:
         found = {f"module/{k}": v for k, v in self.module.state_dict().items()}

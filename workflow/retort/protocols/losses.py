@@ -4,10 +4,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def hard_loss(logits: Tensor, targets: Tensor, partners: Tensor, kept: float) -> Tensor:
+def hard_loss(logits: Tensor, own: Tensor, others: Tensor, kept: float) -> Tensor:
     """Cross entropy of mixed images (N, K): `kept` parts own class (N,), the rest the partner's (Minimax/IDC)."""
-    own = F.cross_entropy(logits, targets)
-    return own if kept == 1 else kept * own + (1 - kept) * F.cross_entropy(logits, targets[partners])
+    loss = F.cross_entropy(logits, own)
+    return loss if kept == 1 else kept * loss + (1 - kept) * F.cross_entropy(logits, others)
 
 
 def soft_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

@@ -1,5 +1,6 @@
 """Training and testing one student on a distilled set."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from retort.config.devices import pick_device
 from retort.config.seeds import derive_seed
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.health import check_finite, check_losses
+from retort.models.precision import logits_in, scaler_for
 from retort.models.training_state import Checkpoint, Training
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
@@ -21,6 +24,7 @@ from retort.protocols.optimisers import build_optimizer, lr_factor
 from retort.protocols.views import Views, ViewSettings
 
 REMEDY = "lower the learning rate (the protocol's optimizer.lr)"
+UNLIKE_THE_BATCH = "batch norm sees the parts of a batch (accumulate), so the training is not that of whole batches"
 MOST_CONFUSED = 100  # classes; a larger matrix would outweigh everything else in a student's record
 
 
@@ -34,7 +38,8 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The protocol's optimiser, schedule and number of tests; see `optimizer` and `evaluations` in the config.
+    """The protocol's optimiser, schedule, number of tests and how a step is computed; see `optimizer`, `evaluations`,
+    `precision`, `accumulate` and `forward_twice` in the config.
 
     momentum: None where the kind has none.
     """
@@ -45,6 +50,13 @@ class Recipe:
     weight_decay: float
     schedule: str
     evaluations: int
+    precision: str = "float32"
+    accumulate: int = 1
+    forward_twice: bool = False
+
+
+LossOf = Callable[[Tensor, slice], Tensor]
+"""From the logits of some of a step's views, and which these are, to their mean loss."""
 
 
 def train_student(
@@ -54,21 +66,23 @@ def train_student(
     views: ViewSettings,
     recipe: Recipe,
     views_at: Callable[[int], Views],
-    loss_of: Callable[[int, Views, Tensor, Tensor], Tensor],
+    loss_at: Callable[[int, Views, Tensor], LossOf],
     weight_words: Sequence[str | int],
     label: str = "student",
     checkpoint: Checkpoint | None = None,
 ) -> dict:
     """Train `arch` on `train` and test it on `test`; the accuracies as fractions, and the curve.
 
-    views_at(step) gives the planned views; loss_of(step, views, mixed images, logits) the loss. The weights are
-    drawn from `weight_words`. Last and best test accuracy are both reported; best is chosen on the test set. From a
+    views_at(step) gives the planned views; loss_at(step, views, mixed images) what their loss is. The weights are drawn
+    from `weight_words`. Last and best test accuracy are both reported; best is chosen on the test set. From a
     state that was left at the checkpoint it goes on to the same result; seconds are those of all attempts, but for what
     was lost. Raises LossLost when the loss is not finite, and RetortError when what it makes of a test image is not.
     """
     device, began = pick_device(), time.perf_counter()
     training = _begin(arch, int(test.labels.max()) + 1, train.pixels.shape[1], recipe, weight_words, device)
     module, optimizer = training.module, training.optimizer
+    if recipe.accumulate > 1 and any(isinstance(layer, _BatchNorm) for layer in module.modules()):
+        print(f"{label}: {UNLIKE_THE_BATCH}")
     start, left = checkpoint.resume(training) if checkpoint else (0, {})
     began -= left.get("seconds", 0.0)
     curve, losses = left.get("curve", []), list(torch.tensor(left.get("losses", []), device=device))
@@ -81,11 +95,7 @@ def train_student(
             group["lr"] = rate
         planned = views_at(step)
         mixed = normalised(apply_views(images[planned.rows], planned))
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(step, planned, mixed, module(mixed))
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
+        losses.append(_learn(training, mixed, loss_at(step, planned, mixed), recipe))
         tested, saved = step + 1 in tests, checkpoint and step + 1 < total and checkpoint.due()
         if tested or saved:  # a state that is lost must not be gone on with
             check_losses(losses, step + 1, label, REMEDY)
@@ -113,7 +123,31 @@ def _begin(
     torch.manual_seed(derive_seed(*weight_words))
     module = build_classifier(arch, classes, side)
     module = module.to(device, memory_format=torch.channels_last)  # convolutions run about a third faster
-    return Training(module, build_optimizer(module, recipe.kind, recipe.lr, recipe.momentum, recipe.weight_decay))
+    optimizer = build_optimizer(module, recipe.kind, recipe.lr, recipe.momentum, recipe.weight_decay)
+    return Training(module, optimizer, None, scaler_for(recipe.precision, device))
+
+
+def _learn(training: Training, mixed: Tensor, loss_of: LossOf, recipe: Recipe) -> Tensor:
+    """One step of the optimiser on mixed images (B, 3, h, h); their mean loss, detached.
+
+    Of several parts each is differentiated before the next one is computed, so that only one is in memory.
+    """
+    module, optimizer, scaler = training.module, training.optimizer, training.scaler
+    optimizer.zero_grad(set_to_none=True)
+    total, size = None, math.ceil(len(mixed) / recipe.accumulate)
+    for first in range(0, len(mixed), size):
+        part = slice(first, min(first + size, len(mixed)))
+        if recipe.forward_twice:  # as a part of its own: batch norm must see twice what is learnt from
+            with torch.no_grad():
+                logits_in(module, mixed[part], recipe.precision)
+        loss = loss_of(logits_in(module, mixed[part], recipe.precision), part)
+        if size < len(mixed):
+            loss = loss * ((part.stop - part.start) / len(mixed))
+        scaler.scale(loss).backward()
+        total = loss.detach() if total is None else total + loss.detach()
+    scaler.step(optimizer)
+    scaler.update()
+    return total
 
 
 def _accuracies(curve: list[dict], last: dict) -> dict:

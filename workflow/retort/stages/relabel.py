@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from retort.data.tensors import Layout, create_tensors, open_tensors, read_metad
 from retort.errors import RetortError
 from retort.models.classifiers import normalised
 from retort.models.health import DAMAGED, check_finite
+from retort.models.precision import logits_in
 from retort.models.teacher import check_kept, load_teacher, logits_of
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
@@ -42,9 +44,10 @@ def relabel(
     top: Top | None,
     dataset: str,
     seed: int,
+    precision: str = "float32",
 ) -> None:
     """kind "static": labels of every image. kind "region": labels of all P views of every step, with the plan of each
-    view beside them, streamed to disk. `protocols.labels` says what is kept of K logits.
+    view beside them, streamed to disk. `protocols.labels` says what is kept of K logits. precision: see `logits_in`.
 
     The metadata say what the labels belong to, and how many bytes are labels and how many are plans of views. Raises
     RetortError naming class, image and step of a label that float16 does not hold.
@@ -52,7 +55,7 @@ def relabel(
     classes = [c.id for c in read_classes(class_table)]
     pixels, labels = read_set(distilled, train)
     judge = load_teacher(teacher, classes)
-    about = stamp_of(pixels, labels, teacher, None if kind == "static" else views, top)
+    about = stamp_of(pixels, labels, teacher, None if kind == "static" else views, top, precision)
     arrays = label_arrays(len(classes), top)
 
     def whose(image: int) -> str:
@@ -60,7 +63,8 @@ def relabel(
 
     if kind == "static":
         about |= _sizes(_layout(arrays, len(labels)), {})
-        logits = logits_of(judge, pixels, progress=lambda batches: tqdm(batches, desc="labelling", unit="batch"))
+        bar = partial(tqdm, desc="labelling", unit="batch")
+        logits = logits_of(judge, pixels, progress=bar, precision=precision)
         kept = {name: array.numpy() for name, array in kept_labels(logits, top).items()}
         check_kept(kept["logits"], whose)
         write_tensors(output, kept, about)
@@ -76,7 +80,8 @@ def relabel(
         for step in tqdm(range(steps), desc="labelling views", unit="step"):
             planned = plan_views(views, len(labels), pixels.shape[1], step, shared_view_words(seed, dataset))
             place = slice(*views.extent(len(labels), step))
-            for name, array in kept_labels(judge(normalised(apply_views(images[planned.rows], planned))), top).items():
+            mixed = normalised(apply_views(images[planned.rows], planned))
+            for name, array in kept_labels(logits_in(judge, mixed, precision), top).items():
                 maps[name][place] = array.cpu().numpy()
             check_kept(maps["logits"][place], [f"{whose(row)}, step {step}" for row in planned.rows].__getitem__)
             for name in views.arrays():
@@ -135,11 +140,17 @@ STAMP = {
     "teacher": "of another teacher",
     "views": "of other views",
     "kept": "of which something else was kept",
+    "precision": "made in another precision",
 }
 
 
 def stamp_of(
-    pixels: np.ndarray, labels: np.ndarray, teacher: str | Path, views: ViewSettings | None, top: Top | None
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    teacher: str | Path,
+    views: ViewSettings | None,
+    top: Top | None,
+    precision: str,
 ) -> dict[str, str]:
     """What stored labels belong to: keys of `STAMP`. Of a large set 64 images, evenly spread, stand for all."""
     some = np.linspace(0, len(pixels) - 1, min(64, len(pixels))).astype(int)
@@ -150,6 +161,7 @@ def stamp_of(
         "teacher": hashlib.sha256("".join(files).encode()).hexdigest()[:16],
         "views": json.dumps(vars(views) if views else None),
         "kept": json.dumps(vars(top) if top else "all"),
+        "precision": precision,
     }
 
 

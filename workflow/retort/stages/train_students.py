@@ -12,12 +12,13 @@ from retort.data.files import read_json, whole_directory, write_json
 from retort.data.manifest import read_classes
 from retort.models.classifiers import normalised
 from retort.models.health import LossLost
-from retort.models.teacher import check_kept, load_teacher
+from retort.models.precision import logits_in
+from retort.models.teacher import Teacher, check_kept, load_teacher
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
 from retort.protocols.labels import Top, kept_labels, restored_logits
 from retort.protocols.losses import hard_loss, mixed_targets, soft_loss, soft_target_loss
-from retort.protocols.student import ImageSet, Recipe, train_student
+from retort.protocols.student import ImageSet, LossOf, Recipe, train_student
 from retort.protocols.views import Views, ViewSettings, plan_views
 from retort.stages.decode import open_split
 from retort.stages.distilled import read_set
@@ -25,7 +26,7 @@ from retort.stages.kept_students import KeptStudents
 from retort.stages.relabel import StoredLabels, shared_view_words, stamp_of
 
 ViewsAt = Callable[[int], Views]
-LossOf = Callable[[int, Views, Tensor, Tensor], Tensor]
+LossAt = Callable[[int, Views, Tensor], LossOf]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Labelling:
     """How students learn their labels: "hard", or a teacher's kind ("region", "static", "online").
 
     temperature: of any kind but "hard", as teacher: the teacher's directory. stored: the file of region and static
-    labels. top: what is kept of a label, also of one that is made online; None for all of it.
+    labels. top: what is kept of a label, also of one that is made online; None for all of it. precision: in which the
+    teacher computes.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class Labelling:
     stored: str | None = None
     teacher: str | None = None
     top: Top | None = None
+    precision: str = "float32"
 
 
 def train_students(
@@ -76,11 +79,11 @@ def train_students(
         name = f"{about['method']} ipc {about['ipc']} {about['protocol']} {arch} seed {index}"
         if (result := kept.record(index)) is None:
             own_words = (seed, "views", dataset, index)
-            views_at, loss_of = _labels(labelling, images, views, classes, own_words, shared_view_words(seed, dataset))
+            views_at, loss_at = _labels(labelling, images, views, classes, own_words, shared_view_words(seed, dataset))
             words = (seed, "student", dataset, arch, index)
             left = kept.checkpoint(index)
             try:
-                result = train_student(images, test, arch, views, recipe, views_at, loss_of, words, name, left)
+                result = train_student(images, test, arch, views, recipe, views_at, loss_at, words, name, left)
             except LossLost as lost:
                 if labelling.kind == "online":
                     _check_online(labelling, images, classes, views_at(lost.step - 1), f"{name}, step {lost.step}")
@@ -105,7 +108,7 @@ def _labels(
     classes: list[str],
     own_words: tuple,
     shared_words: tuple,
-) -> tuple[ViewsAt, LossOf]:
+) -> tuple[ViewsAt, LossAt]:
     """Where views and losses come from, for each kind of label."""
     device, count, side = pick_device(), len(images.labels), images.pixels.shape[1]
 
@@ -117,54 +120,60 @@ def _labels(
     if labelling.kind == "online":
         return planned(shared_words), _online(labelling, classes)
     labelled_views = None if labelling.kind == "static" else views
-    expected = stamp_of(images.pixels, images.labels, labelling.teacher, labelled_views, labelling.top)
+    of_labels = labelling.teacher, labelled_views, labelling.top, labelling.precision
+    expected = stamp_of(images.pixels, images.labels, *of_labels)
     stored = StoredLabels(labelling.stored, expected, labelled_views, count, len(classes))
     if labelling.kind == "static":
         return planned(own_words), _static(stored.static(device), side, labelling.temperature)
     return stored.views_at, _region(stored, device, labelling.temperature)
 
 
-def _hard(targets: Tensor, side: int) -> LossOf:
-    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-        rows, partners = _rows_of(batch, logits.device)
-        return hard_loss(logits, targets[rows], partners, batch.kept(side))
+def _hard(targets: Tensor, side: int) -> LossAt:
+    def loss_at(step: int, batch: Views, mixed: Tensor) -> LossOf:
+        rows, partners = _rows_of(batch, mixed.device)
+        own, others = targets[rows], targets[rows[partners]]
+        return lambda logits, part: hard_loss(logits, own[part], others[part], batch.kept(side))
 
-    return loss
+    return loss_at
 
 
-def _online(labelling: Labelling, classes: list[str]) -> LossOf:
+def _online(labelling: Labelling, classes: list[str]) -> LossAt:
     judge = load_teacher(labelling.teacher, classes)
 
-    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-        with torch.no_grad():
-            labels = restored_logits(kept_labels(judge(mixed), labelling.top), len(classes))
-        return soft_loss(logits, labels, labelling.temperature)
+    def loss_at(step: int, batch: Views, mixed: Tensor) -> LossOf:
+        return _soft(restored_logits(_kept_online(judge, mixed, labelling), len(classes)), labelling.temperature)
 
-    return loss
+    return loss_at
 
 
 @torch.no_grad()
+def _kept_online(judge: Teacher, mixed: Tensor, labelling: Labelling) -> dict[str, Tensor]:
+    """As they would be stored, so that stored labels train the same students."""
+    return kept_labels(logits_in(judge, mixed, labelling.precision), labelling.top)
+
+
 def _check_online(labelling: Labelling, images: ImageSet, classes: list[str], batch: Views, where: str) -> None:
     """Raises RetortError naming the class of a view for which the teacher, not the student, left the finite numbers."""
     judge, rows = load_teacher(labelling.teacher, classes), ImageRows(images.pixels, pick_device())
-    labels = kept_labels(judge(normalised(apply_views(rows[batch.rows], batch))), labelling.top)
+    labels = _kept_online(judge, normalised(apply_views(rows[batch.rows], batch)), labelling)
     check_kept(labels["logits"], lambda view: f"{where}, class {classes[images.labels[batch.rows[view]]]}")
 
 
-def _static(one_each: Tensor, side: int, temperature: float) -> LossOf:
-    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-        rows, partners = _rows_of(batch, logits.device)
+def _static(one_each: Tensor, side: int, temperature: float) -> LossAt:
+    def loss_at(step: int, batch: Views, mixed: Tensor) -> LossOf:
+        rows, partners = _rows_of(batch, mixed.device)
         targets = mixed_targets(one_each[rows], partners, batch.kept(side), temperature)
-        return soft_target_loss(logits, targets, temperature)
+        return lambda logits, part: soft_target_loss(logits, targets[part], temperature)
 
-    return loss
+    return loss_at
 
 
-def _region(stored: StoredLabels, device: torch.device, temperature: float) -> LossOf:
-    def loss(step: int, batch: Views, mixed: Tensor, logits: Tensor) -> Tensor:
-        return soft_loss(logits, stored.logits_at(step, device), temperature)
+def _region(stored: StoredLabels, device: torch.device, temperature: float) -> LossAt:
+    return lambda step, batch, mixed: _soft(stored.logits_at(step, device), temperature)
 
-    return loss
+
+def _soft(labels: Tensor, temperature: float) -> LossOf:
+    return lambda logits, part: soft_loss(logits, labels[part], temperature)
 
 
 def _rows_of(batch: Views, device: torch.device) -> tuple[Tensor, Tensor]:

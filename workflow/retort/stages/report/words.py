@@ -88,7 +88,10 @@ def _flat(protocol: dict) -> dict[str, Any]:
         found |= {f"labels: {key}": value for key, value in labels.items() if key not in ("kind", "teacher")}
     found |= protocol["views"]
     found |= {("optimiser" if key == "kind" else key): value for key, value in protocol["optimizer"].items()}
-    return found | {"tests during training": protocol["evaluations"]}
+    found |= {"tests during training": protocol["evaluations"], "precision": protocol.get("precision", "float32")}
+    parts, twice = protocol.get("accumulate", 1), protocol.get("forward_twice", False)
+    found |= {"parts of a batch": parts} if parts > 1 else {}
+    return found | ({"forward passes of a batch": 2} if twice else {})
 
 
 def plain(value: Any) -> str:
