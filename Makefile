@@ -23,6 +23,10 @@ FULL ?=
 SURVIVE ?=
 FAULTS ?=
 
+# Files of tests run side by side, the long ones first.
+WORKERS ?= 2
+TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -62,10 +66,10 @@ status: env
 	@python workflow/status.py $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
-	pytest $(if $(SURVIVE),-m "not exhaustive") $(if $(FAULTS),--faults $(FAULTS))
+	pytest $(TOGETHER) $(if $(SURVIVE),-m "not exhaustive") $(if $(FAULTS),--faults $(FAULTS))
 
 survive: env
-	pytest -m "survive or exhaustive" $(if $(FAULTS),--faults $(FAULTS))
+	pytest $(TOGETHER) -m "survive or exhaustive" $(if $(FAULTS),--faults $(FAULTS))
 
 lint: env
 	ruff check .

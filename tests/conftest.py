@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -109,13 +110,36 @@ def parity(request):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Workspace:
-    """The smoke config, run to the end on two cores. Tests must not change it; `twin` makes a copy to change."""
-    workspace = Workspace.fresh(tmp_path_factory.mktemp("smoke") / "first", smoke_config())
+def shared(tmp_path_factory, request) -> Callable[[str, Callable[[Path], Workspace]], Workspace]:
+    """shared(name, make): a workspace that make(folder) made once, for all processes that run these tests."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if hasattr(request.config, "workerinput") else base
+
+    def once(name: str, make: Callable[[Path], Workspace]) -> Workspace:
+        folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
+        with FileLock(f"{done}.lock"):
+            if done.exists():
+                return Workspace.found(folder / "workspace")
+            folder.mkdir()
+            workspace = make(folder / "workspace")
+            done.touch()
+            return workspace
+
+    return once
+
+
+def smoke_run(folder: Path) -> Workspace:
+    workspace = Workspace.fresh(folder, smoke_config())
     began = time.perf_counter()
     workspace.run("--cores", "2")
     print(f"smoke config from nothing: {time.perf_counter() - began:.0f} s")
     return workspace
+
+
+@pytest.fixture(scope="session")
+def finished(shared) -> Workspace:
+    """The smoke config, run to the end on two cores. Tests only read it; `twin` makes a copy to change or to run."""
+    return shared("smoke", smoke_run)
 
 
 @pytest.fixture
@@ -123,7 +147,18 @@ def twin(finished, tmp_path) -> Workspace:
     return finished.twin(tmp_path / "twin")
 
 
+# ---------------------------------------------------------------- how the tests are run, and what is said at their end
+
+LONGEST_FIRST = ("survive", "end_to_end", "staleness")  # so that no worker begins them when the others have ended
 COUNTED = pytest.StashKey[Counter]()
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item) -> int:
+        folder = item.path.parent.name
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)  # stable: files stay together
 
 
 @pytest.fixture
@@ -136,6 +171,17 @@ def count(request):
     return add
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counted"] = dict(session.config.stash.get(COUNTED, Counter()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A process that ran some of the tests has ended: what it counted is added to what all did."""
+    node.config.stash.setdefault(COUNTED, Counter()).update(getattr(node, "workeroutput", {}).get("counted", {}))
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    for what, number in config.stash.get(COUNTED, Counter()).items():
+    for what, number in sorted(config.stash.get(COUNTED, Counter()).items()):
         terminalreporter.write_line(f"{what}: {number}")

@@ -22,9 +22,9 @@ def wanted_cells():
                     yield method, ipc, protocol, run["seeds"]
 
 
-def test_a_second_run_does_nothing(finished):
-    assert finished.planned() == {}
-    assert "Nothing to be done" in finished.run("--cores", "2")
+def test_a_second_run_does_nothing(twin):
+    assert twin.planned() == {}
+    assert "Nothing to be done" in twin.run("--cores", "2")
 
 
 def test_the_accuracy_table_has_every_cell_and_its_twin_the_same_rows(finished):
@@ -164,9 +164,9 @@ def test_one_method_alone_gets_its_own_table(finished):
     assert plan == {"tabulate_method": 1, "d3hr": 1}
 
 
-def test_the_report_stands_alone_and_names_what_it_shows(finished, tmp_path):
+def test_the_report_stands_alone_and_names_what_it_shows(twin, tmp_path):
     report = tmp_path / "report.html"
-    finished.run("--report", str(report))
+    twin.run("--report", str(report))
     text = report.read_text()
     for words in ("Distilled sets", "Accuracy", "images per class", "chosen on the test set", "Classes across methods"):
         assert words in text

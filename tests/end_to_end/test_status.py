@@ -29,12 +29,12 @@ def files(workspace: Workspace) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in workspace.folder.rglob("*") if path.is_file()}
 
 
-def test_a_finished_run_is_done_and_looking_writes_nothing(finished):
-    before = files(finished)
-    counts = counted(status(finished))
+def test_a_finished_run_is_done_and_looking_writes_nothing(twin):
+    before = files(twin)
+    counts = counted(status(twin))
     assert {name: of_stage for name, of_stage in counts.items() if of_stage.keys() != {"done", "all"}} == {}
     assert counts["train_students"]["done"] == 21
-    written = {path for path, time in files(finished).items() if before.get(path) != time}
+    written = {path for path, time in files(twin).items() if before.get(path) != time}
     assert {path for path in written if "__pycache__" not in path} == set()
 
 

@@ -38,6 +38,11 @@ class Workspace:
             )
         return cls(folder, config)
 
+    @classmethod
+    def found(cls, folder: Path) -> "Workspace":
+        """One that another process made."""
+        return cls(folder, yaml.safe_load((folder / "experiment.yaml").read_text()))
+
     def twin(self, folder: Path) -> "Workspace":
         """The same workspace elsewhere, results, times and Snakemake's own records included."""
         shutil.copytree(self.folder, folder, symlinks=True, copy_function=shutil.copy2)
@@ -45,7 +50,9 @@ class Workspace:
 
     def configure(self, config: dict) -> None:
         self.config = config
-        (self.folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        file, text = self.folder / "experiment.yaml", yaml.safe_dump(config, sort_keys=False)
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--configfile", "experiment.yaml", *arguments]

@@ -12,31 +12,15 @@ from pathlib import Path
 import pytest
 
 from ..end_to_end.workspace import Workspace, environment
+from .conftest import TARGETS
 
 pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
 
 # Of students, finished ones are kept, and the others go on: tests/unit/test_resumed_students.py. A training whose input
 # was removed may start anew.
 TRAININGS = ("train_vae", "train_dit", "train_teacher")
-TARGETS = ["all", "exports", "report_page"]
 ALONE = ("killed", "terminated", "full", "readonly")
 TOGETHER = ("allkilled", "allterminated")  # the whole run ends, and an input is gone when it goes on; one a stage
-
-
-@pytest.fixture(scope="module")
-def undisturbed(finished, tmp_path_factory) -> Workspace:
-    """The smoke run with every stage there is: an encoder and a teacher from elsewhere, quality, exports, the page."""
-    workspace = finished.twin(tmp_path_factory.mktemp("undisturbed") / "workspace")
-    config, elsewhere = workspace.config, workspace.folder.parent / "elsewhere"
-    shutil.copytree(workspace.results("smoke", "models", "vae"), elsewhere / "vae")
-    shutil.copytree(workspace.results("smoke", "teachers", "resnet"), elsewhere / "resnet")
-    config["models"]["fetched"] = {"kind": "vae", "source": str(elsewhere / "vae")}
-    config["teachers"]["fetched"] = {"arch": "resnet8", "source": str(elsewhere / "resnet")}
-    config["methods"]["herding"] = {"select": {"coverage": "herding", "encoder": "fetched"}}
-    config["quality"] = {"teacher": "fetched", "measures": ["density-coverage"]}
-    workspace.configure(config)
-    workspace.run("--cores", "2", *TARGETS)
-    return workspace
 
 
 def mount(*words: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""The smoke config through a real SLURM on this machine, without an accounting database: the same results."""
+"""Every kind of job through a real SLURM on this machine, without an accounting database: the same results."""
 
 import re
 import shutil
@@ -46,11 +46,16 @@ def asked(job: dict[str, str]) -> dict[str, str]:
     return dict(part.split("=") for part in job["Tres"].split(","))
 
 
-def test_a_cluster_makes_what_one_machine_makes(cluster, finished, tmp_path, count):
-    workspace = Workspace.fresh(tmp_path / "workspace", finished.config)
-    status, output = submit(cluster, workspace)
+def test_a_cluster_makes_what_one_machine_makes(cluster, undisturbed, tmp_path, count):
+    """Of two methods, in which every kind of job on the way from images to a table occurs."""
+    targets, locally = ["random", "together"], undisturbed.twin(tmp_path / "locally")
+    locally.run("--cores", "2", *targets)  # but for their own tables all of it is there
+    workspace = Workspace.fresh(tmp_path / "workspace", undisturbed.config)
+    status, output = submit(cluster, workspace, "--", *targets)
     assert status == 0, output[-6000:]
-    assert workspace.contents() == finished.contents()
+    made, expected = workspace.contents(), locally.contents()
+    assert len(made) > 60
+    assert made == {path: expected.get(path) for path in made}
     jobs = cluster.finished_jobs()
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
     rules = int(re.search(r"^total +(\d+)$", output, re.MULTILINE)[1])
