@@ -96,7 +96,7 @@ def tree(folder: Path, classes: int) -> Path:
     outputs = (str(home / name) for name in ("manifest.parquet", "classes.csv", "bad.csv"))
     settings = data.manifest_settings() | {"dataset": data.dataset.name, "classes": data.classes}
     with redirect_stdout(sys.stderr):
-        build_manifest(None, *outputs, **settings, seed=0, made_of={}, threads=1)
+        build_manifest(None, *outputs, **settings, made_of={}, threads=1)
     return home
 
 

@@ -44,8 +44,6 @@ rule build_manifest:
         runtime=minutes(240),
     params:
         code=code_of("build_manifest"),
-        dataset=plan.dataset.name,
-        seed=plan.manifest_seed(),
         classes=plan.classes,
         settings=plan.manifest_settings(),
         made_of=images_origin,

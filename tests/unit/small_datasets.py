@@ -39,9 +39,7 @@ def built(plan: Plan, out: Path, written: Path | None = None) -> pd.DataFrame:
         written and str(written),
         *(str(out / name) for name in ("manifest.parquet", "classes.csv", "bad.csv")),
         **plan.manifest_settings(),
-        dataset=plan.dataset.name,
         classes=plan.classes,
-        seed=plan.manifest_seed(),
         made_of={"data": plan.contents_stamp()},
         threads=2,
     )

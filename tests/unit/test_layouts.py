@@ -530,7 +530,7 @@ def test_class_ids_that_are_paths_never_become_one(tmp_path, kind, odd):
 def test_stages_refuse_such_ids_themselves(tmp_path, odd):
     for_listing = {"kind": "folder", "path": str(tmp_path), "val_fraction": 0.2}
     with pytest.raises(RetortError, match=r"cannot name a folder|named twice"):
-        list_images(for_listing, None, ["cat", odd], 0, "mine")
+        list_images(for_listing, None, ["cat", odd])
     with pytest.raises(RetortError, match=r"cannot name a folder|named twice"):
         write_images({"kind": "cifar10", "path": str(tmp_path)}, tmp_path / "out", ["cat", odd])
 

@@ -32,14 +32,12 @@ def painted(root: Path, counts: dict[str, int] = COUNTS, shuffle: int | None = N
 def built(folder: Path, out: Path, **settings) -> Path:
     """The folder of manifest.parquet, classes.csv and bad.csv made from an image folder."""
     defaults = {
-        "dataset": "mine",
         "classes": ["cat", "dog"],
         "layout": {"kind": "folder", "path": str(folder), "val_fraction": 0.2},
         "names": {},
         "on_bad_image": "stop",
         "check": "decode",
         "max_per_class": None,
-        "seed": 0,
         "threads": 2,
     }
     out.mkdir(exist_ok=True)
@@ -237,6 +235,6 @@ def test_digits_go_all_the_way_from_scans_to_a_manifest(tmp_path):
     layout = {"kind": "digits", "resolution": 8}
     export_images(str(tmp_path / "images"), layout, ["1", "0"])
     written = str(tmp_path / "images")
-    images = read(built(None, tmp_path / "out", written=written, layout=layout, dataset="digits", classes=["1", "0"]))
+    images = read(built(None, tmp_path / "out", written=written, layout=layout, classes=["1", "0"]))
     assert images.groupby("split").size().to_dict() == {"train": 280, "val": 80}
     assert images.groupby("class_id")["class_index"].unique().map(list).to_dict() == {"0": [1], "1": [0]}

@@ -629,20 +629,6 @@ def test_provenance_leaves_out_what_no_image_depends_on():
     }
 
 
-@pytest.mark.parametrize(
-    ("dataset", "seed"),
-    [
-        ({"kind": "digits"}, None),
-        ({"kind": "digits", "max_per_class": 5}, 7),
-        ({"kind": "imagenet", "path": "nowhere", "name": "in", "resolution": 32, "subset": "imagenette"}, None),
-        ({"kind": "folder", "path": "nowhere", "name": "mine", "resolution": 32, "classes": ["0", "1"]}, 7),
-    ],
-    ids=["own split", "thinned", "published split", "seeded split"],
-)
-def test_a_manifest_depends_on_the_seed_only_where_something_is_drawn(dataset, seed):
-    assert Plan(load_config(SMALL | {"seed": 7, "dataset": dataset}), ["0", "1"]).manifest_seed() == seed
-
-
 def test_how_images_are_split_does_not_count_when_they_are_written_out():
     hub = {"kind": "huggingface", "path": "hub", "name": "hub", "resolution": 32, "classes": ["cat", "dog"]}
     layout = Plan(load_config(SMALL | {"dataset": hub}), ["cat", "dog"]).written_layout()

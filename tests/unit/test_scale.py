@@ -76,8 +76,8 @@ def home(tmp_path_factory) -> Path:
         save_dit(folder / name / "dit", classes)
         plan = planned(synthetic_tree.config_for(folder / name / "images", SIDE))
         outputs = (str(folder / name / file) for file in ("manifest.parquet", "classes.csv", "bad.csv"))
-        settings = plan.manifest_settings() | {"dataset": plan.dataset.name, "classes": plan.classes}
-        build_manifest(None, *outputs, **settings, seed=0, made_of={}, threads=1)
+        settings = plan.manifest_settings() | {"classes": plan.classes}
+        build_manifest(None, *outputs, **settings, made_of={}, threads=1)
     return folder
 
 

@@ -34,7 +34,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_digits_are_1397_for_training_and_400_held_out(digits):
-    rows = list_images(digits, TEN, 0.5, 0, "digits")
+    rows = list_images(digits, TEN, 0.5)
     assert Counter(row.split for row in rows) == {"train": 1397, "val": 400}
 
 
@@ -96,16 +96,16 @@ def filled(root: Path, counts: dict[str, int]) -> Path:
     return root
 
 
-def listed(root: Path, classes=("cat", "dog"), val_fraction=0.2, seed=0, dataset="mine") -> list[tuple[str, str]]:
+def listed(root: Path, classes=("cat", "dog"), val_fraction=0.2) -> list[tuple[str, str]]:
     """(split, image id) of every image."""
-    return [(r.split, r.image_id) for r in list_images(root, list(classes), val_fraction, seed, dataset)]
+    return [(r.split, r.image_id) for r in list_images(root, list(classes), val_fraction)]
 
 
 SPLIT_FOLDERS = {"train/cat": 2, "train/dog": 1, "val/cat": 1, "val/dog": 1}
 
 
 def test_train_and_val_folders_are_the_splits_ordered_by_class_and_name(tmp_path):
-    rows = list_images(filled(tmp_path, SPLIT_FOLDERS), ["dog", "cat"], 0.5, 0, "mine")
+    rows = list_images(filled(tmp_path, SPLIT_FOLDERS), ["dog", "cat"], 0.5)
     assert rows == [
         ("train", "dog", "dog/000.png", str(tmp_path / "train/dog/000.png")),
         ("train", "cat", "cat/000.png", str(tmp_path / "train/cat/000.png")),
@@ -155,12 +155,12 @@ def test_only_image_files_count_and_hidden_folders_do_not(tmp_path):
 # ---------------------------------------------------------------- folders without train and val
 
 
-def test_split_follows_the_seed_and_nothing_else(tmp_path):
+def test_split_follows_the_names_of_class_and_file_and_nothing_else(tmp_path):
     here, there = filled(tmp_path / "a", {"cat": 40, "dog": 40}), filled(tmp_path / "b", {"cat": 40, "dog": 40})
     assert listed(here) == listed(there)
     assert listed(here, ["cat"]) == [(split, i) for split, i in listed(here) if i.startswith("cat")]
-    assert listed(here) != listed(here, seed=1)
-    assert listed(here) != listed(here, dataset="other")
+    held_out = {i.split("/")[1] for split, i in listed(here) if split == "val" and i.startswith("cat")}
+    assert held_out != {i.split("/")[1] for split, i in listed(here) if split == "val" and i.startswith("dog")}
 
 
 def test_training_images_come_first_and_every_image_is_in_one_split(tmp_path):
@@ -170,27 +170,37 @@ def test_training_images_come_first_and_every_image_is_in_one_split(tmp_path):
     assert sorted(i for _, i in found) == [f"{c}/{i:03d}.png" for c in ("cat", "dog") for i in range(40)]
 
 
-def test_about_the_share_asked_for_is_held_out(tmp_path):
-    splits = Counter(split for split, _ in listed(filled(tmp_path, {"cat": 1000}), ["cat"], val_fraction=0.3))
-    assert abs(splits["val"] - 300) < 60  # four standard deviations
+@pytest.mark.parametrize(
+    ("images", "val_fraction", "held_out"),
+    [
+        (14, 0.2, 3),
+        (1000, 0.3, 300),
+        (10, 0.25, 2),
+        (2, 0.01, 1),
+        (2, 0.99, 1),
+        (3, 0.99, 2),
+        (10, 0.99, 9),
+        (10, 0.01, 1),
+    ],
+)
+def test_exactly_the_share_asked_for_is_held_out_of_each_class(tmp_path, images, val_fraction, held_out):
+    found = listed(filled(tmp_path, {"cat": images, "dog": images}), val_fraction=val_fraction)
+    counts = Counter((split, i.split("/")[0]) for split, i in found)
+    assert counts["val", "cat"] == counts["val", "dog"] == held_out
+    assert counts["train", "cat"] == counts["train", "dog"] == images - held_out
 
 
-def test_adding_images_moves_none_of_the_others(tmp_path):
-    before = listed(filled(tmp_path, {"cat": 40, "dog": 40}))
+def test_an_image_that_is_added_moves_one_other_at_most(tmp_path):
+    before = dict(map(reversed, listed(filled(tmp_path, {"cat": 40, "dog": 40}))))
+    new = {}
     for i in range(20):
         (tmp_path / "cat" / f"new {i}.png").touch()
-        after = listed(tmp_path)
-        assert [row for row in after if "new" not in row[1]] == before
-    assert {split for split, image_id in after if "new" in image_id} == {"train", "val"}
-
-
-@pytest.mark.parametrize("val_fraction", [0.01, 0.5, 0.99])
-@pytest.mark.parametrize("count", [2, 3, 10])
-def test_each_class_has_at_least_one_image_in_either_split(tmp_path, val_fraction, count):
-    filled(tmp_path, {"cat": count, "dog": count})
-    for seed in range(20):
-        found = listed(tmp_path, val_fraction=val_fraction, seed=seed)
-        assert {(s, i.split("/")[0]) for s, i in found} == {(s, c) for s in ("train", "val") for c in ("cat", "dog")}
+        after = dict(map(reversed, listed(tmp_path)))
+        moved = [i for i in before if before[i] != after[i]]
+        assert len(moved) <= 1
+        assert all(i.startswith("cat") for i in moved)
+        before, new = after, {split: i for i, split in after.items() if "new" in i}
+    assert new.keys() == {"train", "val"}
 
 
 # ---------------------------------------------------------------- classes

@@ -11,8 +11,6 @@ with job(snakemake):
         snakemake.output.bad_images,
         **snakemake.params.settings,
         classes=snakemake.params.classes,
-        dataset=snakemake.params.dataset,
-        seed=snakemake.params.seed,
         made_of=snakemake.params.made_of,
         threads=snakemake.threads,
     )

@@ -35,10 +35,6 @@ class Plan(Compositions):
             "max_per_class": dataset.max_per_class,
         }
 
-    def manifest_seed(self) -> int | None:
-        """The seed, where a draw decides which images are held out, or kept."""
-        return self.seed if "val_fraction" in self.dataset.layout() or self.dataset.max_per_class else None
-
     def written_layout(self) -> dict:
         """What is read of the layout when images are written out: not how they are split then."""
         return {key: value for key, value in self.dataset.layout().items() if key != "val_fraction"}

@@ -53,7 +53,7 @@ def write_images(layout: dict, folder: Path, classes: Sequence[str]) -> None:
         huggingface.write_images(Path(layout["path"]), folder, classes, layout["label_column"], layout["label_ids"])
 
 
-def list_images(layout: dict, written: str | None, classes: Sequence[str], seed: int, dataset: str) -> list[ImageFile]:
+def list_images(layout: dict, written: str | None, classes: Sequence[str]) -> list[ImageFile]:
     """Every image of the classes, ordered by split, class and name.
 
     written: the folder that `write_images` filled, if it did. Raises RetortError for data that are missing or laid
@@ -62,7 +62,7 @@ def list_images(layout: dict, written: str | None, classes: Sequence[str], seed:
     refuse_odd_ids(classes, "dataset.classes")
     val_fraction = layout.get("val_fraction", 0.0)
     if written:
-        return folders.list_images(Path(written), classes, val_fraction, seed, dataset)
+        return folders.list_images(Path(written), classes, val_fraction)
     kind, path = layout["kind"], Path(layout["path"])
     if kind == "imagenet":
         return ilsvrc.list_images(path, classes, layout["val"], layout["ground_truth"])
@@ -71,7 +71,7 @@ def list_images(layout: dict, written: str | None, classes: Sequence[str], seed:
     if kind == "places365":
         return places.list_images(path, classes)
     splits = huggingface.folder_splits(path) if kind == "huggingface" else None
-    return folders.list_images(path, classes, val_fraction, seed, dataset, splits)
+    return folders.list_images(path, classes, val_fraction, splits)
 
 
 def class_names(layout: dict, classes: Sequence[str]) -> dict[str, str]:
@@ -88,14 +88,14 @@ def class_names(layout: dict, classes: Sequence[str]) -> dict[str, str]:
     return {}
 
 
-def first_drawn(images: list[ImageFile], most: int, seed: int, dataset: str) -> list[ImageFile]:
-    """At most `most` images of each class and split, in the order given, by a draw that each makes for itself."""
+def first_drawn(images: list[ImageFile], most: int) -> list[ImageFile]:
+    """At most `most` images of each class and split, in the order given, by what each one's name draws."""
     members: dict[tuple[str, str], list[ImageFile]] = {}
     for image in images:
         members.setdefault((image.split, image.class_id), []).append(image)
 
     def draw(image: ImageFile) -> int:
-        return derive_seed(seed, "thin", dataset, image.split, image.image_id)
+        return derive_seed("thin", image.split, image.image_id)
 
     kept = {image for group in members.values() for image in sorted(group, key=draw)[:most]}
     return [image for image in images if image in kept]

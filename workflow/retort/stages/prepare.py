@@ -32,14 +32,12 @@ def build_manifest(
     class_table: str,
     bad_images: str,
     *,
-    dataset: str,
     layout: dict,
     classes: Sequence[str],
     names: dict[str, str],
     on_bad_image: str,
     check: str,
     max_per_class: int | None,
-    seed: int | None,
     made_of: dict,
     threads: int,
 ) -> None:
@@ -47,13 +45,13 @@ def build_manifest(
 
     written: the folder that `export_images` made, if it did. names: readable names that replace the data set's own.
     check: "decode" reads every image in full; "header" only as far as its size, which finds empty and foreign files.
-    seed: None where no image is drawn. made_of: kept in the manifest, which thus differs whenever the images do.
+    made_of: kept in the manifest, which thus differs whenever the images do.
     Raises RetortError listing the unreadable ones when on_bad_image is "stop", and when skipping them leaves a
     class without images.
     """
-    rows = list_images(layout, written, list(classes), seed, dataset)
+    rows = list_images(layout, written, list(classes))
     if max_per_class is not None:
-        rows = first_drawn(rows, max_per_class, seed, dataset)
+        rows = first_drawn(rows, max_per_class)
     measured = list(_measure([r.path for r in rows], MEASURES[check], threads))
     bad = [{"path": r.path, "reason": m} for r, m in zip(rows, measured, strict=True) if isinstance(m, str)]
     if bad and on_bad_image == "stop":

@@ -110,7 +110,10 @@ class FolderDataset(InFolders):
 
     kind: Literal["folder"]
     val_fraction: float = Field(
-        0.2, gt=0, lt=1, description="About this share of each class is held out when there are no train/ and val/."
+        0.2,
+        gt=0,
+        lt=1,
+        description="This share of each class is held out, rounded to whole images, when there are no train/ and val/.",
     )
 
 
@@ -218,7 +221,10 @@ class HuggingFaceDataset(InFolders):
         "copies of ILSVRC/imagenet-1k); default: the labels' names.",
     )
     val_fraction: float = Field(
-        0.2, gt=0, lt=1, description="About this share of each class is held out when there is only a train split."
+        0.2,
+        gt=0,
+        lt=1,
+        description="This share of each class is held out, rounded to whole images, when there is only a train split.",
     )
 
     @property
