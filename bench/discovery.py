@@ -17,7 +17,8 @@ from umap import UMAP
 from bench.limits import matmul_peak
 from bench.rows import Row, in_turn, timed
 from retort.methods.completion import representatives
-from retort.methods.discovery import cluster, embed, one_quiet_thread, rotated, standardised
+from retort.methods.density import cluster
+from retort.methods.discovery import embed, one_quiet_thread, rotated, standardised
 
 CLUSTERS, LATENT_DIMS, OUTSIDE = 12, 10, 0.2
 UMAP_SETTINGS = {"neighbors": 15, "components": 50, "min_dist": 0.0, "seed": 42}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retort.methods import completion
 from retort.methods.completion import FILLED, FOUND, NOISE, SPLIT, representatives
-from retort.methods.discovery import Clusters, cluster
+from retort.methods.density import Clusters, cluster
 
 DENSITY = {"min_cluster_size": 5, "min_samples": 3}
 

@@ -1,4 +1,4 @@
-"""Standardising, rotating, embedding and clustering, down to the smallest classes."""
+"""Standardising, rotating and embedding, down to the smallest classes."""
 
 import subprocess
 import sys
@@ -15,7 +15,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from retort.methods.discovery import Clusters, cluster, embed, one_quiet_thread, rotated, standardised
+from retort.methods.density import cluster
+from retort.methods.discovery import embed, one_quiet_thread, rotated, standardised
 
 CODA = {"neighbors": 15, "components": 50, "min_dist": 0.0, "seed": 42}
 DENSITY = {"min_cluster_size": 5, "min_samples": 3}
@@ -194,74 +195,6 @@ def test_degenerate_features_are_embedded_without_a_warning(n, kind):
 def test_impossible_settings_of_umap_are_refused(wrong):
     with pytest.raises(ValueError, match="neighbors >= 2 and components >= 1"):
         embed(normal(0, 20, 4), **(CODA | wrong))
-
-
-def test_clusters_are_those_of_separate_blobs():
-    points, truth = blobs(9, [20, 40, 30], 5)
-    found = cluster(points, min_cluster_size=10, min_samples=3)
-    assert found.count == 3
-    assert adjusted_rand_score(found.labels, truth) > 0.95
-    assert found.labels.dtype == np.int64
-    assert found.probabilities.dtype == np.float64
-    assert (found.probabilities[found.labels == -1] == 0).all()
-    assert (found.probabilities[found.labels >= 0] > 0).all()
-
-
-def test_min_samples_does_not_count_the_point_itself():
-    """The `hdbscan` package's meaning: scikit-learn's labels with one more."""
-    from sklearn.cluster import HDBSCAN
-
-    points, _ = blobs(10, [40, 40, 40], 4, apart=1.5)
-    theirs = [HDBSCAN(min_cluster_size=8, min_samples=m, copy=True).fit_predict(points) for m in (3, 4)]
-    agreement = [adjusted_rand_score(cluster(points, min_cluster_size=8, min_samples=3).labels, t) for t in theirs]
-    assert agreement[1] > max(0.9, agreement[0])
-
-
-@pytest.mark.parametrize("n", range(1, 10))
-def test_too_few_points_are_all_noise(n):
-    points, _ = blobs(11, [n - n // 2, n // 2], 3, apart=50.0)
-    found = cluster(points, min_cluster_size=5, min_samples=3)
-    assert found.labels.tolist() == [-1] * n
-    assert found.probabilities.tolist() == [0.0] * n
-    assert found.count == 0
-
-
-def test_twice_the_smallest_cluster_is_enough_for_two():
-    points, truth = blobs(12, [5, 5], 3, apart=50.0)
-    assert cluster(points, min_cluster_size=5, min_samples=3).count == 2
-    assert cluster(points[1:], min_cluster_size=5, min_samples=3).count == 0
-    assert truth.tolist() == [0] * 5 + [1] * 5
-
-
-@given(
-    seed=st.integers(0, 10**6),
-    n=st.integers(1, 60),
-    distinct=st.integers(1, 60),
-    min_cluster_size=st.integers(2, 12),
-    min_samples=st.integers(1, 80),
-)
-@settings(max_examples=40, deadline=None)
-def test_any_cloud_is_clustered_without_a_warning(seed, n, distinct, min_cluster_size, min_samples):
-    points = normal(seed, distinct, 3).astype(np.float32)[np.arange(n) % distinct]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = cluster(points, min_cluster_size=min_cluster_size, min_samples=min_samples)
-    assert found.labels.shape == found.probabilities.shape == (n,)
-    assert set(found.labels.tolist()) <= set(range(-1, found.count))
-    assert ((found.probabilities >= 0) & (found.probabilities <= 1)).all()
-    for label in range(found.count):
-        assert (found.labels == label).sum() >= min_cluster_size
-
-
-@pytest.mark.parametrize("wrong", [{"min_cluster_size": 1}, {"min_samples": 0}])
-def test_impossible_settings_of_hdbscan_are_refused(wrong):
-    with pytest.raises(ValueError, match="min_cluster_size >= 2 and min_samples >= 1"):
-        cluster(normal(0, 20, 2), **(DENSITY | wrong))
-
-
-def test_all_noise_counts_no_cluster():
-    assert Clusters(np.full(4, -1), np.zeros(4)).count == 0
-    assert Clusters(np.array([0, -1, 2]), np.zeros(3)).count == 3
 
 
 def test_within_one_quiet_thread_there_is_one_and_afterwards_as_many_as_before():

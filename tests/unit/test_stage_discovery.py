@@ -11,7 +11,8 @@ from retort.config.seeds import derive_seed
 from retort.data.tensors import write_tensors
 from retort.errors import RetortError
 from retort.methods.completion import representatives
-from retort.methods.discovery import Clusters, cluster, embed
+from retort.methods.density import Clusters, cluster
+from retort.methods.discovery import embed
 from retort.stages.discover import choose_representatives, cluster_shard
 from retort.stages.embed import embed_shard
 

@@ -13,7 +13,8 @@ from itertools import combinations
 import numpy as np
 from sklearn.cluster import KMeans
 
-from retort.methods.discovery import Clusters, cluster, finite_matrix, one_quiet_thread
+from retort.methods.density import Clusters, cluster
+from retort.methods.discovery import finite_matrix, one_quiet_thread
 
 FOUND = "hdbscan_initial"
 SPLIT = "hdbscan_kmeans_split"
@@ -22,6 +23,8 @@ FILLED = "farthest_point"
 
 SHRINK = 0.75  # of the smallest cluster allowed, from one forced attempt to the next
 SMALLEST = 2  # HDBSCAN's own limit, where the shrinking ends
+
+ROUNDING = 4 * float(np.finfo(np.float32).eps)  # of k-means' centres, which differ by it from one CPU to another
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ def representatives(
 ) -> Representatives:
     """Exactly `count` rows of the embedding (n, d), one for each of `count` clusters, in the reference's order.
 
-    A cluster that HDBSCAN found is represented by its member of highest probability (the lowest row among equals), any
-    other by the member nearest to its centre. `min_cluster_size` and `min_samples` are those of `clusters` and serve
+    A cluster that HDBSCAN found is represented by its member of highest probability, any other by the member nearest to
+    its centre; among equals by the lowest row. `min_cluster_size` and `min_samples` are those of `clusters` and serve
     the splits as well. `seed_candidates`: how many of the largest sub-clusters give starting points for a split.
     `seed`: of k-means on noise, 0 in the reference; splits draw nothing.
 
@@ -159,15 +162,17 @@ def _split(
     """The group in two, or nothing where HDBSCAN sees fewer than two sub-clusters in it.
 
     The likeliest points of the largest sub-clusters, two at a time, start a 2-means over all members; the start that
-    ends with the least inertia wins, the first of equals.
+    ends with the least inertia wins, the first of those that are equal but for the rounding of sums.
     """
     points = embedding[group.members]
     inner = _found(cluster(points, min_cluster_size=min_cluster_size, min_samples=min_samples))
     if len(inner) < 2:
         return []
     seeds = [sub.row for sub in sorted(inner, key=len, reverse=True)[:seed_candidates]]
-    fits = (KMeans(2, init=points[list(pair)], n_init=1, random_state=0).fit(points) for pair in combinations(seeds, 2))
-    children = _around_centres(points, group.members, min(fits, key=lambda fit: fit.inertia_), SPLIT)
+    fits = [KMeans(2, init=points[list(pair)], n_init=1, random_state=0).fit(points) for pair in combinations(seeds, 2)]
+    inertia = np.array([fit.inertia_ for fit in fits], dtype=np.float64)
+    best = fits[_first_least(inertia, np.sqrt(len(points)) * ROUNDING * inertia.min())]
+    children = _around_centres(points, group.members, best, SPLIT)
     return children if len(children) == 2 else []
 
 
@@ -177,14 +182,23 @@ def _from_noise(embedding: np.ndarray, noise: np.ndarray, wanted: int, seed: int
 
 
 def _around_centres(points: np.ndarray, rows: np.ndarray, fit: KMeans, origin: str) -> list[_Group]:
-    """The clusters of k-means over points, whose row numbers are `rows`; fewer than asked for where points coincide."""
+    """The clusters of k-means over points, whose row numbers are `rows`; fewer than asked for where points coincide.
+
+    Each is represented by the member nearest to its centre, of members equally near but for rounding by the lowest row:
+    of two alone, the first.
+    """
     groups = []
     for label, centre in enumerate(fit.cluster_centers_):
         own = np.flatnonzero(fit.labels_ == label)
         if len(own):
-            nearest = np.linalg.norm(points[own] - centre, axis=1).argmin()
+            nearest = _first_least(np.linalg.norm(points[own] - centre, axis=1), ROUNDING * np.linalg.norm(centre))
             groups.append(_Group(rows[own], int(rows[own[nearest]]), origin))
     return groups
+
+
+def _first_least(values: np.ndarray, slack: float) -> int:
+    """The first of those values that exceed the least by no more than `slack`."""
+    return int((values <= values.min() + slack).argmax())
 
 
 def _summary(embedding: np.ndarray, groups: list[_Group], count: int) -> Representatives:

@@ -1,35 +1,18 @@
 """Distribution discovery (CoDA): where the images of a class lie densely.
 
-Features are standardised, embedded by UMAP and clustered by HDBSCAN. Completion to an exact number of
-representatives is in `completion`. There are far fewer images than features, so UMAP is given their exact rotation
-to at most n - 1 principal coordinates: the same distances, and a neighbour search whose cost does not grow with D.
+Features are standardised and embedded by UMAP. Clusters of the embedding are in `density`, completion to an exact
+number of representatives in `completion`. There are far fewer images than features, so UMAP is given their exact
+rotation to at most n - 1 principal coordinates: the same distances, and a neighbour search whose cost does not grow
+with D.
 """
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
-from hdbscan import HDBSCAN
 from threadpoolctl import threadpool_limits
 
 SMALLEST_FOR_UMAP = 3  # its spectral start needs two points more than dimensions
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """Cluster of each of n points, numbered from 0, -1 for noise: labels (n,) int64.
-
-    probabilities (n,) float64 in [0, 1]: strength of membership, 0 for noise. Many members of a cluster have 1.0.
-    """
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-
-    @property
-    def count(self) -> int:
-        """The number of clusters, noise not among them."""
-        return int(self.labels.max(initial=-1)) + 1
 
 
 @contextmanager
@@ -119,27 +102,3 @@ def embed(features: np.ndarray, *, neighbors: int, components: int, min_dist: fl
             random_state=seed,
             n_jobs=1,
         ).fit_transform(points)
-
-
-def cluster(embedding: np.ndarray, *, min_cluster_size: int, min_samples: int) -> Clusters:
-    """Clusters of points (n, d) by HDBSCAN, Euclidean; CoDA: min_samples 3, min_cluster_size 5.
-
-    `min_samples` does not count the point itself (scikit-learn's does) and is lowered to n - 1 when there are fewer
-    points. All is noise when n < 2 * min_cluster_size, because HDBSCAN never calls the whole set one cluster. Between
-    equal distances numpy's sort decides, which differs between its versions and kinds of CPU: there the numbers of
-    clusters, and a point or two, may change with them.
-
-    Raises ValueError for values that are not finite, min_cluster_size < 2 or min_samples < 1.
-    """
-    if min_cluster_size < 2 or min_samples < 1:
-        found = f"{min_cluster_size} and {min_samples}"
-        raise ValueError(f"HDBSCAN needs min_cluster_size >= 2 and min_samples >= 1, found {found}")
-    embedding = finite_matrix(embedding, "the embedding")
-    n = len(embedding)
-    if n < 2 * min_cluster_size:
-        return Clusters(np.full(n, -1, dtype=np.int64), np.zeros(n))
-    with one_quiet_thread():
-        found = HDBSCAN(min_cluster_size=int(min_cluster_size), min_samples=int(min_samples), core_dist_n_jobs=1).fit(
-            embedding
-        )
-    return Clusters(found.labels_.astype(np.int64), found.probabilities_.astype(np.float64))

@@ -12,7 +12,7 @@ from retort.data.manifest import read_classes, read_split
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
 from retort.methods.completion import representatives
-from retort.methods.discovery import Clusters, cluster
+from retort.methods.density import Clusters, cluster
 from retort.models.health import DAMAGED, check_finite
 
 
