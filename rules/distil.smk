@@ -179,6 +179,7 @@ rule write_set:
         code=code_of("write_set"),
         side=plan.dataset.resolution,
         copy_images=copies_images,
+        store=plan.config.sets.store,
         about=set_about,
     script:
         "../workflow/scripts/write_set.py"

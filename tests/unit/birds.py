@@ -75,11 +75,11 @@ def write_pictures(home: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
     write_manifest(pd.DataFrame(rows), entries, home / "manifest.parquet", home / "classes.csv")
 
 
-def save_set(home: Path, selection: str, name: str, copy: bool) -> None:
+def save_set(home: Path, selection: str, name: str, copy: bool, store: str = "folder") -> None:
     inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / f"{selection}.csv")], [], [], [])
     about = {"dataset": "birds", "method": name, "ipc": "2", "seed": 0, "settings": {"select": "random"}}
     about |= {"data": {"kind": "folder"}, "models": {}, "teachers": {}}
-    write_set(*inputs, str(home / name), copy=copy, about=about, side=SIDE, threads=1)
+    write_set(*inputs, str(home / name), copy=copy, about=about, side=SIDE, threads=1, store=store)
 
 
 def label(

@@ -32,4 +32,5 @@ with job(snakemake):
         ),
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
+        threads=snakemake.threads,
     )

@@ -16,4 +16,5 @@ with job(snakemake):
         about=snakemake.params.about,
         side=snakemake.params.side,
         threads=snakemake.threads,
+        store=snakemake.params.store,
     )

@@ -12,8 +12,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from retort.errors import Damaged
 
@@ -177,13 +178,24 @@ def read_json(path: str | Path) -> Any:
 def write_rows(path: str | Path, columns: list[str], rows: Iterable[dict]) -> int:
     """CSV with a header, whole or not at all; every row has exactly these columns. How many rows there were."""
     with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, columns, lineterminator="\n")
-        writer.writeheader()
-        count = 0
-        for row in rows:
-            writer.writerow(row)
-            count += 1
-        return count
+        return _put_rows(handle, columns, rows)
+
+
+def rows_as_bytes(columns: list[str], rows: Iterable[dict]) -> bytes:
+    """What `write_rows` writes."""
+    handle = StringIO(newline="")
+    _put_rows(handle, columns, rows)
+    return handle.getvalue().encode()
+
+
+def _put_rows(handle: TextIO, columns: list[str], rows: Iterable[dict]) -> int:
+    writer = csv.DictWriter(handle, columns, lineterminator="\n")
+    writer.writeheader()
+    count = 0
+    for row in rows:
+        writer.writerow(row)
+        count += 1
+    return count
 
 
 class Table(dict):

@@ -1,9 +1,10 @@
 """Reading images: one way from a file to square RGB pixels."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from retort.errors import RetortError
 
@@ -29,8 +30,19 @@ def read_rgb(path: str | Path) -> Image.Image:
 
     Raises BadImage for a file that is empty, truncated, no image, unreadable or absurdly large.
     """
+    return _upright(path, path)
+
+
+def decode_rgb(content: bytes, path: str | Path) -> Image.Image:
+    """The same of the bytes of a file, which errors call `path`."""
+    if not content:
+        raise BadImage(f"{path}: empty file")
+    return _upright(BytesIO(content), path)
+
+
+def _upright(source: str | Path | BytesIO, path: str | Path) -> Image.Image:
     try:
-        with Image.open(path) as handle:
+        with Image.open(source) as handle:
             handle.load()
             kind = handle.format
             turn = _TURNS.get(handle.getexif().get(ExifTags.Base.Orientation))
@@ -70,8 +82,10 @@ def header_size(path: str | Path) -> tuple[int, int]:
 def _named(path: str | Path, error: Exception) -> BadImage:
     if isinstance(error, FileNotFoundError):
         return BadImage(f"{path}: this image is gone; put it back, or run again, and images are listed without it")
-    empty = Path(path).is_file() and Path(path).stat().st_size == 0
-    return BadImage(f"{path}: {'empty file' if empty else str(error) or type(error).__name__}")
+    if Path(path).is_file() and Path(path).stat().st_size == 0:
+        return BadImage(f"{path}: empty file")
+    unknown = isinstance(error, UnidentifiedImageError)  # whose text names the object that was opened
+    return BadImage(f"{path}: {'cannot identify image file' if unknown else str(error) or type(error).__name__}")
 
 
 def square(image: Image.Image, side: int, keep: float = 1.0) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from retort.data.files import each_row, read_json
 from retort.data.images import BadImage, image_size
+from retort.data.stores import ARCHIVE, StoredImages
 from retort.data.tensors import read_header
 from retort.errors import Damaged
 
@@ -44,10 +45,19 @@ def _parquet(file: Path) -> None:
         raise Damaged(file, str(error)) from None
 
 
+def _archive(file: Path) -> None:
+    """Of a set's images: every member, against its checksum and as an image."""
+    if file.name == ARCHIVE:
+        images = StoredImages(file.parent)
+        for name in images.members():
+            (images.rgb if name.endswith(".png") else images.content)(name)
+
+
 CHECKS = {
     ".csv": _table,
     ".json": read_json,
     ".parquet": _parquet,
     ".png": image_size,
     ".safetensors": read_header,
+    ".zip": _archive,
 }

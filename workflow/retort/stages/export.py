@@ -1,22 +1,21 @@
 """A distilled set as one Parquet file, with soft labels."""
 
 import json
-from collections.abc import Iterator, Sequence
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 from tqdm import tqdm
 
-from retort.data.files import inside, read_rows, whole_file
+from retort.data.files import read_rows, whole_file
+from retort.data.images import BadImage, decode_rgb
 from retort.data.manifest import read_classes
-from retort.errors import Damaged
+from retort.data.stores import StoredImages
 from retort.models.teacher import Teacher, check_kept, load_teacher, logits_of
 from retort.stages.batches import in_batches
-from retort.stages.distilled import MANIFEST
+from retort.stages.distilled import MANIFEST, open_images, unreadable
 
 TOGETHER = 256  # images in memory at once, and in a group of the file's rows
 TEXTS = ("class_id", "class_name", "source")
@@ -34,10 +33,14 @@ def export_set(distilled: str, class_table: str, teacher: str | None, output: st
     classes = [c.id for c in read_classes(class_table)]
     judge = load_teacher(teacher, classes) if teacher else None
     schema = _schema(classes, about, soft=judge is not None)
-    listed = tqdm(read_rows(Path(distilled, MANIFEST)), desc="exporting", unit="image")
+    listed = read_rows(Path(distilled, MANIFEST))
+    images = open_images(distilled, [row["file"] for row in listed])
     with whole_file(output) as scratch, pq.ParquetWriter(scratch, schema) as writer:
-        for rows in in_batches(listed, TOGETHER):
-            writer.write_table(_table(rows, Path(distilled), judge, schema))
+        for rows in in_batches(tqdm(listed, desc="exporting", unit="image"), TOGETHER):
+            try:
+                writer.write_table(_table(rows, images, judge, schema))
+            except BadImage as error:
+                raise unreadable(distilled, error) from None
 
 
 def _schema(classes: Sequence[str], about: dict, soft: bool) -> pa.Schema:
@@ -54,22 +57,15 @@ def _schema(classes: Sequence[str], about: dict, soft: bool) -> pa.Schema:
     return pa.schema(columns, metadata={key: json.dumps(value) for key, value in told.items()})
 
 
-def _table(rows: Sequence[dict], directory: Path, judge: Teacher | None, schema: pa.Schema) -> pa.Table:
-    contents = list(_contents(rows, directory))
-    images = [{"bytes": content, "path": row["file"]} for row, content in zip(rows, contents, strict=True)]
-    columns = {"image": images, "label": [int(row["class_index"]) for row in rows]}
+def _table(rows: Sequence[dict], images: StoredImages, judge: Teacher | None, schema: pa.Schema) -> pa.Table:
+    contents = [images.content(row["file"]) for row in rows]
+    held = [{"bytes": content, "path": row["file"]} for row, content in zip(rows, contents, strict=True)]
+    columns = {"image": held, "label": [int(row["class_index"]) for row in rows]}
     columns |= {name: [row[name] for row in rows] for name in TEXTS}
     if judge is not None:
-        pixels = np.stack([np.asarray(Image.open(BytesIO(content))) for content in contents])
+        paths = [images.path(row["file"]) for row in rows]
+        pixels = np.stack([np.asarray(image) for image in map(decode_rgb, contents, paths)])
         logits = logits_of(judge, pixels).half().numpy()
         check_kept(logits, lambda row: f"class {rows[row]['class_id']}, {rows[row]['file']}")
         columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(logits.ravel()), logits.shape[1])
     return pa.table(columns, schema=schema)
-
-
-def _contents(rows: Sequence[dict], directory: Path) -> Iterator[bytes]:
-    for row in rows:
-        try:
-            yield inside(directory, row["file"], directory / MANIFEST).read_bytes()
-        except FileNotFoundError:
-            raise Damaged(directory, f"lacks {row['file']}") from None

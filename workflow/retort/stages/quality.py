@@ -11,16 +11,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from retort.config.seeds import derive_seed, numpy_rng
-from retort.data.files import inside, read_rows, write_json
+from retort.data.files import read_rows, write_json
 from retort.data.manifest import ClassEntry, read_classes
-from retort.data.streams import stream_squares
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
 from retort.models.teacher import check_seen, features_and_logits, load_teacher
 from retort.protocols.density import density_and_coverage
 from retort.stages.batches import in_batches
 from retort.stages.describe import class_features
-from retort.stages.distilled import MANIFEST
+from retort.stages.distilled import MANIFEST, stream_set
 
 TOGETHER = 256  # images in memory at once
 KID_REAL = 20_000  # real images, spread over the classes, that KID draws from
@@ -160,8 +159,7 @@ def _features_of_set(
 ) -> tuple[Tensor, np.ndarray]:
     """(M, D) float32 and labels (M,), in manifest order."""
     rows, judge = read_rows(Path(distilled, MANIFEST)), load_teacher(teacher, [c.id for c in classes])
-    files = [str(inside(distilled, row["file"], Path(distilled, MANIFEST))) for row in rows]
-    squares = stream_squares(files, side, threads)
+    squares = stream_set(distilled, [row["file"] for row in rows], threads, side)
     batches = in_batches(tqdm(squares, total=len(rows), desc="describing the set", unit="image"), TOGETHER)
     found = torch.cat([features_and_logits(judge, np.stack(batch))[0] for batch in batches])
     check_seen(found, lambda row: f"class {rows[row]['class_id']}, {Path(distilled, rows[row]['file'])}")

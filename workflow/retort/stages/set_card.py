@@ -17,27 +17,57 @@ A label is a class's number in `classes.csv`, which need not be the alphabetical
 number folders by name must be told, here from the set's own folder, `{folder}`:
 
 ```python
-import csv
+{unpacking}import csv
 order = {row["id"]: int(row["index"]) for row in csv.DictReader(open("classes.csv"))}
 
 from torchvision.datasets import ImageFolder  # alphabetical by itself
-folder = ImageFolder(".")
+folder = ImageFolder({root})
 folder.target_transform = lambda target: order[folder.classes[target]]
 
 from timm.data import create_dataset  # on the command line: --class-map class_map.txt
-dataset = create_dataset("", root=".", class_map="class_map.txt")
+dataset = create_dataset("", root={root}, class_map="class_map.txt")
 
-from datasets import load_dataset  # metadata.csv gives it the right labels
+from datasets import load_dataset  # metadata.csv gives it the right labels{packed}
 dataset = load_dataset("imagefolder", data_dir=".", split="train")
 ```
-
+{reading}
 `manifest.csv` has one row per image, with its label (`class_index`) and what it was made from.
+"""
+UNPACKING = """import tempfile, zipfile  # for loaders of folders, on a disk that may hold many files
+unpacked = tempfile.mkdtemp()
+zipfile.ZipFile("images.zip").extractall(unpacked)
+
+"""
+READING = """
+The images are the members of one archive, `images.zip`, so that the set is a handful of files wherever it is kept. The
+archive is not compressed, and each image is read without unpacking the others:
+
+```python
+import csv, os, zipfile
+from PIL import Image
+from torch.utils.data import Dataset
+
+class Packed(Dataset):
+    def __init__(self, transform=None):
+        self.rows, self.transform, self.process = list(csv.DictReader(open("manifest.csv"))), transform, None
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, number):
+        if self.process != os.getpid():  # processes that share an open archive disturb each other
+            self.archive, self.process = zipfile.ZipFile("images.zip"), os.getpid()
+        image = Image.open(self.archive.open(self.rows[number]["file"])).convert("RGB")
+        return self.transform(image) if self.transform else image, int(self.rows[number]["class_index"])
+
+images = Packed()
+```
 """
 WHOLE = "The whole training set: `manifest.csv` points at its rows, no image is copied."
 
 
-def set_card(provenance: dict, classes: Sequence[ClassEntry], copied: bool) -> str:
-    """Markdown from provenance.json's content; `copied` tells whether the set has images of its own."""
+def set_card(provenance: dict, classes: Sequence[ClassEntry], store: str | None) -> str:
+    """Markdown from provenance.json's content; store: the form of its images, None where it has none."""
     listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
     folder = f"distilled/{provenance['method']}/ipc{provenance['ipc']}"
     parts = [
@@ -48,9 +78,18 @@ def set_card(provenance: dict, classes: Sequence[ClassEntry], copied: bool) -> s
         f"Global seed: {provenance['seed']}. All settings and the versions of the packages: `provenance.json`.",
         "## From which data and models",
         _listed(sources_in_words(provenance)),
-        LOADING.replace("{folder}", folder) if copied else WHOLE,
+        _loading(folder, packed=store == "zip") if store else WHOLE,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _loading(folder: str, packed: bool) -> str:
+    words = {"folder": folder, "root": "unpacked" if packed else '"."', "packed": ", inside the archive" * packed}
+    words |= {"unpacking": UNPACKING * packed, "reading": READING * packed}
+    text = LOADING
+    for name, said in words.items():
+        text = text.replace(f"{{{name}}}", said)
+    return text
 
 
 def steps_in_words(provenance: dict) -> list[str]:

@@ -4,6 +4,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from io import BytesIO
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from retort.data.files import each_row, read_json, read_rows, whole_directory, write_json, write_rows
+from retort.data.files import each_row, read_json, read_rows, rows_as_bytes, whole_directory, write_json, write_rows
 from retort.data.hub import licence_of
 from retort.data.manifest import ClassEntry, read_classes, read_split
+from retort.data.stores import Put, storing
 from retort.data.streams import stream_squares
 from retort.data.tensors import open_tensors
 from retort.errors import RetortError
@@ -42,9 +44,11 @@ def write_set(
     about: dict,
     side: int,
     threads: int,
+    store: str = "folder",
 ) -> None:
     """PNGs under class folders, manifest.csv, card.md, provenance.json and the label order (`_write_class_order`).
 
+    With store "zip" the PNGs, and the label order in the words of those who load them, are the members of images.zip.
     The images are a `selection` of real ones, read from their files at `side` pixels, or those of `shards` (generated,
     refined or composed), of which `chosen` names the members to take where they are a pool, and what its teacher says
     of them. `about` is the method's own part of the config, and what it was run for.
@@ -61,15 +65,16 @@ def write_set(
         found = zip(_selected(selection, classes), squares, strict=True)
     else:
         found = zip(_selected(selection, classes), repeat(None), strict=False)
-    with whole_directory(output) as scratch:
+    with whole_directory(output) as scratch, storing(scratch, store if copy else "folder") as put:
         bar = tqdm(found, total=total, desc="writing", unit="image")
-        rows = (dict.fromkeys(COLUMNS, "") | _saved(row, pixels, scratch) for row, pixels in bar)
+        rows = (dict.fromkeys(COLUMNS, "") | _saved(row, pixels, put) for row, pixels in bar)
         count = write_rows(scratch / MANIFEST, COLUMNS, rows)
         provenance = _provenance(about, model_directories, count)
         write_json(scratch / "provenance.json", provenance)
-        (scratch / "card.md").write_text(set_card(provenance, classes, copy), encoding="utf-8")
+        (scratch / "card.md").write_text(set_card(provenance, classes, store if copy else None), encoding="utf-8")
         if copy:
             _write_class_order(scratch, classes)
+            put("metadata.csv", _metadata(scratch))
 
 
 def _images_in(path: str) -> int:
@@ -112,14 +117,14 @@ def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry
             yield row, tensors["pixels"][n]
 
 
-def _saved(row: dict, pixels: np.ndarray | None, directory: Path) -> dict:
+def _saved(row: dict, pixels: np.ndarray | None, put: Put) -> dict:
     """The row with the file that its pixels were saved as; without pixels it has none."""
     if pixels is None:
         return row
-    target = directory / row["class_id"] / f"{row['index']:05d}.png"
-    target.parent.mkdir(exist_ok=True)
-    Image.fromarray(pixels).save(target)
-    return row | {"file": target.relative_to(directory).as_posix()}
+    name, content = f"{row['class_id']}/{row['index']:05d}.png", BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    put(name, content.getvalue())
+    return row | {"file": name}
 
 
 def _row(entry: ClassEntry, index: int) -> dict:
@@ -139,11 +144,15 @@ def _provenance(about: dict, model_directories: Sequence[str], images: int) -> d
 
 
 def _write_class_order(directory: Path, classes: list[ClassEntry]) -> None:
-    """The label order in the words of those who load the set: for all, for timm, and for Hugging Face's datasets."""
+    """The label order in the words of those who load the set: for all, and for timm."""
     write_rows(directory / "classes.csv", ["index", "id", "name"], (vars(c) for c in classes))
     (directory / "class_map.txt").write_text("".join(f"{c.id}\n" for c in classes), encoding="utf-8")
+
+
+def _metadata(directory: Path) -> bytes:
+    """The labels for Hugging Face's datasets, which look for them beside the images, in an archive inside it."""
     images = (
         {"file_name": row["file"], "label": row["class_index"]} | {key: row[key] for key in ("class_id", "class_name")}
         for row in each_row(directory / MANIFEST)
     )
-    write_rows(directory / "metadata.csv", ["file_name", "label", "class_id", "class_name"], images)
+    return rows_as_bytes(["file_name", "label", "class_id", "class_name"], images)

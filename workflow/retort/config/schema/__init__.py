@@ -11,6 +11,7 @@ from retort.config.schema.evaluation import Protocol, Quality, Run
 from retort.config.schema.grammar import Name, Strict
 from retort.config.schema.methods import Method
 from retort.config.schema.models import AnyModel, Teacher
+from retort.config.schema.sets import Sets
 from retort.config.schema.shared import Discovery, Inversion, Typicality
 
 
@@ -28,6 +29,7 @@ class Config(Strict):
     discoveries: dict[Name, Discovery] = Field({})
     typicalities: dict[Name, Typicality] = Field({})
     methods: dict[Name, Method] = Field(min_length=1)
+    sets: Sets = Field(Sets(), description="How the distilled sets are stored.")
     protocols: dict[Name, Protocol] = Field(min_length=1)
     runs: list[Run] = Field(min_length=1)
     quality: Quality | None = Field(None, description="What is measured of every distilled set apart from accuracy.")
