@@ -62,6 +62,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         quality_table(),
+        sets_and_students(),
 
 
 # One target per method of the config: a method added there can be named here at once.

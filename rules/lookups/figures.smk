@@ -63,8 +63,13 @@ def sets_of(rows):
     return [path_of(rules.write_set.output.distilled, **row) for row in rows]
 
 
+def sets_and_students(methods=None):
+    """What users take away, of some methods, or of all that are wanted: no table or picture alone would miss it."""
+    return sets_of(plan.wanted("method", "ipc", methods=methods)) + students_of(methods)
+
+
 def method_targets(method):
     """What `snakemake METHOD` makes: its sets and their pictures, its students, its own accuracy table."""
     if method not in plan.wanted_methods:
         return sets_of([{"method": method, "ipc": ipc} for ipc in plan.ipcs_of(method)])
-    return collect(rules.tabulate_method.output, method=method) + figures_of([method])
+    return collect(rules.tabulate_method.output, method=method) + figures_of([method]) + sets_and_students([method])

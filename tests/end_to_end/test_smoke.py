@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,14 @@ def wanted_cells():
 def test_a_second_run_does_nothing(twin):
     assert twin.planned() == {}
     assert "Nothing to be done" in twin.run("--cores", "2")
+
+
+@pytest.mark.parametrize("taken", ["distilled/random/ipc2", "students/cao2/ipc1/hard/resnet8"])
+@pytest.mark.parametrize("of_method", [False, True])
+def test_what_a_user_took_away_is_made_again(twin, taken, of_method):
+    shutil.rmtree(twin.results("smoke", taken))
+    stage = {"distilled": "write_set", "students": "train_students"}[taken.split("/")[0]]
+    assert twin.planned(*[taken.split("/")[1]] * of_method)[stage] == 1
 
 
 def test_the_accuracy_table_has_every_cell_and_its_twin_the_same_rows(finished):

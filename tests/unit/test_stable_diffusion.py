@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.unit import tiny_pipelines as tiny
 from tests.unit.saved_pipelines import VERSIONS, save_stable_diffusion
 
+from retort.data.imagenet import imagenet_names
 from retort.data.manifest import ClassEntry
 from retort.errors import RetortError
 from retort.methods.guidance import guided
@@ -244,3 +245,13 @@ def test_a_class_without_a_first_name_is_refused(directories, name):
     model.check_classes([TENCH, CRANE])
     with pytest.raises(RetortError, match=r"class 'n01440764' has no name"):
         model.check_classes([CRANE, ClassEntry(0, "n01440764", name)])
+
+
+def test_classes_that_are_prompted_alike_are_refused_but_imagenets_own_warned_of(directories, capsys):
+    model, crane = load(directories["1.x"]), imagenet_names()["n02012849"]
+    with pytest.raises(RetortError, match=r"classes ant and bee have the same name in a prompt, 'crane'"):
+        model.check_classes([ClassEntry(0, "ant", "crane"), ClassEntry(1, "bee", "Crane, machine")])
+    model.check_classes([ClassEntry(0, "n02012849", crane), ClassEntry(1, "n03126707", imagenet_names()["n03126707"])])
+    said = capsys.readouterr().out
+    assert said.startswith("warning: classes n02012849 and n03126707 have the same name in a prompt")
+    assert "dataset.class_names" in said

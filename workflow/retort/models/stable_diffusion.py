@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from retort.data.manifest import ClassEntry
+from retort.data.prompts import alike, first_name, named_by_imagenet, prompted_alike
 from retort.errors import RetortError
 from retort.models.backbone import Backbone
 from retort.models.codec import Codec
@@ -54,7 +55,7 @@ class TextToImage(Backbone, ABC):
         return self.encode_prompt("")
 
     def condition(self, classes: Sequence[ClassEntry]) -> Condition:
-        return join(*[self._once(self.prompt.replace(PLACE_OF_NAME, first_name(entry))) for entry in classes])
+        return join(*[self._once(self.prompt.replace(PLACE_OF_NAME, first_name(entry.name))) for entry in classes])
 
     def null(self, n: int) -> Condition:
         return join(*[self._once(None)] * n)
@@ -76,13 +77,20 @@ class TextToImage(Backbone, ABC):
         return self.eps(latents, timesteps, condition), None
 
     def check_classes(self, classes: Sequence[ClassEntry]) -> None:
-        """Raises RetortError for a class that has no name to be called by, or only a WordNet id such as n01440764."""
-        nameless = [entry.id for entry in classes if re.fullmatch(r"(n\d{8})?", first_name(entry))]
+        """Raises RetortError for a class that has no name to be called by, or only a WordNet id such as n01440764, and
+        for classes that are prompted alike. Of ImageNet's own names it only warns, because papers use them as they are.
+        """
+        nameless = [entry.id for entry in classes if re.fullmatch(r"(n\d{8})?", first_name(entry.name))]
         if nameless:
             raise RetortError(
                 f"class {nameless[0]!r} has no name to put into the prompt {self.prompt!r} ({len(nameless)} such "
                 "classes); give names in dataset.class_names"
             )
+        names = {entry.id: entry.name for entry in classes}
+        for ids in prompted_alike(names):
+            if not named_by_imagenet(ids, names):
+                raise RetortError(alike(ids, names))
+            print(f"warning: {alike(ids, names)}")
 
     def _once(self, text: str | None) -> Condition:
         """The condition of one image, from the first time that it was asked for; None is the null branch."""
@@ -145,11 +153,6 @@ class StableDiffusion(TextToImage):
 
     def unet_arguments(self, condition: Condition) -> dict:
         return {"encoder_hidden_states": condition["prompt_embeds"]}
-
-
-def first_name(entry: ClassEntry) -> str:
-    """The first of a class's names: "tench" of "tench, Tinca tinca"."""
-    return entry.name.split(",")[0].strip()
 
 
 def tokenize(text: str, tokenizer: CLIPTokenizer, text_encoder: torch.nn.Module) -> Tensor:

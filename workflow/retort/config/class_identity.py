@@ -1,8 +1,10 @@
-"""Whether the order of the classes is certain where something that was trained elsewhere depends on it."""
+"""Whether classes can be told apart, and their order is certain, where something from elsewhere depends on it."""
 
 from collections.abc import Sequence
 
 from retort.config.schema import Config
+from retort.data.imagenet import imagenet_names
+from retort.data.prompts import alike, prompted_alike
 from retort.errors import RetortError, some_of
 from retort.models.sources import teacher_files
 
@@ -27,6 +29,21 @@ def refuse_uncertain_order(config: Config, classes: Sequence[str]) -> None:
             f"{', '.join(readers)} was trained elsewhere on classes in an order that nobody says. Say it: classes: "
             f"[{', '.join(repr(c) for c in by_number[:3])}, ...] for the order of the numbers, or the order above."
         )
+
+
+def refuse_same_prompts(config: Config, classes: Sequence[str]) -> None:
+    """Raises RetortError where the names that the config gives make a text-to-image model take classes for one.
+
+    Names that come with the data are looked at by the first job that uses such a model.
+    """
+    given = getattr(config.dataset, "class_names", {})
+    if not any(model.kind in ("sd", "sdxl") for model in config.models.values()):
+        return
+    known = imagenet_names() if config.dataset.kind == "imagenet" else {}
+    names = {c: given.get(c, known.get(c, c)) for c in classes}
+    for ids in prompted_alike(names):
+        if any(c in given for c in ids):
+            raise RetortError(f"dataset.class_names: {alike(ids, names)}")
 
 
 def _readers_of_the_order(config: Config) -> list[str]:

@@ -1,12 +1,16 @@
-"""Folders that are whole numbers sort as text; who was trained elsewhere may count."""
+"""Classes that something from elsewhere would confuse: another order of numbers, the same words in a prompt."""
 
 from copy import deepcopy
 
 import pytest
+import yaml
+from tests.end_to_end.workspace import REPOSITORY
 from tests.unit.tiny_models import save_untrained_teacher
 
-from retort.config.class_order import refuse_uncertain_order
+from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order
 from retort.config.load import load_config
+from retort.data.imagenet import imagenet_names
+from retort.data.prompts import prompted_alike
 from retort.errors import RetortError
 
 TWELVE = sorted(map(str, range(12)))
@@ -68,3 +72,35 @@ def test_a_teacher_that_says_its_classes_is_believed(tmp_path):
     (tmp_path / "judge").mkdir()
     save_untrained_teacher(tmp_path / "judge", TWELVE)
     checked(teachers={"judge": {"arch": "resnet8", "source": str(tmp_path / "judge")}})
+
+
+# ---------------------------------------------------------------- names in prompts
+
+SD = {"sd": {"kind": "sd", "source": "sd", "encoder": "vae"}, "vae": {"kind": "vae", "source": "vae"}}
+ALIKE = {"ant": "crane", "bee": "crane, machine"}
+
+
+def prompted(names: dict[str, str], models=SD, **dataset) -> None:
+    raw = deepcopy(BASE)
+    raw["dataset"] |= {"class_names": names} | dataset
+    raw["models"] = models
+    refuse_same_prompts(load_config(raw), ["ant", "bee", "cat"])
+
+
+def test_names_that_make_two_classes_one_are_refused_before_anything_runs():
+    with pytest.raises(RetortError, match=r"dataset\.class_names: classes ant and bee have the same name in a prompt"):
+        prompted(ALIKE)
+    with pytest.raises(RetortError, match="classes ant and cat"):
+        prompted({"ant": "CAT"})
+
+
+def test_without_prompts_or_with_names_that_differ_nothing_is_said():
+    prompted(ALIKE, models={"vae": SD["vae"]})
+    prompted({"ant": "crane bird", "bee": "crane, machine"})
+
+
+def test_the_shipped_config_tells_the_pairs_of_imagenet_apart():
+    raw = yaml.safe_load((REPOSITORY / "configs" / "imagenet1k.yaml").read_text())
+    names = imagenet_names() | raw["dataset"]["class_names"]
+    assert prompted_alike(names) == []
+    assert raw["dataset"]["class_names"].keys() <= imagenet_names().keys()
