@@ -8,10 +8,13 @@ everything = plan.with_every_method()
 
 
 def model_origin(wildcards):
-    """Where a model is fetched from, and the state of the files there where it is on this machine."""
+    """Where a model is fetched from, the state of the files there where it is on this machine, and the dtype in which
+    its weights are stored where that is narrow."""
     model, stated = plan.config.models[wildcards.model], {"kind", "source", "revision", "heads", "allow_pickle"}
     files = model_files(model.source, model.kind, model.allow_pickle)
-    return model.model_dump(include=stated) | {"stamp": source_stamp(model.source, files, model_directory(wildcards))}
+    stamp = source_stamp(model.source, files, model_directory(wildcards))
+    dtype = plan.stored_dtype(wildcards.model)
+    return model.model_dump(include=stated) | {"stamp": stamp} | ({"store": dtype} if dtype else {})
 
 
 def fetched_models(wildcards):

@@ -79,10 +79,25 @@ def test_how_a_model_is_run_is_no_parameter(model):
     plan, spared = plan_of(), plan_of((f"models.{model}.run", run))
     assert (plan.running_of(model), spared.running_of(model)) == ("auto", "cuda+compile+offload")
     assert plan.running_of("vae") == "auto+slicing"
+    assert plan_of((f"models.{model}.run", run | {"load": "mmap"})).running_of(model) == "cuda+compile+offload+mmap"
     assert plan.model_settings(model) == spared.model_settings(model)
     assert plan.codec_settings("vae") == plan_of(("models.vae.run", run)).codec_settings("vae")
     for method in ("dit", "sdxl"):
         assert plan.provenance_of(method) == spared.provenance_of(method)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stored"), [("float64", None), ("float32", None), ("float16", "float16"), ("bfloat16", "bfloat16")]
+)
+@pytest.mark.parametrize("model", ["vae", "dit", "base", "refiner"])
+def test_weights_are_stored_in_a_narrow_dtype_that_a_model_runs_in(model, dtype, stored):
+    assert plan_of((f"models.{model}.dtype", dtype)).stored_dtype(model) == stored
+
+
+def test_weights_that_a_training_starts_from_are_stored_as_they_come():
+    tuned = {"kind": "dit", "encoder": "vae", "train": {"from": "dit"}}
+    plan = plan_of(("models.dit.dtype", "float16"), ("models.tuned", tuned))
+    assert plan.stored_dtype("dit") is None
 
 
 def test_a_refiner_stands_behind_the_sets_of_its_base_and_is_fetched_with_it():

@@ -30,6 +30,8 @@ KINDS = ("dit", "sd", "sdxl", "refined")
         (Running(), "auto"),
         (Running("cuda", compile=True, offload=True), "cuda+compile+offload"),
         (Running("cpu", slicing=True), "cpu+slicing"),
+        (Running(load="eager"), "auto+eager"),
+        (Running("cuda", offload=True, load="mmap"), "cuda+offload+mmap"),
     ],
 )
 def test_a_way_of_running_is_one_word(running, word):
@@ -37,7 +39,7 @@ def test_a_way_of_running_is_one_word(running, word):
     assert Running.parse(word) == running
 
 
-@pytest.mark.parametrize("word", ["", "gpu", "compile", "auto+fast", "auto,compile"])
+@pytest.mark.parametrize("word", ["", "gpu", "compile", "auto+fast", "auto,compile", "auto+auto", "auto+mmap+eager"])
 def test_another_word_is_refused(word):
     with pytest.raises(
         RetortError, match=rf"resource run: found '{word.replace('+', '.')}'; .* auto, cpu, cuda, .*compile"
@@ -123,7 +125,8 @@ def compile_without_code(monkeypatch) -> list:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    "run", [{"slicing": True}, {"offload": True}, {"device": "cpu", "slicing": True, "offload": True}]
+    "run",
+    [{"slicing": True}, {"offload": True}, {"load": "eager"}, {"device": "cpu", "slicing": True, "offload": True}],
 )
 def test_a_sparing_model_computes_the_same(directories, kind, run):
     model = load(directories, kind, **run)

@@ -110,6 +110,15 @@ class Plan(Compositions):
         train = self.config.models[model].train
         return train.from_ if isinstance(train, DitFineTuning) else None
 
+    def stored_dtype(self, model: str) -> str | None:
+        """The narrow dtype in which the weights of a fetched model are stored; None for the dtype that they come in.
+
+        A training that starts from a model goes on from its own weights, not from rounded ones.
+        """
+        starts = {self.checkpoint_of(other) for other in self.config.models}
+        dtype = self.config.models[model].dtype
+        return dtype if dtype in ("float16", "bfloat16") and model not in starts else None
+
     def fetched_models(self) -> list[str]:
         """Models of every kind that the wanted methods need from elsewhere, in the order of the config."""
         used = {*self.used_models(), *self.used_encoders()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from retort.data.filesystems import backend_for
 from retort.errors import RetortError
 from retort.models.pickled import read_pickled
 
@@ -30,7 +31,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        return load_file(path, backend=backend_for(path))
     except Exception as error:  # the library's own kinds of error
         raise RetortError(f"{path} cannot be read as a checkpoint: {error}") from None
 

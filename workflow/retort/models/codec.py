@@ -9,6 +9,7 @@ from torch import Tensor
 
 from retort.data.files import read_json
 from retort.errors import RetortError
+from retort.models.contents import needs_float32
 from retort.models.economy import borrowed
 from retort.models.weights import load_weights
 
@@ -39,12 +40,13 @@ class Codec:
         *,
         slicing: bool = False,
         offload: bool = False,
+        load_as: str = "auto",
     ) -> "Codec":
         """From an AutoencoderKL directory; only safetensors weights are read.
 
         One whose config asks for an upcast runs in float32 where dtype is float16, in which it would overflow. Raises
         RetortError for weights with holes and for latents that are more than scaled. slicing: one image at a time, as
-        large ones are in any case.
+        large ones are in any case. load_as: how weights are read, see `read_at_once`.
         """
         config = read_json(Path(directory, "config.json"))
         if strange := [key for key in UNKNOWN_SCALES if config.get(key) is not None]:
@@ -52,10 +54,10 @@ class Codec:
                 f"{directory}: {strange[0]} is {config[strange[0]]}, but latents here are the VAE's times its "
                 "scaling_factor, as those of Stable Diffusion, SDXL and DiT are; name such a VAE"
             )
-        if dtype == torch.float16 and config.get("force_upcast"):
+        if dtype == torch.float16 and needs_float32(config):
             print(f"{directory}: force_upcast, so it runs in float32: in float16 it overflows")
             dtype = torch.float32
-        vae = load_weights(AutoencoderKL, Path(directory), dtype)
+        vae = load_weights(AutoencoderKL, Path(directory), dtype, load_as)
         if slicing or resolution >= SLICED_FROM:
             vae.enable_slicing()
         return cls(vae if offload else vae.to(device), resolution, device)

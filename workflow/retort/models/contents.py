@@ -115,6 +115,11 @@ def pickled_weights(directory: str | Path, kind: str) -> dict[str, str]:
     return found
 
 
+def needs_float32(config: Mapping) -> bool:
+    """Whether the config of a vae says that it overflows in float16, so that it runs in float32 there."""
+    return bool(config.get("force_upcast"))
+
+
 def _header(file: Path) -> dict[str, tuple[int, ...]]:
     try:
         header, _ = read_header(file)

@@ -45,13 +45,15 @@ class DiT(Backbone):
         device: torch.device,
         timestep_embedding: str = "diffusers",
         class_ids: Sequence[str] | None = None,
+        load_as: str = "auto",
     ) -> "DiT":
         """From a DiTPipeline directory; only safetensors weights are read.
 
         timestep_embedding: "diffusers" (frequency shift 1, as D3HR runs) or "original" (shift 0, as the original
-        DiT code and CaO2 run); the weights are the same, the predictions are not.
+        DiT code and CaO2 run); the weights are the same, the predictions are not. load_as: how weights are read, see
+        `read_at_once`.
         """
-        transformer = load_weights(DiTTransformer2DModel, Path(directory, "transformer"), dtype)
+        transformer = load_weights(DiTTransformer2DModel, Path(directory, "transformer"), dtype, load_as)
         schedule = read_schedule(Path(directory, "scheduler"))
         if schedule.prediction != "epsilon":
             raise RetortError(

@@ -54,7 +54,7 @@ class CodecFiles:
 def load_codec(files: CodecFiles) -> Codec:
     """The encoder that `files` describes, for this job's device. Raises RetortError as `Codec.load` does."""
     dtype, device = getattr(torch, files.dtype), pick_device(files.run.device)
-    switches = {"slicing": files.run.slicing, "offload": files.run.offload}
+    switches = {"slicing": files.run.slicing, "offload": files.run.offload, "load_as": files.run.load}
     return Codec.load(files.directory, files.resolution, dtype, device, **switches)
 
 
@@ -87,13 +87,13 @@ def _dit(files: ModelFiles, codec: Codec) -> Backbone:
     from retort.models.dit import DiT
 
     class_ids = None if files.classes == "dataset" else subset_classes(files.classes)
-    return DiT.load(files.directory, codec, *_place(files), files.timestep_embedding, class_ids)
+    return DiT.load(files.directory, codec, *_place(files), files.timestep_embedding, class_ids, files.run.load)
 
 
 def _stable_diffusion(files: ModelFiles, codec: Codec) -> Backbone:
     from retort.models.stable_diffusion import StableDiffusion
 
-    return StableDiffusion.load(files.directory, codec, *_place(files), files.prompt, files.run.offload)
+    return StableDiffusion.load(files.directory, codec, *_place(files), files.prompt, files.run.offload, files.run.load)
 
 
 def _sdxl(files: ModelFiles, codec: Codec) -> Backbone:
@@ -103,8 +103,8 @@ def _sdxl(files: ModelFiles, codec: Codec) -> Backbone:
     refiner, run = files.refiner, files.run
     if refiner:
         dtype, device = getattr(torch, refiner.dtype), pick_device(run.device)
-        refiner = Refiner.load(refiner.directory, dtype, device, refiner.start, run.offload)
-    return Sdxl.load(files.directory, codec, *_place(files), files.prompt, refiner, run.offload)
+        refiner = Refiner.load(refiner.directory, dtype, device, refiner.start, run.offload, run.load)
+    return Sdxl.load(files.directory, codec, *_place(files), files.prompt, refiner, run.offload, run.load)
 
 
 def _place(files: ModelFiles) -> tuple[torch.dtype, torch.device]:

@@ -35,16 +35,22 @@ class Refiner:
 
     @classmethod
     def load(
-        cls, directory: str | Path, dtype: torch.dtype, device: torch.device, start: float, offload: bool = False
+        cls,
+        directory: str | Path,
+        dtype: torch.dtype,
+        device: torch.device,
+        start: float,
+        offload: bool = False,
+        load_as: str = "auto",
     ) -> "Refiner":
         """From the directory of a StableDiffusionXLImg2ImgPipeline; only safetensors weights are read.
 
-        offload: the text encoder waits on the CPU. Raises RetortError for a UNet that is not told an aesthetic score,
-        and for weights with holes.
+        offload: the text encoder waits on the CPU. load_as: how weights are read, see `read_at_once`. Raises
+        RetortError for a UNet that is not told an aesthetic score, and for weights with holes.
         """
         folder = Path(directory)
-        unet = load_weights(UNet2DConditionModel, folder / "unet", dtype)
-        text_encoder = load_weights(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype)
+        unet = load_weights(UNet2DConditionModel, folder / "unet", dtype, load_as)
+        text_encoder = load_weights(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, load_as)
         told = text_encoder.config.projection_dim + TIME_IDS * (unet.config.addition_time_embed_dim or 0)
         if unet.config.projection_class_embeddings_input_dim != told:
             raise RetortError(f"{directory} is no refiner of SDXL: its UNet is not told an aesthetic score")

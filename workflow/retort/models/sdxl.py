@@ -57,19 +57,21 @@ class Sdxl(TextToImage):
         prompt: str = PLACE_OF_NAME,
         refiner: Refiner | None = None,
         offload: bool = False,
+        load_as: str = "auto",
     ) -> "Sdxl":
         """From a StableDiffusionXLPipeline directory; only safetensors weights are read.
 
-        offload: text encoders wait on the CPU. Raises RetortError for another kind of UNet, for weights with holes,
-        for a prompt without a place for the name, and for a refiner of another schedule.
+        offload: text encoders wait on the CPU. load_as: how weights are read, see `read_at_once`. Raises RetortError
+        for another kind of UNet, for weights with holes, for a prompt without a place for the name, and for a refiner
+        of another schedule.
         """
         folder = Path(directory)
-        unet = load_weights(UNet2DConditionModel, folder / "unet", dtype)
+        unet = load_weights(UNet2DConditionModel, folder / "unet", dtype, load_as)
         if unet.config.addition_embed_type != "text_time":
             raise RetortError(f"{directory} is no Stable Diffusion XL; is its kind sd?")
         text_encoders = (
-            load_weights(CLIPTextModel, folder / "text_encoder", dtype),
-            load_weights(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype),
+            load_weights(CLIPTextModel, folder / "text_encoder", dtype, load_as),
+            load_weights(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, load_as),
         )
         return cls(
             unet.to(device),

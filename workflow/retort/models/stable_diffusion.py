@@ -126,16 +126,17 @@ class StableDiffusion(TextToImage):
         device: torch.device,
         prompt: str = PLACE_OF_NAME,
         offload: bool = False,
+        load_as: str = "auto",
     ) -> "StableDiffusion":
         """From a StableDiffusionPipeline directory; only safetensors weights are read.
 
-        offload: the text encoder waits on the CPU. Raises RetortError for another kind of UNet, for weights with
-        holes, and for a prompt without a place for the name.
+        offload: the text encoder waits on the CPU. load_as: how weights are read, see `read_at_once`. Raises
+        RetortError for another kind of UNet, for weights with holes, and for a prompt without a place for the name.
         """
-        unet = load_weights(UNet2DConditionModel, Path(directory, "unet"), dtype)
+        unet = load_weights(UNet2DConditionModel, Path(directory, "unet"), dtype, load_as)
         if unet.config.addition_embed_type is not None:
             raise RetortError(f"{directory} is no Stable Diffusion 1.x or 2.x; is its kind sdxl?")
-        text_encoder = load_weights(CLIPTextModel, Path(directory, "text_encoder"), dtype)
+        text_encoder = load_weights(CLIPTextModel, Path(directory, "text_encoder"), dtype, load_as)
         return cls(
             unet.to(device),
             CLIPTokenizer.from_pretrained(Path(directory, "tokenizer"), local_files_only=True),

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from retort.config.devices import pick_device
 from retort.data.files import read_json, write_json
+from retort.data.filesystems import backend_for
 from retort.errors import RetortError
 from retort.models.classifiers import (
     IMAGENET_MEAN,
@@ -167,7 +168,8 @@ def load_teacher(directory: str | Path, classes: Sequence[str]) -> Teacher:
     if about["classes"] != list(classes):
         raise RetortError(f"{directory} was trained for classes {about['classes']}, the data set has {list(classes)}")
     network = build_classifier(about["arch"], len(classes), about["resolution"])
-    load_model(network, str(Path(directory, "model.safetensors")))
+    weights = Path(directory, "model.safetensors")
+    load_model(network, str(weights), backend=backend_for(weights))
     return at_work(network, about)
 
 

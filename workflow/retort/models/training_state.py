@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from retort.data.files import whole_file
+from retort.data.filesystems import backend_for
 
 SECONDS = 60.0
 SHARE = 0.02  # of the time may go into saving
@@ -111,12 +112,12 @@ class Checkpoint:
         if not self.path.exists():
             return 0, {}
         try:
-            with safe_open(self.path, "pt") as file:
+            with safe_open(self.path, "pt", backend=backend_for(self.path)) as file:
                 metadata = file.metadata() or {}
                 if metadata.get("purpose") != self.purpose:
                     return 0, {}
                 step, facts = int(metadata["step"]), json.loads(metadata["facts"])
-            training.load(load_file(self.path))
+            training.load(load_file(self.path, backend=backend_for(self.path)))
         except (SafetensorError, ValueError, KeyError) as error:
             put_aside(self.path, error)
             return 0, {}

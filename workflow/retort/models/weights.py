@@ -4,14 +4,15 @@ from pathlib import Path
 
 import torch
 
+from retort.data.filesystems import read_at_once
 from retort.errors import RetortError
 
 
-def load_weights(kind: type, directory: Path, dtype: torch.dtype) -> torch.nn.Module:
+def load_weights(kind: type, directory: Path, dtype: torch.dtype, load_as: str = "auto") -> torch.nn.Module:
     """A network of diffusers or transformers from its directory; only safetensors weights are read.
 
-    Raises RetortError when weights are missing, which the libraries would fill with random numbers and only warn, and
-    when one is not finite.
+    load_as: see `read_at_once`; the network is the same. Raises RetortError when weights are missing, which the
+    libraries would fill with random numbers and only warn, and when one is not finite.
     """
     network, told = kind.from_pretrained(
         directory,
@@ -19,6 +20,7 @@ def load_weights(kind: type, directory: Path, dtype: torch.dtype) -> torch.nn.Mo
         use_safetensors=True,
         local_files_only=True,
         low_cpu_mem_usage=False,
+        disable_mmap=read_at_once(directory, load_as),
         output_loading_info=True,
     )
     if missing := sorted(told["missing_keys"]):

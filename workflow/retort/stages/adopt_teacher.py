@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors.torch import load_model
 
 from retort.data.files import read_json, whole_directory
+from retort.data.filesystems import backend_for
 from retort.data.manifest import read_classes
 from retort.models.classifiers import build_classifier
 from retort.models.judging import ADOPTED_BADLY
@@ -23,7 +24,8 @@ def adopt_teacher(fetched: str, val: str, class_table: str, output: str, *, name
     """
     classes, about = [c.id for c in read_classes(class_table)], read_json(Path(fetched, "teacher.json"))
     network = build_classifier(about["arch"], len(about["classes"]), about["resolution"])
-    load_model(network, str(Path(fetched, "model.safetensors")))
+    weights = Path(fetched, "model.safetensors")
+    load_model(network, str(weights), backend=backend_for(weights))
     cut_head(network, about["classes"], classes)
     top1 = measured(at_work(network, about), val, classes, expect, name, ADOPTED_BADLY)
     if expect is None and top1 < HALF:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from retort.data.files import sha256_of, whole_directory, write_json
+from retort.data.files import read_json, sha256_of, whole_directory, write_json
 from retort.data.hub import Snapshot, download, licence_of, looks_like_a_path
 from retort.errors import RetortError
-from retort.models.contents import PARTS, pickled_weights, read_contents
+from retort.models.contents import PARTS, WITH_WEIGHTS, needs_float32, pickled_weights, read_contents
 from retort.models.sources import VARIANTS, left_behind_of, model_root
 
 ORIGINAL = (".pt", ".pth")
@@ -27,6 +27,7 @@ def fetch_model(
     heads: int | None = None,
     allow_pickle: bool = False,
     stamp: str | None = None,
+    store: str | None = None,
 ) -> None:
     """A diffusers directory made from `source`, checked, with origin.json.
 
@@ -37,8 +38,12 @@ def fetch_model(
 
     With allow_pickle, weights that are there only as .bin are read as tensors alone and written as safetensors.
 
+    store: "float16" or "bfloat16", in which the model runs: wider weights are rewritten in it, so that every job reads
+    half the bytes and loads the same network. A vae that runs in float32 all the same (`needs_float32`) stays as it is.
+
     origin.json: name, source, revision (of the hub: the commit), licence (where the repository names one), files: path
     -> bytes and sha256, the same of pickles that were rewritten, and the `stamp` of a local source (`source_stamp`).
+    Where weights were rewritten in another dtype, stored: that dtype, and wide: path -> bytes and sha256 before.
     Raises RetortError when the source cannot be had, when it is not whole (see `read_contents`), and when a file is not
     what the hub says.
     """
@@ -50,16 +55,18 @@ def fetch_model(
     origin = {"name": name, "source": source, "revision": revision} | ({"stamp": stamp} if stamp else {})
     try:
         if local.is_file():
-            _convert(local, output, origin, kind, heads)
+            _convert(local, output, origin, kind, heads, store)
         elif local.is_dir():
-            _adopt(Snapshot(local, "", {}, licence_of(local)), output, origin, kind, allow_pickle)
+            _adopt(Snapshot(local, "", {}, licence_of(local)), output, origin, kind, allow_pickle, store)
         else:
-            _from_hub(output, name, kind, source, revision, allow_pickle)
+            _from_hub(output, name, kind, source, revision, allow_pickle, store)
     except RetortError as error:
         raise RetortError(f"{place}: {error}") from None
 
 
-def _from_hub(output: str, name: str, kind: str, source: str, revision: str | None, allow_pickle: bool) -> None:
+def _from_hub(
+    output: str, name: str, kind: str, source: str, revision: str | None, allow_pickle: bool, store: str | None
+) -> None:
     # A pipeline's repository holds many times what one kind reads.
     endings = ["json", "txt", "safetensors", *(["bin"] if allow_pickle else [])]
     weights = [f"diffusion_pytorch_model*.{end}" for end in endings if end != "txt"]
@@ -72,11 +79,17 @@ def _from_hub(output: str, name: str, kind: str, source: str, revision: str | No
             f"results that stay comparable, write into the config: revision: {snapshot.commit}"
         )
     origin = {"name": name, "source": source, "revision": snapshot.commit}
-    _adopt(snapshot, output, origin, kind, allow_pickle, _link_or_copy)
+    _adopt(snapshot, output, origin, kind, allow_pickle, store, _link_or_copy)
 
 
 def _adopt(
-    snapshot: Snapshot, output: str, origin: dict, kind: str, allow_pickle: bool, copy: Callable = shutil.copy2
+    snapshot: Snapshot,
+    output: str,
+    origin: dict,
+    kind: str,
+    allow_pickle: bool,
+    store: str | None,
+    copy: Callable = shutil.copy2,
 ) -> None:
     """Check what the kind reads of a directory, copy it, and compare every file with what the hub states."""
     local = model_root(snapshot.directory, kind)
@@ -99,8 +112,24 @@ def _adopt(
         if pickles:
             read_contents(scratch, kind)
             origin, files = origin | {"rewritten": rewritten}, _files_of(scratch)
+        if stored := _stored_in(scratch, kind, store, files):
+            origin, files = origin | stored, _files_of(scratch)
         licence = {"licence": snapshot.licence} if snapshot.licence else {}
         write_json(scratch / "origin.json", origin | licence | {"files": files})
+
+
+def _stored_in(folder: Path, kind: str, store: str | None, files: dict[str, dict]) -> dict:
+    """Rewrite the wide weights of a model in the dtype `store`; what origin.json says of it, nothing where none was."""
+    if store is None or (kind == "vae" and store == "float16" and needs_float32(read_json(folder / "config.json"))):
+        return {}
+    import torch
+
+    from retort.models.narrow import narrow_folder
+
+    places = [folder] if kind == "vae" else [folder / part for part in PARTS[kind] if part in WITH_WEIGHTS]
+    narrowed = [file for place in places for file in narrow_folder(place, getattr(torch, store))]
+    wide = {file: files[file] for file in (path.relative_to(folder).as_posix() for path in narrowed)}
+    return {"stored": store, "wide": wide} if wide else {}
 
 
 def rewrite_pickle(source: Path, target: Path) -> None:
@@ -117,7 +146,7 @@ def rewrite_pickle(source: Path, target: Path) -> None:
     save_file({name: value.clone().contiguous() for name, value in state.items()}, target, {"format": "pt"})
 
 
-def _convert(checkpoint: Path, output: str, origin: dict, kind: str, heads: int | None) -> None:
+def _convert(checkpoint: Path, output: str, origin: dict, kind: str, heads: int | None, store: str | None) -> None:
     if kind != "dit" or checkpoint.suffix not in ORIGINAL:
         raise RetortError(f"{checkpoint} is a file; only a dit may be one, an original checkpoint that ends in .pt")
     from retort.models.original_dit import original_pipeline
@@ -125,7 +154,10 @@ def _convert(checkpoint: Path, output: str, origin: dict, kind: str, heads: int 
     with whole_directory(output) as scratch:
         original_pipeline(checkpoint, scratch, heads)
         read_contents(scratch, kind)
-        record = {"sha256": sha256_of(checkpoint), "files": _files_of(scratch)}
+        files = _files_of(scratch)
+        if stored := _stored_in(scratch, kind, store, files):
+            origin, files = origin | stored, _files_of(scratch)
+        record = {"sha256": sha256_of(checkpoint), "files": files}
         write_json(scratch / "origin.json", origin | record)
 
 

@@ -102,6 +102,11 @@ class Execution(Strict):
     offload: bool = Field(
         False, description="Text encoders and the image encoder wait on the CPU until they are asked: less GPU memory."
     )
+    load: Literal["auto", "mmap", "eager"] = Field(
+        "auto",
+        description="How weights are read: mmap maps the file into memory, eager reads it from the first byte to the "
+        "last, auto reads where the file system is not a local one (NFS, Lustre, GPFS, ...), on which maps are slow.",
+    )
 
 
 RUN = Field(
@@ -124,7 +129,9 @@ class _FromSource(Strict):
     revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
     allow_pickle: bool = ALLOW_PICKLE
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
-        "float32", description="Precision in which the weights run (not of training)."
+        "float32",
+        description="Precision in which the weights run (not of training); float16 and bfloat16 are also what those of "
+        "a source are stored in, unless a training starts from them.",
     )
     run: Execution = RUN
 
@@ -199,7 +206,10 @@ class TextModel(Strict):
     source: str = Field(description="A diffusers pipeline directory, or a hub id.")
     revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
     allow_pickle: bool = ALLOW_PICKLE
-    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field("float32", description="Precision it runs in.")
+    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
+        "float32",
+        description="Precision in which the weights run; float16 and bfloat16 are also what they are stored in.",
+    )
     encoder: Name = Field(description="The vae model whose latents it works on.")
     prompt: str = Field(
         "{name}", description="The prompt; {name} is the class's first name. The null condition is the empty prompt."
@@ -232,7 +242,10 @@ class RefinerModel(Strict):
     source: str = Field(description="A diffusers pipeline directory, or a hub id.")
     revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
     allow_pickle: bool = ALLOW_PICKLE
-    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field("float32", description="Precision it runs in.")
+    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
+        "float32",
+        description="Precision in which the weights run; float16 and bfloat16 are also what they are stored in.",
+    )
 
     @property
     def train(self) -> None:
