@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
+from tests.parity import closeness
 
 from retort.methods.ancestral import respace
 from retort.methods.refinement import draw_indices, refine
@@ -55,8 +56,7 @@ def refined(case, schedule, model, dtype=torch.float32, timestep="index", varian
 
 
 def assert_close(result, expected, within):
-    assert result.shape == expected.shape
-    torch.testing.assert_close(result.to(expected.dtype), expected, rtol=0, atol=within)
+    closeness.assert_close(result.to(expected.dtype), expected, within)
 
 
 def test_the_respaced_schedule_is_the_reference(case, schedule):

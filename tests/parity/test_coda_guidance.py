@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from tests.parity.closeness import assert_close
 
 from retort.data.manifest import ClassEntry
 from retort.methods import ddim, dpm_solver
@@ -15,7 +16,6 @@ from retort.models.stable_diffusion import tokenize
 
 LATENT_WITHIN = 2e-4  # of the largest latent
 NOISE_WITHIN = 1e-4
-ADDED_UP = 1e-5  # of the largest prediction
 IMAGE_WITHIN = 1e-4
 EMBEDDING_WITHIN = 1e-5
 
@@ -93,10 +93,10 @@ def run(case, model, condition):
     return once
 
 
-def assert_close(result, expected, within):
-    assert result.dtype == expected.dtype
+def assert_relatively_close(result, expected, within):
+    """`within`: of the largest value expected."""
     assert expected.min() < expected.max()
-    torch.testing.assert_close(result, expected, rtol=0, atol=within)
+    torch.testing.assert_close(result, expected, rtol=0, atol=within * expected.abs().max().item())
 
 
 def test_tokens_equal_the_reference(case, model):
@@ -144,8 +144,10 @@ def test_every_prediction_equals_the_reference_from_its_own_latents(case, model,
     _, recorder = run(setting)
     before = [case["latents_unit_noise"], *case[f"set{setting['set']}_latents_after_step"][:-1].split(1)]
     asked = zip(before, recorder.timesteps, recorder.sigmas, strict=True)
-    eps = [recorder.denoise(latents, timestep, sigma) for latents, timestep, sigma in asked]
-    assert_close(torch.cat(eps), case[f"set{setting['set']}_noise_pred"], NOISE_WITHIN)
+    expected = case[f"set{setting['set']}_noise_pred"]
+    assert expected.min() < expected.max()
+    for (latents, timestep, sigma), answer in zip(asked, expected.split(1), strict=True):
+        assert_close(recorder.denoise(latents, timestep, sigma), answer, NOISE_WITHIN)
 
 
 def test_the_whole_way_equals_the_reference(case, run, setting):
@@ -155,16 +157,15 @@ def test_the_whole_way_equals_the_reference(case, run, setting):
     executed = setting["steps_executed"]
     assert recorder.timesteps == case[f"{name}_timesteps"].tolist()[:executed]
     torch.testing.assert_close(torch.tensor(recorder.sigmas), case[f"{name}_sigmas"][:executed], rtol=1e-5, atol=0)
-    expected = case[f"{name}_noise_pred"]
-    assert_close(torch.cat(recorder.eps), expected, max(NOISE_WITHIN, ADDED_UP * expected.abs().max().item()))
-    expected = case[f"{name}_latents_after_step"]
-    assert_close(torch.cat([*recorder.latents[1:], final]), expected, LATENT_WITHIN * expected.abs().max().item())
+    assert_close(torch.cat(recorder.eps), case[f"{name}_noise_pred"], NOISE_WITHIN)
+    latents = torch.cat([*recorder.latents[1:], final])
+    assert_relatively_close(latents, case[f"{name}_latents_after_step"], LATENT_WITHIN)
 
 
 def test_final_latents_equal_the_reference(case, run, setting):
     expected = case[f"set{setting['set']}_final_latents"]
     assert expected.abs().max().item() == pytest.approx(setting["final_abs_max"])
-    assert_close(run(setting)[0], expected, LATENT_WITHIN * setting["final_abs_max"])
+    assert_relatively_close(run(setting)[0], expected, LATENT_WITHIN)
 
 
 @torch.inference_mode()
@@ -221,6 +222,6 @@ def test_one_step_moves_the_clean_latent_by_strength_times_guidance_times_the_di
     pull = pull_towards(representative, model.alphas_cumprod, strength, stop_at=timestep - 1)
     moved = clean(cfg, pull) - clean(cfg)
     expected = cfg * strength * noise / signal**0.5 * (representative - clean(1))
-    assert_close(moved, expected, 1e-4 * expected.abs().max().item())
+    assert_relatively_close(moved, expected, 1e-4)
     stopped = pull_towards(representative, model.alphas_cumprod, strength, stop_at=timestep)
     assert torch.equal(clean(cfg, stopped), clean(cfg))

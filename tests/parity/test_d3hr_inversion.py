@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from tests.parity.closeness import assert_close
 
 from retort.data.manifest import ClassEntry
 from retort.methods.ddim import invert
@@ -68,7 +69,7 @@ def test_inverted_latents_equal_the_reference_at_every_stored_step(case, model, 
     within = INVERTED_WITHIN[precision] + (last_bit(model, run) if precision == "f64" else 0)
     path, expected = run(), case[f"inverted_{precision}"]
     assert path.dtype == expected.dtype == PRECISIONS[precision]
-    torch.testing.assert_close(path[stops[0] :], expected, rtol=0, atol=within)
+    assert_close(path[stops[0] :], expected, within)
 
 
 @torch.inference_mode()
@@ -100,4 +101,4 @@ def test_class_statistics_equal_the_reference_whatever_the_chunks(case, model, p
         mean, variance = run()
         for result, name, within in ((mean, "mean", MEAN_WITHIN), (variance, "variance", VARIANCE_WITHIN)):
             expected = case[f"stat_{k}_{name}_{precision}"].double()
-            torch.testing.assert_close(result, expected, rtol=0, atol=within[precision] + slack)
+            assert_close(result, expected, within[precision] + slack)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.parity.closeness import assert_close
 from torch import nn
 
 from retort.models.classifiers import build_classifier
@@ -69,14 +70,19 @@ def networks(case):
     return built
 
 
-ARCHITECTURES = {  # tag of the reference: our name
-    "convnet6_in": "convnet6",
-    "resnet_ap10_in": "resnet_ap10",
-    "resnet18_in": "resnet18_in",
-    "resnet18_bn": "resnet18",
-    "rded_conv5_bn": "convnet5_bn",
-    "torchvision_resnet18": "resnet18",
+OUR_NAMES = {  # pattern of the reference's tags without their size: our architecture
+    r"convnet(\d)_in": r"convnet\1",
+    r"rded_conv(\d)_bn": r"convnet\1_bn",
+    r"resnet_ap10_in": "resnet_ap10",
+    r"resnet(\d+_in|\d+_bn)": r"resnet\1",
+    r"torchvision_resnet(\d+)": r"resnet\1",
 }
+
+
+def our_name(tag, size):
+    network = tag.removesuffix(f"_{size}")
+    (name,) = [re.sub(pattern, ours, network) for pattern, ours in OUR_NAMES.items() if re.fullmatch(pattern, network)]
+    return name
 
 
 def hashed(shape, k, seed):
@@ -104,8 +110,8 @@ def fill(network, parameters, seed):
 def test_networks_have_the_parameters_of_the_reference_and_give_its_logits(case):
     tolerance = case.number(case.facts["tolerance"], r"max abs ([\d.e-]+)\*max")
     for facts in case.facts["networks"]:
-        tag, side, seed = facts["tag"].rpartition("_")[0], facts["size"], case.facts["seed"]
-        network = build_classifier(ARCHITECTURES[tag], facts["nclass"], side).eval()
+        side, seed = facts["size"], case.facts["seed"]
+        network = build_classifier(our_name(facts["tag"], side), facts["nclass"], side).eval()
         assert [list(p.shape) for p in network.parameters()] == [shape for _, shape in facts["parameters"]]
         assert len(list(network.buffers())) == facts["n_buffers"]
         fill(network, facts["parameters"], seed)
@@ -175,7 +181,7 @@ def test_cutmix_images_equal_the_reference(case, mixings):
         images, partners = case[f"{facts['key']}_in"], case[f"{facts['key']}_cutmix_perm"].numpy()
         before = images.clone()
         mixed = mix(images, views(facts["bbox"], partners))
-        torch.testing.assert_close(mixed, case[f"{facts['key']}_cutmix_out"], rtol=0, atol=1e-6)
+        assert_close(mixed, case[f"{facts['key']}_cutmix_out"], 1e-6)
         assert torch.equal(images, before)
 
 
@@ -185,7 +191,7 @@ def test_mixup_images_equal_the_reference(case):
     for facts in blended:
         images, partners = case[f"{facts['key']}_in"], case[f"{facts['key']}_mixup_perm"].numpy()
         mixed = mix(images, replace(views((0, 0, 0, 0), partners), blend=facts["lam"]))
-        torch.testing.assert_close(mixed, case[f"{facts['key']}_mixup_out"], rtol=0, atol=1e-6)
+        assert_close(mixed, case[f"{facts['key']}_mixup_out"], 1e-6)
 
 
 def seeded(case, tensor):
@@ -225,9 +231,9 @@ def test_soft_loss_and_its_gradient_equal_the_reference_at_every_temperature(cas
         logits = case["kl_student_logits"].clone().requires_grad_()
         loss = soft_loss(logits, teacher, temperature)
         loss.backward()
-        assert loss.item() == pytest.approx(case[name[0]].item(), rel=0, abs=1e-6)
-        assert loss.item() == pytest.approx(case.facts["kl"][name[1]], rel=0, abs=1e-6)
-        torch.testing.assert_close(logits.grad, case[f"kl_T{name[1]}_grad"], rtol=0, atol=1e-7)
+        assert loss.item() == pytest.approx(case[name[0]].item(), rel=1e-7, abs=1e-6)
+        assert loss.item() == pytest.approx(case.facts["kl"][name[1]], rel=1e-7, abs=1e-6)
+        assert_close(logits.grad, case[f"kl_T{name[1]}_grad"], 1e-7)
 
 
 def test_soft_loss_against_probabilities_equals_the_reference(case):
@@ -235,7 +241,7 @@ def test_soft_loss_against_probabilities_equals_the_reference(case):
         temperature = float(name[1])
         targets = (case["kl_teacher_logits"] / temperature).softmax(dim=1)
         loss = soft_target_loss(case["kl_student_logits"], targets, temperature)
-        assert loss.item() == pytest.approx(case[name[0]].item(), rel=0, abs=1e-6)
+        assert loss.item() == pytest.approx(case[name[0]].item(), rel=1e-7, abs=1e-6)
 
 
 def test_hard_loss_of_mixed_images_equals_the_reference(case):

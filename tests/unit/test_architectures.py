@@ -169,7 +169,10 @@ def test_timms_residual_networks_begin_as_torchvisions():
     assert all(torch.equal(norm.weight, torch.ones_like(norm.weight)) for norm in norms)
 
 
-@pytest.mark.parametrize(("arch", "side"), [("resnet18_in", 64), ("resnet18_in", 128), ("resnet_ap10", 128)])
+@pytest.mark.parametrize(
+    ("arch", "side"),
+    [("resnet18_in", 64), ("resnet18_in", 128), ("resnet_ap10", 128), ("resnet18_bn", 64), ("resnet18_bn", 128)],
+)
 def test_stems_follow_the_image_size(arch, side):
     """Minimax's and IDC's: no pool up to 64 pixels, one by 2 up to 128, by 4 beyond; then three stages halve."""
     module, seen = build_classifier(arch, 4, side).eval(), []
@@ -192,6 +195,16 @@ def test_modified_resnet_names_its_weights_as_torchvision():
     ours = build_classifier("resnet18_modified", 7, 32).state_dict()
     assert list(ours) == list(theirs)
     assert [n for n in ours if ours[n].shape != theirs[n].shape] == ["conv1.weight"]
+
+
+def test_batch_norm_resnet18_is_torchvisions_for_large_images():
+    torchvision = pytest.importorskip("torchvision")
+    theirs = torchvision.models.resnet18(num_classes=7).eval()
+    ours = build_classifier("resnet18_bn", 7, 160).eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(1, 3, 160, 160)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
 
 
 def test_instance_norm_resnet50_is_torchvisions_but_for_the_norm():

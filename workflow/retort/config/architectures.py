@@ -11,6 +11,8 @@ ARCHITECTURES: dict[str, dict] = {
     "resnet18_in": {"family": "resnet", "blocks": (2, 2, 2, 2)},
     "resnet50_in": {"family": "resnet", "blocks": (3, 4, 6, 3), "bottleneck": True},
     "resnet101_in": {"family": "resnet", "blocks": (3, 4, 23, 3), "bottleneck": True},
+    # The same with batch norm, an option of theirs: torchvision's network from 129 px on.
+    "resnet18_bn": {"family": "resnet", "blocks": (2, 2, 2, 2), "norm": "batch"},
     # RDED's (soft labels) for 32 and 64 px: batch norm, and no pool after a 3x3 stem. Plain ResNets are timm's.
     **{
         f"convnet{depth}_bn": {"family": "convnet", "width": 128, "depth": depth, "norm": "batch"}
