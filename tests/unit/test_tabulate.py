@@ -118,7 +118,10 @@ def test_rows_come_in_the_order_of_the_students():
 LINES = {"random": ["random"], "full": ["full"]}
 UNGUIDED = {"d3hr": "random"}  # as if random were the model's own samples
 PROTOCOLS = {"hard": "hard-10", "soft": "soft"}
-REPORTED = [{"method": "d3hr", "ipc": "5", "protocol": "hard", "student": "resnet8", "top1": 77.7, "source": "D3HR"}]
+REPORTED = [
+    {"method": "d3hr", "ipc": "5", "protocol": "hard", "student": "resnet8", "top1": 77.7, "std": 0.4, "epoch": "best"}
+    | {"test_images": None, "status": "author's table", "source": "D3HR", "differs": ""}
+]
 WANTED = [{"method": "d3hr", "ipc": "5", "protocol": "hard", "student": "resnet8", "seeds": 3}]
 
 
@@ -139,12 +142,15 @@ def test_the_table_reads_back_as_it_was_computed(tmp_path):
     computed = accuracy_table(STUDENTS, ["random"], ["full"], WANTED)
     pd.testing.assert_frame_equal(table[computed.columns], computed, atol=0.005, rtol=0, check_dtype=False)
     assert list(table.columns.difference(computed.columns)) == [
-        *("gap_to_unguided", "labelled_by", "protocol_id", "reported", "reported_by")
+        *("gap_to_reported", "gap_to_unguided", "labelled_by", "protocol_id", "reported", "reported_by"),
+        *("reported_epoch", "reported_other", "reported_other_by", "reported_other_status", "reported_other_std"),
+        *("reported_status", "reported_std"),
     ]
     assert table.loc[table["protocol"] == "soft", "labelled_by"].tolist() == ["resnet18"]
     text = (tmp_path / "table.csv").read_text()
     assert "nan" not in text
-    assert "toy,d3hr,5,hard,hard-10,,resnet8,1,2,80.00,,82.00,,90.00,,5.00,,5.00,-12.00,77.70,D3HR" in text.splitlines()
+    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,80.00,,82.00,,90.00,,5.00,,5.00,-12.00"
+    assert f"{measured},77.70,0.40,best,author's table,D3HR,4.30,,,," in text.splitlines()
 
 
 def test_the_markdown_twin_has_the_same_rows_and_says_what_best_is(tmp_path):
@@ -154,9 +160,10 @@ def test_the_markdown_twin_has_the_same_rows_and_says_what_best_is(tmp_path):
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     protocols = table["protocol"].map({"hard": "hard (hard-10)", "soft": "soft"})  # an id that only repeats the name
     assert [row[:5] for row in cells[2:]] == table.assign(protocol=protocols)[CELL].to_numpy().tolist()
-    assert cells[2][5:] == ["3", "60.0 ± 10.0", "62.0 ± 10.0", "70.0 ± 10.0", "+19.0", "0.177", "+19.0", "-32.0", ""]
-    assert (cells[4][5], cells[4][-1]) == ("1 of 3", "77.7")
-    assert cells[-1][5:] == ["1", "30.0", "32.0", "40.0", *[""] * 5]
+    shown = ["3", "60.0 ± 10.0", "62.0 ± 10.0", "70.0 ± 10.0", "+19.0", "0.177", "+19.0", "-32.0"]
+    assert cells[2][5:] == [*shown, "", ""]
+    assert (cells[4][5], cells[4][-2:]) == ("1 of 3", ["77.7 ± 0.4", "+4.3"])
+    assert cells[-1][5:] == ["1", "30.0", "32.0", "40.0", *[""] * 6]
     assert "nan" not in markdown
     assert "best is chosen on the test set" in markdown
 

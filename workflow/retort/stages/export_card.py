@@ -7,7 +7,7 @@ import pandas as pd
 
 from retort.data.files import read_json, whole_file
 from retort.stages.set_card import origin_in_words
-from retort.stages.tabulate import NOTE, accuracy_shown
+from retort.stages.tabulate import accuracy_shown, note_of
 
 
 def write_card(
@@ -25,7 +25,7 @@ def write_card(
         shutil.copyfile(sheet, scratch)
     parts = [
         *(_FRONT, Path(distilled, "card.md").read_text(encoding="utf-8"), _labels_in_words(about, teacher)),
-        *("## Measured accuracy", shown.to_markdown(index=False, disable_numparse=True), NOTE),
+        *("## Measured accuracy", shown.to_markdown(index=False, disable_numparse=True), note_of(own)),
         *("## What it looks like", f"![Real training images on the left, the set on the right]({Path(picture).name})"),
     ]
     with whole_file(card) as scratch:

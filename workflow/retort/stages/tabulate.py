@@ -8,8 +8,9 @@ from scipy.stats import ttest_rel
 from tqdm import tqdm
 
 from retort.data.files import read_json, whole_file
+from retort.stages import published
 
-CELL = ["dataset", "method", "ipc", "protocol", "student"]
+CELL = published.CELL
 MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_last": ("last", "top5")}
 
 
@@ -39,8 +40,8 @@ def tabulate_accuracy(
 
     `random` and `full` name the methods that are the lower and the upper line, see `accuracy_table`; `unguided` gives
     for a method the one that only samples from its model; `wanted` says for each row without its data set how many
-    seeds it should have; `protocols` gives the id of each; `reported` has the published top-1 of some rows, and its
-    source. The same rows as CSV, Markdown and LaTeX.
+    seeds it should have; `protocols` gives the id of each; `reported` has the numbers that papers report for some rows
+    (see `published.with_reported`). The same rows as CSV, Markdown and LaTeX.
     """
     records = read_students(students)
     table = accuracy_table(records, random, full, wanted)
@@ -49,15 +50,16 @@ def tabulate_accuracy(
     teachers = {tuple(record[key] for key in CELL): record["teacher_arch"] for record in records}
     cells = table[CELL].itertuples(index=False, name=None)
     table.insert(table.columns.get_loc("protocol_id") + 1, "labelled_by", [teachers[cell] for cell in cells])
-    table = with_reported(table, reported)
+    tested = {tuple(record[key] for key in CELL): test_images(record) for record in records}
+    table = published.with_reported(table, reported, tested)
     with whole_file(csv) as scratch:
         p_values = table["p_random"].map("{:.4f}".format, na_action="ignore")
         table.assign(p_random=p_values).to_csv(scratch, index=False, float_format="%.2f")
     shown = accuracy_shown(table)
     with whole_file(markdown) as scratch:
-        scratch.write_text(shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{NOTE}\n")
+        scratch.write_text(shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{note_of(table)}\n")
     with whole_file(latex) as scratch:
-        scratch.write_text(accuracy_latex(shown))
+        scratch.write_text(accuracy_latex(shown, note_of(table)))
     print(shown.to_markdown(index=False, disable_numparse=True))
 
 
@@ -93,12 +95,10 @@ def accuracy_table(
     return table
 
 
-def with_reported(table: pd.DataFrame, reported: Sequence[dict]) -> pd.DataFrame:
-    """`table` with the columns reported (top-1 in per cent) and reported_by, empty where nothing was."""
-    known = {tuple(row[key] for key in CELL[1:]): row for row in reported}
-    rows = [known.get(cell, {}) for cell in table[CELL[1:]].itertuples(index=False, name=None)]
-    numbers = pd.Series([row.get("top1") for row in rows], dtype=float)
-    return table.assign(reported=numbers, reported_by=[row.get("source") for row in rows])
+def test_images(record: dict) -> int | None:
+    """How many images a student was tested on; None for data sets of so many classes that it is not recorded."""
+    confusion = record["last"].get("confusion")
+    return None if confusion is None else sum(map(sum, confusion))
 
 
 def _gap(table: pd.DataFrame, lines: list[str], same: list[str]) -> pd.Series:
@@ -166,15 +166,18 @@ def accuracy_shown(table: pd.DataFrame) -> pd.DataFrame:
             name if name == known else f"{name} ({known})"
             for name, known in zip(table["protocol"], table["protocol_id"], strict=True)
         ]
-    if "reported" in table and table["reported"].notna().any():
-        shown["reported"] = [f"{top1:.1f}" if pd.notna(top1) else "" for top1 in table["reported"]]
-    return shown
+    return shown.assign(**published.published_shown(table))
 
 
-def accuracy_latex(shown: pd.DataFrame) -> str:
+def note_of(table: pd.DataFrame) -> str:
+    """What is to be said below the table, of published numbers only where there are some."""
+    return f"{NOTE} {published.NOTE}" if published.published_shown(table) else NOTE
+
+
+def accuracy_latex(shown: pd.DataFrame, note: str = NOTE) -> str:
     """The same as a booktabs table, with the note as its caption."""
     text = shown.to_latex(
-        index=False, escape=True, caption=_latex_text(NOTE), column_format="lllllr" + "r" * (len(shown.columns) - 6)
+        index=False, escape=True, caption=_latex_text(note), column_format="lllllr" + "r" * (len(shown.columns) - 6)
     )
     return text.replace(" ± ", r" $\pm$ ")
 

@@ -246,7 +246,9 @@ class Method(Strict):
     refine: Refine | None = Field(None, description="Optimise the latents of what was generated and kept.")
     compose: Compose | None = None
     paper: Name | None = Field(
-        None, description="The method whose published numbers may stand beside this one's; default: its own name."
+        None,
+        description="The method whose published numbers may stand beside this one's, where no setting contradicts that "
+        "paper's; default: its own name.",
     )
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from retort.stages.published import HEADS, number
+
 CELL = ["protocol", "student", "ipc"]
 COLUMNS = [
     ("method", "method", "How the images came to be"),
@@ -16,7 +18,9 @@ COLUMNS = [
     ("p_random", "p", "Two-sided t-test of that gap, paired by seed; not corrected for the number of rows"),
     ("gap_to_unguided", "to unguided", "Points above plain samples of the same model"),
     ("gap_to_full", "to full", "Points above the whole training set"),
-    ("reported", "reported", "Top-1 that a paper reports for the same cell"),
+    ("reported", HEADS["reported"], "Top-1 that a paper reports for the same row, the best epoch unless it says last"),
+    ("gap_to_reported", HEADS["gap_to_reported"], "Points of our top-1, best or last as in the paper, above that"),
+    ("reported_other", HEADS["reported_other"], "Top-1 of a paper with another teacher, or whose epoch is not stated"),
 ]
 SORTED_LAST = 10**9  # the whole training set, among numbers of images
 
@@ -67,8 +71,8 @@ def _cell(row: dict, key: str) -> dict:
         text = spread(value, row[f"{key}_std"])
     elif key == "p_random":
         text = p_text(value)
-    elif key == "reported":
-        text, note = f"{value:.1f}", row["reported_by"]
+    elif key in ("reported", "reported_other"):
+        text, note = number(row, key), row[f"{key}_by"]
     elif key.startswith("gap_"):
         text = f"{value:+.1f}"
     return {"text": text, "value": value, "note": note}

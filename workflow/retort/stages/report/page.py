@@ -15,7 +15,7 @@ from retort.stages.report.classes import by_cell, class_tables, confusion_change
 from retort.stages.report.costs import ALL, making_seconds, method_costs, projection_target, read_costs, stage_costs
 from retort.stages.report.pictures import class_pictures, method_pictures, picture_of
 from retort.stages.report.words import indented, method_line, protocol_rows
-from retort.stages.tabulate import NOTE
+from retort.stages.tabulate import note_of
 
 TEMPLATE = "page.html.j2"
 
@@ -63,7 +63,7 @@ def write_report(
         "counts": {"methods": table["method"].nunique(), "sets": len(sets), "students": len(records)},
         "headlines": headlines(table, lower, upper),
         "accuracy": view,
-        "note": NOTE,
+        "note": note_of(table),
         "charts": {
             "ipc": accuracy_over_ipc(table, lower, upper),
             "cost": accuracy_over_cost(table, lower, upper, seconds),
