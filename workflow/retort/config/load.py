@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+from retort.config.arithmetic import misfits
 from retort.config.inherit import inherited
 from retort.config.mistakes import empty_stages, filled, typed, yaml_booleans
 from retort.config.references import dangling
@@ -23,7 +24,7 @@ def load_config(raw: dict[str, Any], reserved: Sequence[str] = RESERVED_TARGETS)
     raw = filled(deepcopy(inherited(raw)))
     config, problems = typed(raw)
     if config is not None:
-        problems += [*yaml_booleans(raw, config), *empty_stages(raw), *dangling(config, reserved)]
+        problems += [*yaml_booleans(raw, config), *empty_stages(raw), *dangling(config, reserved), *misfits(config)]
     if problems:
         raise RetortError(_report(problems))
     return config

@@ -1,0 +1,64 @@
+"""Numbers of different parts of the config that must fit each other for what is trained here."""
+
+from collections.abc import Iterator
+
+from retort.config.schema import Config
+from retort.config.schema.models import DitTraining, VaeModel
+
+
+def misfits(config: Config) -> Iterator[str]:
+    """One line for each side of images, latents or patches that another part of the config does not divide."""
+    for name, model in config.models.items():
+        if isinstance(model, VaeModel) and model.train:
+            yield from _halvings(name, model, config)
+        elif isinstance(model.train, DitTraining):
+            yield from _width(name, model.train)
+            encoder = config.models.get(model.encoder)
+            if isinstance(encoder, VaeModel) and encoder.train:
+                yield from _patches(name, model.train.patch, model.encoder, encoder, config)
+
+
+def _sides(model: VaeModel, config: Config) -> dict[str, int]:
+    """Where it is trained and where it works."""
+    return {"dataset.resolution": config.dataset.resolution} | (
+        {"resolution": model.resolution} if model.resolution else {}
+    )
+
+
+def _shrink(model: VaeModel) -> int:
+    """Pixels along a side that one of a latent stands for: each block but the last halves."""
+    return 2 ** (len(model.train.channels) - 1)
+
+
+def _halvings(name: str, model: VaeModel, config: Config) -> Iterator[str]:
+    for place, side in _sides(model, config).items():
+        if side % _shrink(model):
+            yield (
+                f"models.{name}.train.channels: {len(model.train.channels)} blocks halve a side "
+                f"{len(model.train.channels) - 1} times, but {place} {side} is no multiple of {_shrink(model)}; "
+                f"{_near(side, _shrink(model))}"
+            )
+
+
+def _patches(name: str, patch: int, encoder_name: str, encoder: VaeModel, config: Config) -> Iterator[str]:
+    side, shrink = encoder.resolution or config.dataset.resolution, _shrink(encoder)
+    place = f"models.{encoder_name}.resolution" if encoder.resolution else "dataset.resolution"
+    if side % shrink == 0 and side // shrink % patch:
+        yield (
+            f"models.{name}.train.patch: {place} {side} makes latents of {side // shrink}, which patch {patch} does "
+            f"not divide; {_near(side, shrink * patch)}"
+        )
+
+
+def _width(name: str, train: DitTraining) -> Iterator[str]:
+    width = train.heads * train.head_dim
+    if width % 4:
+        yield (
+            f"models.{name}.train: heads {train.heads} times head_dim {train.head_dim} is a width of {width}, but "
+            "positions are embedded as sines and cosines along two axes, so it must be a multiple of 4"
+        )
+
+
+def _near(side: int, unit: int) -> str:
+    below, above = side // unit * unit, -(-side // unit) * unit
+    return f"{below} or {above} do" if below else f"{above} does"
