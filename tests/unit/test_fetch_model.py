@@ -119,7 +119,14 @@ def source(tmp_path, kind):
 @pytest.mark.parametrize("kind", sorted(PARTS))
 def test_of_a_text_to_image_pipeline_its_own_parts_are_copied(source, tmp_path, kind):
     (source / "safety_checker").mkdir()
-    for left in ("everything.safetensors", "safety_checker/model.safetensors", "unet/model.fp16.safetensors"):
+    for left in (
+        "everything.safetensors",
+        "safety_checker/model.safetensors",
+        "unet/model.fp16.safetensors",
+        "unet/model.onnx",
+        "unet/model.onnx_data",
+        "unet/diffusion_flax_model.msgpack",
+    ):
         (source / left).write_bytes(b"never read")
     model = fetch(source, tmp_path / "model", kind)
     copied = {file.relative_to(model).as_posix() for file in model.rglob("*") if file.is_file()}

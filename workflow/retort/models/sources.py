@@ -10,6 +10,7 @@ from retort.models.contents import PARTS, pickled_weights
 
 # Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
 VARIANTS = "*.*.safetensors"
+EXPORTS = ("*.onnx", "*.onnx_data", "*.msgpack", "*.h5", "openvino_model.xml")  # and for other programs
 PICKLED = (".pth", ".pt", ".tar", ".bin")
 
 
@@ -41,7 +42,7 @@ def model_root(directory: Path, kind: str) -> Path:
 
 def left_behind_of(root: Path, kind: str) -> Callable[[str, list[str]], set[str]]:
     """For shutil.copytree: what is never read and, of a text-to-image pipeline, all but the kind's own parts."""
-    never = shutil.ignore_patterns("*.bin", "*.ckpt", "*.pt", VARIANTS, ".*")
+    never = shutil.ignore_patterns("*.bin", "*.ckpt", "*.pt", VARIANTS, *EXPORTS, ".*")
 
     def ignore(directory: str, names: list[str]) -> set[str]:
         left = set(never(directory, names))

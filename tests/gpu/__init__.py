@@ -1,0 +1,1 @@
+"""The acceptance run on a GPU, and its half that needs none (see accept.py)."""
