@@ -225,30 +225,6 @@ def test_doubts_are_told():
     assert (told["top1"], told["std"], told["status"]) == (68.1, 0.0, "unconfirmed")
 
 
-# ---------------------------------------------------------------- a whole config
-
-SOFT_AND_D3HR = """
-rded 10 soft resnet18: 42.0
-rded 10 soft resnet101: 48.3
-rded 50 soft resnet18: 56.5
-rded 50 soft resnet101: 61.2
-d3hr 10 soft-d3hr resnet18: 44.3
-d3hr 10 soft-d3hr resnet101: 52.1
-d3hr 50 soft-d3hr resnet18: 59.4
-d3hr 50 soft-d3hr resnet101: 66.1
-"""
-
-
-def test_which_published_rows_stand_beside_the_runs_of_imagenet1k():
-    plan = Plan(load_config(copy.deepcopy(CONFIG)), list(imagenet_classes()))
-    lines = [
-        f"{row['method']} {row['ipc']} {row['protocol']} {row['student']}: {row['top1']}"
-        + (f" ({row['differs']})" if row["differs"] else "")
-        for row in reported_for(plan)
-    ]
-    assert "\n".join(lines) == SOFT_AND_D3HR.strip()
-
-
 def test_rows_of_some_methods_only():
     plan = Plan(load_config(copy.deepcopy(CONFIG)), list(imagenet_classes()))
-    assert reported_for(plan, ["d3hr"]) == [row for row in reported_for(plan) if row["method"] == "d3hr"]
+    assert reported_for(plan, ["d3hr"]) == [row for row in reported_for(plan) if row["method"] == "d3hr"] != []

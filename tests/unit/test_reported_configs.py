@@ -1,0 +1,70 @@
+"""Which published numbers stand beside the runs of the ready configs, one line a row.
+
+A number in brackets stands in the column "published, other teacher".
+"""
+
+import pytest
+import yaml
+from tests.end_to_end.workspace import REPOSITORY
+
+from retort.config.load import load_config
+from retort.config.plan import Plan
+from retort.config.reported import reported_for
+from retort.data.classes import class_list
+
+BESIDE = {
+    "imagenet1k": """
+        rded 10 soft: resnet18 42.0, resnet101 48.3
+        rded 50 soft: resnet18 56.5, resnet101 61.2
+        d3hr 10 soft-d3hr: resnet18 44.3, resnet101 52.1
+        d3hr 50 soft-d3hr: resnet18 59.4, resnet101 66.1
+    """,
+    "imagenet100": """
+        rded 10 soft: resnet18 (36.0), resnet101 (33.9)
+        rded 50 soft: resnet18 (61.6), resnet101 (66.0)
+    """,
+    "imagenette": """
+        rded 10 soft: resnet18 (61.4), resnet101 (54.0)
+        rded 50 soft: resnet18 (80.4), resnet101 (75.0)
+    """,
+    "imagewoof": """
+        rded 10 soft: resnet18 (38.5), resnet101 (31.3)
+        rded 50 soft: resnet18 (68.5), resnet101 (59.1)
+    """,
+    "cifar10": """
+        rded 10 soft: resnet18_modified (37.1)
+        rded 50 soft: resnet18_modified (62.1)
+    """,
+    "cifar100": """
+        rded 10 soft: resnet18_modified (42.6)
+        rded 50 soft: resnet18_modified (62.6)
+    """,
+    "tiny-imagenet": """
+        rded 10 soft: resnet18_modified (41.9)
+        rded 50 soft: resnet18_modified (58.2)
+    """,
+    "imagenet-a-e": "",
+    "smoke": "",
+    "own-folder": "",
+}
+
+
+def beside(name: str) -> list[str]:
+    config = load_config(yaml.safe_load((REPOSITORY / "configs" / f"{name}.yaml").read_text()))
+    here = config.dataset.kind in ("digits", "folder")  # whose classes need not be known where nothing is published
+    rows = {}
+    for row in reported_for(Plan(config, [] if here else class_list(config.dataset))):
+        number = f"({row['top1']})" if row["differs"] else str(row["top1"])
+        cell = f"{row['method']} {row['ipc']} {row['protocol']}"
+        rows.setdefault(cell, []).append(f"{row['student']} {number}")
+    return [f"{cell}: {', '.join(numbers)}" for cell, numbers in rows.items()]
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_stands_beside_a_config(name, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    assert beside(name) == [line.strip() for line in BESIDE[name].strip().splitlines()]
+
+
+def test_every_ready_config_is_looked_at():
+    assert set(BESIDE) == {path.stem for path in (REPOSITORY / "configs").glob("*.yaml")}
