@@ -22,6 +22,16 @@ def pick_device(wanted: str = "auto"):
     return torch.device("cuda" if seen and wanted != "cpu" else "cpu")
 
 
+def tune_kernels(constant: bool) -> None:
+    """Let cuDNN try which of its kernels is fastest where all batches have one shape; it tries anew for each.
+
+    Not where a run must be deterministic, since the winner may be another the next time.
+    """
+    import torch
+
+    torch.backends.cudnn.benchmark = constant and not torch.are_deterministic_algorithms_enabled()
+
+
 def use_threads(threads: int) -> None:
     """Hold torch to the cores that the scheduler gave this job."""
     import torch

@@ -1,5 +1,7 @@
 """Between pixels on disk and images in a model."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +20,13 @@ def images_of(pixels: Tensor) -> Tensor:
 def images_on(device: torch.device, pixels: np.ndarray) -> Tensor:
     """`to_images` on a device: it is bytes that travel, without waiting where they lie in page-locked memory."""
     return images_of(torch.from_numpy(pixels).to(device, non_blocking=True))
+
+
+@cache
+def constant(values: tuple, device: torch.device) -> Tensor:
+    """Numbers as a float32 tensor on a device, sent there once: at every step it would wait. Nobody may change it."""
+    with torch.inference_mode(False):  # or no gradient could pass by it later
+        return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:

@@ -1,10 +1,11 @@
 """Applying planned views to images, in the order of the reference codes: patches, crop, colours, mixing."""
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from retort.models.pixels import constant
+from retort.protocols.placed import placed
 from retort.protocols.views import Views
 
 # Principal colours of ImageNet's pixels in [0, 1] (Krizhevsky et al. 2012, as published with fb.resnet.torch): one per
@@ -16,15 +17,15 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 def apply_views(images: Tensor, views: Views) -> Tensor:
     """(B, 3, h, h) images in [-1, 1], already picked by views.rows, as the views show them (bilinear)."""
-    side = images.shape[-1]
+    side, views = images.shape[-1], placed(views, images.device)
     if views.strips is not None:
-        images = shuffle_patches(images, _on(images, views.strips))
+        images = shuffle_patches(images, views.strips)
     grid = _crop_grid(images, views, side)
     images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     if views.tints is not None:
-        images = tinted(images, _on(images, views.tint_order), _on(images, views.tints))
+        images = tinted(images, views.tint_order, views.tints)
     if views.lights is not None:
-        images = images + lights(_on(images, views.lights))
+        images = images + lights(views.lights)
     return mix(images, views)
 
 
@@ -48,7 +49,7 @@ def tinted(images: Tensor, order: Tensor, strengths: Tensor) -> Tensor:
     order (B, 3); strengths (B, 3): how far, in that order; negative is away from it. Nothing is clipped (IDC).
     """
     images = (images + 1) / 2
-    weights = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
+    weights = constant(LUMA, images.device).view(1, 3, 1, 1)
     for kind, strength in zip(order.unbind(1), strengths.unbind(1), strict=True):
         grey = (images * weights).sum(dim=1, keepdim=True)
         targets = torch.stack([torch.zeros_like(grey), grey.mean(dim=(2, 3), keepdim=True).expand_as(grey), grey])
@@ -59,33 +60,26 @@ def tinted(images: Tensor, order: Tensor, strengths: Tensor) -> Tensor:
 
 def lights(strengths: Tensor) -> Tensor:
     """(B, 3, 1, 1) of what principal colours of given strengths (B, 3) add to images in [-1, 1]."""
-    colours = torch.tensor(COLOURS, device=strengths.device) * torch.tensor(SPREADS, device=strengths.device)
+    colours = constant(COLOURS, strengths.device) * constant(SPREADS, strengths.device)
     return 2 * (strengths @ colours.T)[:, :, None, None]
 
 
 def mix(images: Tensor, views: Views) -> Tensor:
     """CutMix: the region of each image replaced by its partner's. MixUp: a blend of the two (Zhang et al. 2018)."""
     top, bottom, left, right = map(int, views.cut)
+    partners = placed(views, images.device).partners.long()
     if bottom > top and right > left:
         images = images.clone()
-        images[:, :, top:bottom, left:right] = images[_partners(images, views), :, top:bottom, left:right]
+        images[:, :, top:bottom, left:right] = images[partners, :, top:bottom, left:right]
     if views.blend != 1:
-        images = float(views.blend) * images + (1 - float(views.blend)) * images[_partners(images, views)]
+        images = float(views.blend) * images + (1 - float(views.blend)) * images[partners]
     return images
-
-
-def _partners(images: Tensor, views: Views) -> Tensor:
-    return _on(images, views.partners.astype(np.int64))
-
-
-def _on(images: Tensor, array: np.ndarray) -> Tensor:
-    return torch.from_numpy(array).to(images.device)
 
 
 def _crop_grid(images: Tensor, views: Views, side: int) -> Tensor:
     """Where in the images (B, 3, ., .) each of the side x side pixels of the views is read."""
-    top, left, height, width = _on(images, views.boxes).unbind(1)
-    mirror = _on(images, np.where(views.flips, -1.0, 1.0).astype(np.float32))
+    top, left, height, width = views.boxes.unbind(1)
+    mirror = torch.where(views.flips, -1.0, 1.0)
     maps = torch.zeros(len(images), 2, 3, device=images.device)
     maps[:, 0, 0], maps[:, 0, 2] = width * mirror, 2 * left + width - 1
     maps[:, 1, 1], maps[:, 1, 2] = height, 2 * top + height - 1

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
-from retort.config.devices import pick_device
+from retort.config.devices import pick_device, tune_kernels
 from retort.config.seeds import derive_seed
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.health import check_finite, check_losses
+from retort.models.memory import spare_bytes
 from retort.models.precision import logits_in, scaler_for
 from retort.models.training_state import Checkpoint, Training
 from retort.protocols.augment import apply_views
@@ -25,6 +26,7 @@ from retort.protocols.views import Views, ViewSettings
 
 REMEDY = "lower the learning rate (the protocol's optimizer.lr)"
 UNLIKE_THE_BATCH = "batch norm sees the parts of a batch (accumulate), so the training is not that of whole batches"
+TESTED_AT_ONCE = 256
 MOST_CONFUSED = 100  # classes; a larger matrix would outweigh everything else in a student's record
 
 
@@ -87,14 +89,15 @@ def train_student(
     began -= left.get("seconds", 0.0)
     curve, losses = left.get("curve", []), list(torch.tensor(left.get("losses", []), device=device))
     total = views.total_steps(len(train.labels))
-    images, unseen = ImageRows(train.pixels, device), ImageRows(test.pixels, device)
+    images, unseen = _rows(module, train, test, views, recipe, device)
+    tune_kernels(views.all_alike(len(train.labels)))
     tests = {round(total * (i + 1) / recipe.evaluations) for i in range(recipe.evaluations)}
-    for step in tqdm(range(start, total), initial=start, total=total, desc=label, unit="step"):
+    bar = tqdm(range(start, total), initial=start, total=total, desc=label, unit="step")
+    for step, (_, planned, shown) in zip(bar, images.of_views(map(views_at, range(start, total))), strict=True):
         rate = recipe.lr * lr_factor(recipe.schedule, *views.schedule_position(len(train.labels), step))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        planned = views_at(step)
-        mixed = normalised(apply_views(images[planned.rows], planned))
+        mixed = normalised(apply_views(shown, planned))
         losses.append(_learn(training, mixed, loss_at(step, planned, mixed), recipe))
         tested, saved = step + 1 in tests, checkpoint and step + 1 < total and checkpoint.due()
         if tested or saved:  # a state that is lost must not be gone on with
@@ -125,6 +128,19 @@ def _begin(
     module = module.to(device, memory_format=torch.channels_last)  # convolutions run about a third faster
     optimizer = build_optimizer(module, recipe.kind, recipe.lr, recipe.momentum, recipe.weight_decay)
     return Training(module, optimizer, None, scaler_for(recipe.precision, device))
+
+
+def _rows(
+    module: nn.Module, train: ImageSet, test: ImageSet, views: ViewSettings, recipe: Recipe, device: torch.device
+) -> tuple[ImageRows, ImageRows]:
+    """Both sets, each on the GPU where there is room beside what steps and tests need."""
+    side, together = train.pixels.shape[1], math.ceil(views.batch_of(len(train.labels)) / recipe.accumulate)
+
+    def rows(pixels: np.ndarray) -> ImageRows:
+        passes = [(together, recipe.precision, True), (TESTED_AT_ONCE, "float32", False)]
+        return ImageRows(pixels, device, spare_bytes(device, module, side, passes))
+
+    return rows(train.pixels), rows(test.pixels)
 
 
 def _learn(training: Training, mixed: Tensor, loss_of: LossOf, recipe: Recipe) -> Tensor:
@@ -160,7 +176,9 @@ def _accuracies(curve: list[dict], last: dict) -> dict:
 
 
 @torch.no_grad()
-def evaluate(module: nn.Module, images: ImageRows, labels: np.ndarray, batch: int = 256, name: str = "student") -> dict:
+def evaluate(
+    module: nn.Module, images: ImageRows, labels: np.ndarray, batch: int = TESTED_AT_ONCE, name: str = "student"
+) -> dict:
     """top1, top5 and per-class top-1 as fractions, in evaluation mode; the training mode is put back.
 
     confusion: how many images of class c (row) were taken for class d (column); None above `MOST_CONFUSED` classes.
@@ -169,10 +187,10 @@ def evaluate(module: nn.Module, images: ImageRows, labels: np.ndarray, batch: in
     was_training = module.training
     module.eval()
     right, taken, largest = [], [], []
-    for first in range(0, len(labels), batch):
-        logits = module(normalised(images[first : first + batch]))
-        targets = torch.from_numpy(labels[first : first + batch].astype(np.int64)).to(logits.device)
-        right.append(torch.stack([correct_at(logits, targets, k) for k in (1, 5)]))
+    targets = torch.from_numpy(labels.astype(np.int64)).to(next(module.parameters()).device)
+    for part, shown in images.in_turn(batch):
+        logits = module(normalised(shown))
+        right.append(torch.stack([correct_at(logits, targets[part], k) for k in (1, 5)]))
         taken.append(logits.argmax(dim=1))
         largest.append(logits.abs().amax(dim=1))
     module.train(was_training)

@@ -39,6 +39,10 @@ class ViewSettings:
     def batch_of(self, images: int) -> int:
         return min(self.batch, images)
 
+    def all_alike(self, images: int) -> bool:
+        """Whether no batch is smaller than the others."""
+        return bool(self.steps) or images % self.batch_of(images) == 0
+
     def total_steps(self, images: int) -> int:
         return self.steps or self.epochs * self.batches(images)
 
@@ -70,9 +74,15 @@ class ViewSettings:
         return {"cut": ((4,), "int16"), **({"blend": ((), "float64")} if self.mixup else {})}
 
 
+OF_EACH_VIEW = ("rows", "boxes", "flips", "partners", "strips", "tint_order", "tints", "lights")
+
+
 @dataclass(frozen=True)
 class Views:
-    """One batch of B planned views of images that are h pixels a side. What is None is not done."""
+    """One batch of B planned views of images that are h pixels a side. What is None is not done.
+
+    The arrays of `OF_EACH_VIEW` are tensors where a plan was placed on the device that computes (see `placed`).
+    """
 
     rows: np.ndarray
     """(B,) int32: the image behind each view."""

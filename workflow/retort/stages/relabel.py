@@ -3,25 +3,29 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
+from retort.config.devices import tune_kernels
 from retort.data.files import sha256_of
 from retort.data.manifest import read_classes
 from retort.data.tensors import Layout, create_tensors, open_tensors, read_metadata, write_tensors
 from retort.errors import RetortError
 from retort.models.classifiers import normalised
 from retort.models.health import DAMAGED, check_finite
+from retort.models.memory import spare_bytes
 from retort.models.precision import logits_in
-from retort.models.teacher import check_kept, load_teacher, logits_of
+from retort.models.teacher import Teacher, check_kept, load_teacher, logits_of
 from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
 from retort.protocols.labels import Top, kept_labels, label_arrays, restored_logits
+from retort.protocols.placed import sent
 from retort.protocols.views import Views, ViewSettings, plan_views
 from retort.stages.distilled import read_set
 
@@ -77,20 +81,31 @@ def relabel(
     layout = _layout(arrays, places)
     plans = _layout(views.arrays(), places) | _layout(views.step_arrays(), steps)
     about |= _sizes(layout, plans)
-    images = ImageRows(pixels, next(judge.parameters()).device)
+    words = shared_view_words(seed, dataset)
+    planned = (plan_views(views, len(labels), pixels.shape[1], step, words) for step in range(steps))
     with create_tensors(output, layout | plans, about) as maps:
-        for step in tqdm(range(steps), desc="labelling views", unit="step"):
-            planned = plan_views(views, len(labels), pixels.shape[1], step, shared_view_words(seed, dataset))
+        seen = _seen(judge, pixels, planned, views, precision)
+        for step, (plan, logits) in zip(tqdm(range(steps), desc="labelling views", unit="step"), seen, strict=True):
             place = slice(*views.extent(len(labels), step))
-            mixed = normalised(apply_views(images[planned.rows], planned))
-            for name, array in kept_labels(logits_in(judge, mixed, precision), top).items():
+            for name, array in kept_labels(logits, top).items():
                 maps[name][place] = array.cpu().numpy()
-            check_kept(maps["logits"][place], [f"{whose(row)}, step {step}" for row in planned.rows].__getitem__)
+            check_kept(maps["logits"][place], [f"{whose(row)}, step {step}" for row in plan.rows].__getitem__)
             for name in views.arrays():
-                maps[name][place] = getattr(planned, name)
+                maps[name][place] = getattr(plan, name)
             for name in views.step_arrays():
-                maps[name][step] = getattr(planned, name)
+                maps[name][step] = getattr(plan, name)
     _report(about, places, len(classes))
+
+
+def _seen(
+    judge: Teacher, pixels: np.ndarray, planned: Iterable[Views], views: ViewSettings, precision: str
+) -> Iterator[tuple[Views, Tensor]]:
+    """Each plan, and the teacher's logits (B, K) of its views."""
+    device, side, batch = next(judge.parameters()).device, pixels.shape[1], views.batch_of(len(pixels))
+    images = ImageRows(pixels, device, spare_bytes(device, judge, side, [(batch, precision, False)]))
+    tune_kernels(views.all_alike(len(pixels)))
+    for plan, there, shown in images.of_views(planned):
+        yield plan, logits_in(judge, normalised(apply_views(shown, there)), precision)
 
 
 class StoredLabels:
@@ -112,7 +127,7 @@ class StoredLabels:
         self._images, self._classes = images, classes
         self._names = [name for name in ("logits", "classes", "rest") if name in self._maps]
 
-    def static(self, device: torch.device) -> torch.Tensor:
+    def static(self, device: torch.device) -> Tensor:
         """(N, K) float32 logits, one per image."""
         return self._logits(slice(None), device)
 
@@ -122,19 +137,18 @@ class StoredLabels:
         shared = {name: np.array(self._maps[name][step]) for name in self._views.step_arrays()}
         return Views(**planned, **shared)
 
-    def logits_at(self, step: int, device: torch.device) -> torch.Tensor:
+    def logits_at(self, step: int, device: torch.device) -> Tensor:
         """(B, K) float32 teacher logits of the views of a step."""
         return self._logits(self._place(step), device)
 
     def _place(self, step: int) -> slice:
         return slice(*self._views.extent(self._images, step))
 
-    def _logits(self, place: slice, device: torch.device) -> torch.Tensor:
-        kept = {name: torch.from_numpy(np.array(self._maps[name][place])) for name in self._names}
+    def _logits(self, place: slice, device: torch.device) -> Tensor:
+        kept = {name: np.array(self._maps[name][place]) for name in self._names}
         first = place.start or 0
         check_finite(kept["logits"], lambda row: f"label {first + row}", f"what {self._path} holds is", DAMAGED)
-        kept = {name: array.to(device) for name, array in kept.items()}
-        return restored_logits(kept, self._classes)
+        return restored_logits(sent(kept, device), self._classes)
 
 
 STAMP = {

@@ -18,6 +18,7 @@ from retort.protocols.augment import apply_views
 from retort.protocols.image_rows import ImageRows
 from retort.protocols.labels import Top, kept_labels, restored_logits
 from retort.protocols.losses import hard_loss, mixed_targets, soft_loss, soft_target_loss
+from retort.protocols.placed import placed
 from retort.protocols.student import ImageSet, LossOf, Recipe, train_student
 from retort.protocols.views import Views, ViewSettings, plan_views
 from retort.stages.decode import open_split
@@ -178,4 +179,5 @@ def _soft(labels: Tensor, temperature: float) -> LossOf:
 
 
 def _rows_of(batch: Views, device: torch.device) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(batch.rows).long().to(device), torch.from_numpy(batch.partners).long().to(device)
+    there = placed(batch, device)
+    return there.rows.long(), there.partners.long()

@@ -1,12 +1,12 @@
 """Classifiers that teachers and students are made of; input (N, 3, h, w) normalised, output logits (N, K)."""
 
-import torch
 from torch import Tensor, nn
 
 from retort.config.architectures import ARCHITECTURES
 from retort.models.classifiers.convnet import ConvNet
 from retort.models.classifiers.resnet import ResNet
 from retort.models.classifiers.small_resnet import SmallResNet
+from retort.models.pixels import constant
 
 FAMILIES = {"small_resnet": SmallResNet, "convnet": ConvNet, "resnet": ResNet}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,8 +28,7 @@ def build_classifier(arch: str, classes: int, resolution: int) -> nn.Module:
 
 def normalised(images: Tensor) -> Tensor:
     """Images in [-1, 1] as every classifier here takes them: ImageNet's mean and standard deviation."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=images.device).view(3, 1, 1)
+    mean, std = (constant(values, images.device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return ((images + 1) / 2 - mean) / std
 
 
