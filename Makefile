@@ -5,6 +5,7 @@
 #   make test SURVIVE=1             and those that do: faults in every stage, and a SLURM on this machine (as root, with
 #                                   Debian's slurm-wlm and munge); with FAULTS=1 each stage meets one fault, not five
 #   make survive                    those alone, and the most exhaustive ones
+#   make real-weights               a real ImageNet classifier, from a package that is installed for it (19 MB), as a teacher
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make bench                      speed beside plain alternatives, as a table and results/bench.csv; three minutes
 #                                   (FULL=1 for the sizes of real runs); python -m bench.scaling for growth
@@ -33,7 +34,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
-.PHONY: env demo report status test survive lint parity bench staleness schema lock clean clean-results
+.PHONY: env demo report status test survive real-weights lint parity bench staleness schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -66,10 +67,13 @@ status: env
 	@python workflow/status.py $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
-	pytest $(TOGETHER) $(if $(SURVIVE),-m "not exhaustive") $(if $(FAULTS),--faults $(FAULTS))
+	pytest $(TOGETHER) $(if $(SURVIVE),-m "not exhaustive and not real_weights") $(if $(FAULTS),--faults $(FAULTS))
 
 survive: env
 	pytest $(TOGETHER) -m "survive or exhaustive" $(if $(FAULTS),--faults $(FAULTS))
+
+real-weights: env
+	pytest tests/end_to_end/test_real_weights.py -m real_weights
 
 lint: env
 	ruff check .
