@@ -15,7 +15,11 @@ BASE = {
     },
     "methods": {"random": {"select": "random"}},
     "protocols": {
-        "hard": {"labels": "hard", "views": {"steps": 5}, "optimizer": {"kind": "sgd", "schedule": "constant"}}
+        "hard": {
+            "labels": "hard",
+            "views": {"steps": 5},
+            "optimizer": {"kind": "sgd", "lr": 0.1, "schedule": "constant"},
+        }
     },
     "runs": [{"methods": ["random"], "ipc": [1], "protocols": ["hard"], "students": ["resnet8"]}],
 }
