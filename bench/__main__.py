@@ -17,7 +17,17 @@ from threadpoolctl import threadpool_limits
 
 from bench.rows import HEAD, clock_name, line, machine, versions, write_csv
 
-WORK = ("group_selection", "inversion", "refinement", "generation", "discovery", "typicality", "students", "decoding")
+WORK = (
+    "group_selection",
+    "inversion",
+    "refinement",
+    "generation",
+    "discovery",
+    "typicality",
+    "students",
+    "decoding",
+    "reading_sets",
+)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -29,7 +30,7 @@ from retort.data.tables import read_table
 from retort.errors import Damaged
 from retort.stages import write_set as write_stage
 from retort.stages.damage import damaged_input
-from retort.stages.distilled import MANIFEST, read_set, stream_set
+from retort.stages.distilled import COLUMNS, MANIFEST, read_set, stream_set
 from retort.stages.draw_sheets import draw_contact_sheet, draw_gallery
 from retort.stages.export import export_set
 
@@ -210,6 +211,25 @@ def test_no_image_of_the_archive_is_read_but_those_that_are_asked_for(home, monk
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, name: asked.append(name) or read(self, name))
     read_set(home / "packed", None, classes=1, most=1)
     assert set(asked) == {"wren/00000.png"}
+
+
+@pytest.mark.parametrize("store", list(STORES))
+def test_reading_a_set_holds_its_pixels_once_and_a_batch(tmp_path, store):
+    side, rows = 64, []
+    with storing(tmp_path, store) as put:
+        for number in range(200):
+            put(f"0/{number:05d}.png", png(side, side))
+            rows.append(dict.fromkeys(COLUMNS, "") | {"file": f"0/{number:05d}.png", "class_index": 0, "index": number})
+    write_rows(tmp_path / MANIFEST, COLUMNS, rows)
+    read_set(tmp_path, None, most=1)  # imports
+    tracemalloc.start()
+    try:
+        pixels, _ = read_set(tmp_path, None)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pixels.nbytes == 200 * side * side * 3
+    assert pixels.nbytes <= most < 1.5 * pixels.nbytes
 
 
 def test_teachers_label_both_forms_alike_and_students_learn_the_same(home, tmp_path):
