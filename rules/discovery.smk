@@ -41,7 +41,7 @@ rule cluster_classes:
         "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
-        runtime=minutes(30, per_class=1),
+        runtime=minutes(15, per_class=0.5),
     params:
         code=code_of("cluster_classes"),
         classes=shard_class_ids,
@@ -66,7 +66,7 @@ rule choose_representatives:
         "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
-        runtime=minutes(30, per_class=1),
+        runtime=minutes(15, per_class=0.5),
     params:
         code=code_of("choose_representatives"),
         dataset=plan.dataset.name,

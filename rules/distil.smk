@@ -21,7 +21,7 @@ rule generate_images:
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
-        runtime=minutes(30, per_image=0.5),
+        runtime=computing(work.generate_images),
         batch=16,
         run=model_run,
     params:
@@ -56,7 +56,7 @@ rule choose_from_pool:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(60),
+        runtime=computing(work.choose_from_pool),
     params:
         code=code_of("choose_from_pool"),
         dataset=plan.dataset.name,
@@ -88,7 +88,7 @@ rule refine_latents:
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
-        runtime=minutes(30, per_image=1),
+        runtime=computing(work.refine_latents),
         batch=images_at_once(16),
         run=model_run,
     params:
@@ -147,7 +147,7 @@ rule select_by_features:
         "../envs/retort.yaml"
     resources:
         mem_mb=memory(8),
-        runtime=minutes(30, per_class=1),
+        runtime=minutes(15, per_class=0.5),
     params:
         code=code_of("select_by_features"),
         dataset=plan.dataset.name,

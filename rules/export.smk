@@ -21,7 +21,7 @@ rule export_set:
     resources:
         gpu=1,
         mem_mb=memory(set_memory),
-        runtime=minutes(120),
+        runtime=computing(work.export_set),
     params:
         code=code_of("export_set"),
         about=export_about,

@@ -20,7 +20,7 @@ rule invert_latents:
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
-        runtime=minutes(30, per_class=15),
+        runtime=computing(work.invert_latents),
         batch=images_at_once(128),
         run=model_run,
     params:

@@ -19,7 +19,7 @@ rule relabel_set:
     resources:
         gpu=1,
         mem_mb=memory(set_memory),
-        runtime=minutes(240),
+        runtime=computing(work.relabel_set),
     params:
         code=code_of("relabel_set"),
         dataset=plan.dataset.name,

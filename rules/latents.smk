@@ -18,7 +18,7 @@ rule encode_latents:
     resources:
         gpu=1,
         mem_mb=memory(encoder_memory),
-        runtime=minutes(30, per_class=5),
+        runtime=computing(work.encode_latents),
         batch=64,
         run=encoder_run,
     params:
@@ -50,7 +50,7 @@ rule describe_images:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(30, per_class=1),
+        runtime=computing(work.describe_images),
     params:
         code=code_of("describe_images"),
         side=plan.dataset.resolution,

@@ -19,7 +19,7 @@ rule train_vae:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(720),
+        runtime=computing(work.train_vae),
     params:
         code=code_of("train_vae"),
         settings=vae_training,
@@ -49,7 +49,7 @@ rule train_dit:
     resources:
         gpu=1,
         mem_mb=memory(training_memory),
-        runtime=minutes(1440),
+        runtime=computing(work.train_dit),
         micro_batch=0,
         recompute=0,
     params:
@@ -80,7 +80,7 @@ rule judge_model:
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
-        runtime=minutes(120),
+        runtime=computing(work.judge_model),
         batch=images_at_once(64),
         run=model_run,
     params:

@@ -20,7 +20,7 @@ rule score_typicality:
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
-        runtime=minutes(30, per_class=60),
+        runtime=computing(work.score_typicality),
         batch=64,
         run=model_run,
     params:
@@ -55,7 +55,7 @@ rule score_crops:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(30, per_class=2),
+        runtime=computing(work.score_crops),
     params:
         code=code_of("score_crops"),
         dataset=plan.dataset.name,
@@ -84,7 +84,7 @@ rule score_windows:
         "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
-        runtime=minutes(30, per_class=1),
+        runtime=minutes(15, per_class=0.5),
     params:
         code=code_of("score_windows"),
         classes=shard_class_ids,
@@ -114,7 +114,7 @@ rule rank_patches:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(30, per_class=2),
+        runtime=computing(work.rank_patches),
         batch=64,
         run=clustering_run,
     params:

@@ -21,7 +21,7 @@ rule measure_quality:
     resources:
         gpu=1,
         mem_mb=memory(set_memory),
-        runtime=minutes(120),
+        runtime=computing(work.measure_quality),
     params:
         code=code_of("measure_quality"),
         dataset=plan.dataset.name,

@@ -20,7 +20,7 @@ rule train_students:
     resources:
         gpu=1,
         mem_mb=memory(set_memory),
-        runtime=student_minutes,
+        runtime=computing(work.train_students),
         checkpoint_seconds=60,
     params:
         code=code_of("train_students"),

@@ -23,7 +23,7 @@ rule train_teacher:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(720),
+        runtime=computing(work.train_teacher),
     params:
         code=code_of("train_teacher"),
         teacher=teacher_settings,
@@ -70,7 +70,7 @@ rule adopt_teacher:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(120),
+        runtime=computing(work.adopt_teacher),
     params:
         code=code_of("adopt_teacher"),
         expect=adopted_expectation,
@@ -94,7 +94,7 @@ rule measure_raw_teacher:
     resources:
         gpu=1,
         mem_mb=memory(8),
-        runtime=minutes(120),
+        runtime=computing(work.measure_raw_teacher),
     params:
         code=code_of("measure_raw_teacher"),
     script:

@@ -1,15 +1,16 @@
 """What a job asks of a cluster: memory, time, a GPU. On one machine nothing reads it unless a limit is set.
 
-Memory and time are guesses on the safe side for full-size models and one current GPU, and grow with the job's shard or
-set; no cluster has confirmed them. Each new attempt (`--retries`) asks for more. `--resources gpu=0 slot=2` makes every job
-do without a GPU; `slot` is the SLURM profile's, whose list this replaces.
+Memory is a guess on the safe side for full-size models, and grows with the kind of model or the set. Time follows the
+arithmetic of retort.config.work for jobs that compute on a GPU, and is a guess for all others; no cluster has confirmed
+either. Each new attempt (`--retries`) asks for more, and none for more than a day. `--resources gpu=0 slot=2` makes
+every job do without a GPU; `slot` is the SLURM profile's, whose list this replaces.
 """
 
-from retort.protocols.views import ViewSettings
+from retort.config.work import A_DAY, WorkOf
 
 TRAINED_HERE, TRANSFORMER, TEXT_TO_IMAGE = 6, 20, 32  # GB in which a model of each kind is loaded and run
-MINUTES_PER_VIEW = 35e-6  # of 224 px, for a ResNet-101 in single precision: 480 a second
-A_DAY = 24 * 60
+
+work = WorkOf(plan)
 
 
 def memory(gigabytes):
@@ -21,13 +22,21 @@ def memory(gigabytes):
     return mem_mb
 
 
-def minutes(fixed, per_class=0, per_image=0):
-    """runtime, times the attempt: for the job, for each class of its shard, and for each image that it makes."""
+def minutes(fixed, per_class=0):
+    """runtime of a job on CPUs, times the attempt: for itself, and for each class of its shard; a day at most."""
 
     def runtime(wildcards, attempt):
         classes = len(plan.shards[wildcards.shard]) if "shard" in wildcards.keys() else 0
-        made = classes * int(wildcards.get("number", wildcards.get("ipc", 0))) if per_image else 0
-        return round(attempt * (fixed + per_class * classes + per_image * made))
+        return min(A_DAY, round(attempt * (fixed + per_class * classes)))
+
+    return runtime
+
+
+def computing(work_of):
+    """runtime of a job on a GPU by what it computes, times the attempt; a day at most."""
+
+    def runtime(wildcards, attempt):
+        return work_of(wildcards).minutes(attempt)
 
     return runtime
 
@@ -61,16 +70,6 @@ def images_at_once(number):
         return number // 4 if plan.config.models[model_of(wildcards)].kind == "sdxl" else number
 
     return batch
-
-
-def student_minutes(wildcards, attempt):
-    """runtime by the views that all seeds see, times the attempt. A day at most, because many clusters end every job
-    then, and the next attempt goes on from the checkpoints."""
-    images = len(plan.classes) * (1300 if wildcards.ipc == "all" else int(wildcards.ipc))
-    views = ViewSettings(**student_views(wildcards))
-    _, seen = views.extent(images, views.total_steps(images) - 1)
-    size = (plan.dataset.resolution / 224) ** 2
-    return min(A_DAY, round(attempt * (60 + MINUTES_PER_VIEW * size * seen * student_seeds(wildcards))))
 
 
 def set_memory(wildcards):
