@@ -46,6 +46,13 @@ def plan(home: Path, config: dict, targets: Iterable[str], **resources) -> Plan:
 
     resources: more for snakemake.settings.types.ResourceSettings.
     """
+    with built(home, config, targets, **resources) as workflow:
+        return _jobs(workflow, triggers(home))
+
+
+@contextmanager
+def built(home: Path, config: dict, targets: Iterable[str], **resources) -> Iterator[Workflow]:
+    """The same as Snakemake itself has it, with its graph of jobs; as long as the block lasts."""
     file = home / "experiment.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     with _own_surroundings(), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
@@ -60,7 +67,7 @@ def plan(home: Path, config: dict, targets: Iterable[str], **resources) -> Plan:
         # As `snakemake --dag` does; what is public only prints.
         workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
         workflow._build_dag()
-        return _jobs(workflow, triggers(home))
+        yield workflow
 
 
 def triggers(home: Path) -> list[str]:
