@@ -70,6 +70,6 @@ rule decode_split:
     params:
         code=code_of("decode_split"),
         side=plan.dataset.resolution,
-        keep=kept_share,
+        fit=split_fit,
     script:
         "../workflow/scripts/decode_split.py"

@@ -29,6 +29,7 @@ rule encode_latents:
         codec=encoder_settings,
         posterior=encoder_posterior,
         store=encoder_store,
+        fit=encoder_fit,
     script:
         "../workflow/scripts/encode_latents.py"
 

@@ -150,7 +150,7 @@ rule compose_mosaics:
         runtime=minutes(60),
     params:
         code=code_of("compose_mosaics"),
-        side=plan.dataset.resolution,
+        side=set_side,
         classes=shard_class_indices,
         composition=composition_settings,
     script:

@@ -24,9 +24,9 @@ def exported_images(wildcards):
     return {"images": DATA / "images"} if plan.dataset.written_out else {}
 
 
-def kept_share(wildcards):
-    """How much of an image's shorter side the centre crop keeps: all of a training image."""
-    return plan.dataset.test_crop if wildcards.split == "val" else 1.0
+def split_fit(wildcards):
+    """How an image becomes square: one that students are tested on as torchvision makes it, a training image whole."""
+    return plan.test_fit() if wildcards.split == "val" else {}
 
 
 def whole_split(wildcards):

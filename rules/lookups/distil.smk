@@ -82,6 +82,16 @@ def selecting_features(wildcards):
     return path_of(rules.describe_images.output.features, teacher=space["teacher"], shard=wildcards.shard)
 
 
+def set_side(wildcards):
+    """Side in pixels of the images that a job makes for a set."""
+    return plan.side_of(wildcards.method)
+
+
+def image_fit(wildcards):
+    """How real images that are selected become square."""
+    return plan.config.methods[wildcards.method].fit
+
+
 def set_parts(wildcards):
     """What a set is written from, real images or images that were made, and the models and teachers behind it."""
     of_set = {"method": wildcards.method, "ipc": wildcards.ipc}

@@ -14,6 +14,12 @@ def encoder_store(wildcards):
     return plan.config.models[wildcards.encoder].store
 
 
+def encoder_fit(wildcards):
+    """How an image becomes square before it is encoded."""
+    vae = plan.config.models[wildcards.encoder]
+    return {"way": vae.fit, "filter": vae.filter}
+
+
 def encoder_run(wildcards):
     return plan.running_of(wildcards.encoder)
 

@@ -75,4 +75,4 @@ def images_at_once(number):
 def set_memory(wildcards):
     """GB for a job that holds a distilled set; the whole training set is read from its file bit by bit."""
     images = 0 if wildcards.ipc == "all" else int(wildcards.ipc) * len(plan.classes)
-    return 8 + round(3 * images * plan.dataset.resolution**2 / 1e9)
+    return 8 + round(3 * images * plan.side_of(wildcards.method) ** 2 / 1e9)

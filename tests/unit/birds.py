@@ -77,7 +77,7 @@ def write_pictures(home: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
 
 def save_set(home: Path, selection: str, name: str, copy: bool, store: str = "folder") -> None:
     inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / f"{selection}.csv")], [], [], [])
-    about = {"dataset": "birds", "method": name, "ipc": "2", "seed": 0, "settings": {"select": "random"}}
+    about = {"dataset": "birds", "method": name, "ipc": "2", "seed": 0, "side": SIDE, "settings": {"select": "random"}}
     about |= {"data": {"kind": "folder"}, "models": {}, "teachers": {}}
     write_set(*inputs, str(home / name), copy=copy, about=about, side=SIDE, threads=1, store=store)
 

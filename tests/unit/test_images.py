@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from retort.data.images import BadImage, header_size, image_size, read_rgb, resized, square
+from retort.data.images import BadImage, Fit, header_size, image_size, read_rgb, resized, square
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -128,12 +128,39 @@ def test_resizing_to_the_same_side_changes_nothing():
     assert np.array_equal(resized(noise(8, 8), 8), noise(8, 8))
 
 
-@pytest.mark.parametrize("size", [(300, 300), (500, 375), (375, 500), (259, 256), (1000, 131), (40, 61)])
-@pytest.mark.parametrize(("side", "keep", "short"), [(224, 0.875, 256), (32, 0.8, 40), (56, 0.7, 80)])
-def test_keeping_less_than_all_is_the_fields_test_transform(size, side, keep, short):
+SIZES = [
+    *((300, 300), (500, 375), (375, 500), (259, 256), (1000, 131), (131, 1000), (40, 61), (61, 40), (3, 2), (224, 224)),
+    *((256, 256), (255, 257), (257, 255), (225, 224), (224, 225), (640, 427), (427, 640), (333, 500), (1024, 768)),
+]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("filter", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    ("side", "keep", "short"),
+    [(224, 0.875, 256), (224, 1.0, 224), (256, 1.0, 256), (32, 1.0, 32), (32, 0.8, 40), (55, 0.7, 79)],
+)
+def test_test_images_are_torchvisions_to_the_bit(size, filter, side, keep, short):
     image = Image.fromarray(noise(size[1], size[0]))
-    transform = Compose([Resize(short, InterpolationMode.BICUBIC), CenterCrop(side)])
-    assert np.array_equal(square(image, side, keep), np.asarray(transform(image)))
+    transform = Compose([Resize(short, InterpolationMode(filter)), CenterCrop(side)])
+    assert np.array_equal(square(image, side, Fit("test", filter, keep)), np.asarray(transform(image)))
+
+
+def test_torchvisions_own_default_is_the_papers_test_transform():
+    """Resize without a word on the interpolation, as RDED's, D3HR's and CaO2's codes have it."""
+    image = Image.fromarray(noise(375, 500))
+    papers = Compose([Resize(224 // 7 * 8, antialias=True), CenterCrop(224)])
+    assert np.array_equal(square(image, 224, Fit("test", "bilinear", 0.875)), np.asarray(papers(image)))
+
+
+@pytest.mark.parametrize("size", [(500, 375), (375, 500), (300, 300), (40, 61)], ids=str)
+@pytest.mark.parametrize("filter", ["bilinear", "bicubic", "lanczos"])
+def test_a_squashed_image_is_resized_as_a_whole(size, filter):
+    image = Image.fromarray(noise(size[1], size[0]))
+    whole = Resize((64, 64), InterpolationMode(filter))(image)
+    assert np.array_equal(square(image, 64, Fit("squash", filter)), np.asarray(whole))
+    if size[0] != size[1]:
+        assert not np.array_equal(square(image, 64, Fit("crop", filter)), np.asarray(whole))
 
 
 # ---------------------------------------------------------------- damage

@@ -9,6 +9,8 @@ import yaml
 from retort.config.compositions import DEFAULT_STEPS
 from retort.config.load import load_config
 from retort.config.plan import Plan
+from retort.errors import RetortError
+from retort.protocols.views import ViewSettings
 
 CONFIG = """
 dataset: {kind: digits, shard_classes: 4}
@@ -609,7 +611,9 @@ def test_provenance_tells_everything_shared_that_a_set_depends_on_and_nothing_el
     shared = ("teachers", "inversions", "discoveries", "typicalities")
     assert set(told["models"]) == {*models, *encoders}
     assert {part: set(told[part]) for part in shared} == dict(zip(shared, map(set, others), strict=True))
-    assert told["settings"] == composed.config.methods[method].model_dump(mode="json", exclude_none=True)
+    assert told["settings"] == composed.config.methods[method].model_dump(
+        mode="json", exclude_none=True, exclude={"fit"}
+    )
     assert json.loads(json.dumps(told)) == told
     assert composed_for(method, shard_classes=1).provenance_of(method) == told
 
@@ -665,3 +669,69 @@ def test_provenance_tells_the_settings_of_what_is_shared(composed):
     assert told["models"]["dit"]["timestep_embedding"] == "original"
     assert told["typicalities"]["sd"]["draws"] == 100
     assert composed.provenance_of("fast")["models"]["sd"]["prompt"] == "Image of {name}."
+
+
+# ---------------------------------------------------------------- sides of sets
+
+
+def sided(*sides: int | None, **more) -> Plan:
+    """DDIM samples at several sides: methods of the names of these, or plain."""
+    methods = {f"side{side}" if side else "plain": {"generate": {"model": "dit"}} for side in sides}
+    for (name, method), side in zip(methods.items(), sides, strict=True):
+        methods[name] = method | ({"side": side} if side else {})
+    runs = [SMALL["runs"][0] | {"methods": list(methods)}]
+    return Plan(load_config(SMALL | {"methods": methods | more, "runs": runs}), ["0", "1"])
+
+
+def test_a_sets_side_is_its_methods_or_the_data_sets():
+    plan = sided(None, 32, 40)
+    assert [plan.side_of(method) for method in plan.wanted_methods] == [32, 32, 40]
+    assert [plan.provenance_of(method)["side"] for method in plan.wanted_methods] == [32, 32, 40]
+
+
+def test_views_have_a_side_only_where_they_are_cropped_from_larger_images():
+    """So that nothing is computed again for a set whose side is the resolution, said or not."""
+    plan = sided(None, 32, 40)
+    plain, same, larger = (plan.views_of("hard", method, "1") for method in plan.wanted_methods)
+    assert "side" not in plain
+    assert same == plain
+    assert larger == plain | {"side": 32}
+    ViewSettings(**larger)
+
+
+def test_samples_are_shared_at_one_side_only():
+    plan = sided(None, 32, 40, other={"generate": {"model": "dit"}, "side": 40})
+    assert [plan.generation_owner(m) for m in ("plain", "side32", "side40", "other")] == ["plain"] * 2 + ["side40"] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "word"),
+    [
+        ({"select": "random", "side": 31}, "found 31, but views of 32 pixels .* would enlarge them; give 32 or more"),
+        ({"select": "all", "side": 40}, "select: all points at the training images as they are decoded"),
+        ({"select": "all", "fit": "squash"}, "fit: squash is how a selection of real images"),
+        ({"generate": {"model": "dit"}, "fit": "squash"}, "fit: squash is how a selection of real images"),
+    ],
+    ids=str,
+)
+def test_sides_and_fits_that_mean_nothing_are_refused(method, word):
+    with pytest.raises(RetortError, match=f"methods.odd.*{word}"):
+        load_config(SMALL | {"methods": SMALL["methods"] | {"odd": method}})
+
+
+def test_windows_of_squashed_images_are_refused():
+    models = {**SMALL["models"], "vae": {"kind": "vae", "train": {}, "fit": "squash", "filter": "lanczos"}}
+    assert load_config(SMALL | {"models": models}).models["vae"].filter == "lanczos"
+    with pytest.raises(RetortError, match=r"typicalities.map.model: windows are cut from the centred square .*'vae'"):
+        load_config(SMALL | {"models": models, "typicalities": {"map": {"model": "dit"}}})
+
+
+def test_how_test_images_are_resized_is_part_of_the_protocols_id():
+    papers, other = (
+        Plan(load_config(SMALL | {"dataset": {"kind": "digits", **rule}}), ["0", "1"])
+        for rule in ({}, {"test_resize": "bicubic"})
+    )
+    assert papers.test_fit() == {"way": "test", "filter": "bilinear", "keep": 1.0}
+    assert other.test_fit()["filter"] == "bicubic"
+    assert papers.protocol_ids() != other.protocol_ids()
+    assert papers.protocol_ids() == {"hard": papers.protocol("hard").id_with("bilinear")}

@@ -73,6 +73,16 @@ def test_ids_are_those_that_were_published_before_steps_could_be_computed_otherw
     assert protocol("hard-10", evaluations=7, **spelt_out).id == PUBLISHED["hard-10"]
 
 
+def test_another_way_to_resize_test_images_is_another_protocol():
+    for name in ("soft-10", "hard-10"):
+        papers, other = (protocol(name).id_with(resize) for resize in ("bilinear", "bicubic"))
+        assert papers == name
+        assert other.startswith(f"{name[:4]}-")
+        assert other not in presets()
+    changed = protocol("hard-10", evaluations=7)
+    assert changed.id_with("bilinear") != changed.id_with("bicubic")
+
+
 def test_changes_are_laid_over_the_preset():
     changed = protocol("hard-10", views={"jitter": 0.0}, optimizer={"lr": 0.5})
     assert (changed.views.jitter, changed.views.lighting, changed.views.epochs[10]) == (0.0, 0.1, 2000)

@@ -16,7 +16,7 @@ from PIL import Image
 
 import retort
 from retort.data import streams
-from retort.data.images import BadImage, read_rgb, square
+from retort.data.images import BadImage, Fit, read_rgb, square
 from retort.data.streams import (
     Awaited,
     Share,
@@ -27,6 +27,8 @@ from retort.data.streams import (
     stream_squares,
 )
 from retort.errors import RetortError
+
+CUT = Fit("test", "bilinear", keep=0.75)
 
 COUNT = 60
 
@@ -102,8 +104,8 @@ def test_squares_are_those_of_the_decoder_in_order(shapes, threads):
 
 
 def test_squares_may_keep_less_than_all_of_the_shorter_side(shapes, threads):
-    found = list(stream_squares(shapes, 6, threads, keep=0.75))
-    np.testing.assert_array_equal(found, [square(read_rgb(path), 6, 0.75) for path in shapes])
+    found = list(stream_squares(shapes, 6, threads, fit=CUT))
+    np.testing.assert_array_equal(found, [square(read_rgb(path), 6, CUT) for path in shapes])
     assert not np.array_equal(found, [square(read_rgb(path), 6) for path in shapes])
 
 

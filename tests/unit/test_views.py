@@ -1,11 +1,16 @@
 """Augmented views: crops, flips, CutMix, and the stream of shuffled epochs that they are drawn from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as TF
 
-from retort.protocols.augment import apply_views
+from retort.models.pixels import to_images, to_pixels
+from retort.protocols.augment import apply_views, shuffle_patches
 from retort.protocols.views import Views, ViewSettings, crop_boxes, cutmix_box, plan_views
 
 WORDS = (0, "views", "toy", "shared")
@@ -99,6 +104,109 @@ def test_a_crop_equals_torchvisions_resized_crop(top, left, height, width):
     # At a cut inside the image torchvision repeats the last row of the crop, while ours still sees its neighbour.
     inner = (..., slice(0 if top == 0 else 1, 15), slice(0 if left == 0 else 1, 15))
     torch.testing.assert_close(ours[inner], theirs[inner], rtol=0, atol=1e-5)
+
+
+# ---------------------------------------------------------------- crops of larger images
+
+
+LARGER = {"side": 32, "crop": (0.3, 1.0), "flip": True}  # of images of 40 pixels
+
+
+def test_boxes_of_larger_images_are_whole_pixels_as_torchvisions_are():
+    boxes = crop_boxes(np.random.default_rng(0), 4000, (0.3, 1.0), pixels=40).astype(np.float64) * 40
+    np.testing.assert_allclose(boxes, boxes.round(), atol=1e-4)
+    top, left, height, width = boxes.round().T
+    assert top.min() == left.min() == 0
+    assert (top + height).max() == (left + width).max() == 40
+    areas, ratios = height * width / 1600, width / height
+    assert 0.27 < areas.min() < 0.31
+    assert areas.max() == 1
+    assert 3 / 4 - 0.04 < ratios.min() < ratios.max() < 4 / 3 + 0.06
+    for corner, size in ((top, height), (left, width)):
+        half = (size >= 30) & (size <= 32)
+        counts = np.bincount((corner[half & (size == 31)]).astype(int), minlength=10)
+        assert len(counts) == 10  # 40 - 31 + 1 places
+        assert counts.min() > 0.5 * counts.mean()  # each as likely as the next
+
+
+def test_boxes_of_larger_images_are_distributed_as_torchvisions():
+    """Means and spreads of 6,000 boxes of RandomResizedCrop.get_params, to four standard errors."""
+    torch.manual_seed(0)
+    image = torch.zeros(3, 40, 40)
+    theirs = np.array([RandomResizedCrop.get_params(image, (0.3, 1.0), (3 / 4, 4 / 3)) for _ in range(6000)])
+    ours = crop_boxes(np.random.default_rng(0), 6000, (0.3, 1.0), pixels=40) * 40
+    error = 4 * np.sqrt((theirs.var(axis=0) + ours.var(axis=0)) / 6000)
+    assert (abs(theirs.mean(axis=0) - ours.mean(axis=0)) < error).all()
+    np.testing.assert_allclose(theirs.std(axis=0), ours.std(axis=0), rtol=0.06)
+
+
+@pytest.mark.parametrize(("whole", "side"), [(256, 224), (40, 32), (33, 32), (48, 16)])
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_crop_of_a_larger_image_equals_torchvisions_resized_crop(whole, side, flip):
+    """Antialiased, at every place, edges included: the same pixels to a hundredth of a grey level."""
+    pixels, rng = images(2, whole), np.random.default_rng(side)
+    for box in [(0, 0, whole, whole), *(tuple(whole_box(rng, whole)) for _ in range(8))]:
+        view = replace(one_view(np.array(box) / whole, flip=flip, partners=(0, 1)), side=side)
+        exact = TF.resized_crop(pixels.double(), *box, [side, side], antialias=True)
+        theirs = TF.resized_crop(pixels, *box, [side, side], antialias=True)
+        ours, exact, theirs = (apply_views(pixels, view), *(t.flip(3) if flip else t for t in (exact, theirs)))
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(ours, exact.float(), rtol=0, atol=2e-6)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+def whole_box(rng: np.random.Generator, whole: int) -> list[int]:
+    height, width = rng.integers(whole // 4, whole + 1, 2).tolist()
+    return [int(rng.integers(0, whole - height + 1)), int(rng.integers(0, whole - width + 1)), height, width]
+
+
+@pytest.mark.parametrize("box", [(0, 0, 256, 256), (3, 17, 240, 201), (100, 40, 130, 150)], ids=str)
+def test_a_crop_of_pixels_is_that_of_a_pil_image_to_a_grey_level(box):
+    """PIL rounds to whole grey levels twice, after each axis."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    top, left, height, width = box
+    crop = Image.fromarray(pixels).crop((left, top, left + width, top + height))
+    theirs = np.asarray(crop.resize((224, 224), Image.Resampling.BILINEAR)).astype(int)
+    view = replace(one_view(np.array(box) / 256), side=224)
+    ours = to_pixels(apply_views(to_images(pixels[None]), view))[0].astype(int)
+    assert abs(ours - theirs).max() <= 1
+
+
+def test_views_of_larger_images_are_mixed_in_their_own_pixels():
+    planned = plan_views(settings(batch=6, cutmix=1.0, **LARGER), 6, 40, 5, WORDS)
+    assert planned.cut.max() <= 32
+    shown = apply_views(images(6, 40)[planned.rows], planned)
+    assert shown.shape == (6, 3, 32, 32)
+    alone = apply_views(images(6, 40)[planned.rows], replace(planned, cut=np.zeros(4, dtype=np.int16)))
+    top, bottom, left, right = map(int, planned.cut)
+    pasted = torch.zeros(32, 32, dtype=torch.bool)
+    pasted[top:bottom, left:right] = True
+    assert 0 < pasted.sum() < 1024
+    assert torch.equal(shown[..., ~pasted], alone[..., ~pasted])
+    assert torch.equal(shown[..., pasted], alone[planned.partners.astype(int)][..., pasted])
+    assert planned.kept(32) == pytest.approx(1 - pasted.double().mean().item())
+
+
+def test_patches_of_larger_images_are_shuffled_before_they_are_cropped():
+    """As CaO2's code: three patches of 40 pixels leave 39, whose whole pixels are cropped."""
+    planned = plan_views(settings(batch=6, shuffle=3, **LARGER), 6, 40, 0, WORDS)
+    boxes = planned.boxes.astype(np.float64) * 39
+    np.testing.assert_allclose(boxes, boxes.round(), atol=1e-4)
+    shown = apply_views(images(6, 40), planned)
+    mosaics = shuffle_patches(images(6, 40), torch.from_numpy(planned.strips))
+    assert mosaics.shape[-1] == 39
+    for n, (box, flip) in enumerate(zip(boxes.round().astype(int).tolist(), planned.flips, strict=True)):
+        theirs = TF.resized_crop(mosaics[n], *box, [32, 32], antialias=True)
+        torch.testing.assert_close(shown[n], theirs.flip(2) if flip else theirs, rtol=0, atol=1e-4)
+
+
+def test_views_as_large_as_the_images_are_what_they_were_without_a_side():
+    for views in (settings(cutmix=1.0, crop=(0.3, 1.0), flip=True), settings(crop=(0.3, 1.0), shuffle=3)):
+        plain, sided = (plan_views(v, 6, 16, 3, WORDS) for v in (views, replace(views, side=16)))
+        for name in ("rows", "boxes", "flips", "partners", "cut", "strips"):
+            np.testing.assert_array_equal(getattr(plain, name), getattr(sided, name))
+        assert torch.equal(apply_views(images(4), plain), apply_views(images(4), sided))
 
 
 # ---------------------------------------------------------------- the stream

@@ -1,5 +1,6 @@
 """Rule decode_split."""
 
+from retort.data.images import Fit
 from retort.stages.decode import decode_split
 from retort.stages.job import job
 
@@ -9,6 +10,6 @@ with job(snakemake):
         snakemake.output.pixels,
         split=snakemake.wildcards.split,
         side=snakemake.params.side,
-        keep=snakemake.params.keep,
+        fit=Fit(**snakemake.params.fit),
         threads=snakemake.threads,
     )

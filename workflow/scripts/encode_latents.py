@@ -1,6 +1,7 @@
 """Rule encode_latents."""
 
 from retort.config.running import Running
+from retort.data.images import Fit
 from retort.models.load import CodecFiles
 from retort.stages.encode import encode_shard
 from retort.stages.job import job
@@ -13,6 +14,7 @@ with job(snakemake):
         classes=snakemake.params.classes,
         posterior=snakemake.params.posterior,
         store=snakemake.params.store,
+        fit=Fit(**snakemake.params.fit),
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
         batch=snakemake.resources.batch,

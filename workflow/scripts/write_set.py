@@ -15,6 +15,7 @@ with job(snakemake):
         copy=snakemake.params.copy_images,
         about=snakemake.params.about,
         side=snakemake.params.side,
+        fit=snakemake.params.fit,
         threads=snakemake.threads,
         store=snakemake.params.store,
     )

@@ -27,7 +27,7 @@ def about(plan: Plan) -> dict:
             for name in plan.wanted_methods
         },
         "protocols": {
-            name: {"id": protocol.id} | protocol.model_dump(**DUMP, exclude={"preset"})
+            name: {"id": plan.protocol_id(name)} | protocol.model_dump(**DUMP, exclude={"preset"})
             for name, protocol in config.protocols.items()
             if name in used
         },

@@ -58,6 +58,10 @@ class Compositions:
     def compose_of(self, method: str) -> Compose | None:
         return self.config.methods[method].compose
 
+    def side_of(self, method: str) -> int:
+        """Side in pixels at which the images of a method's sets are kept."""
+        return self.config.methods[method].side or self.dataset.resolution
+
     def refine_of(self, method: str) -> Refine | None:
         return self.config.methods[method].refine
 
@@ -179,8 +183,8 @@ class Compositions:
         return self._first_equal(method, lambda m: _draw(self.start_of(m)))
 
     def generation_owner(self, method: str) -> str:
-        """The first method that samples alike: a pool is shared by all that choose from it or refine it."""
-        return self._first_equal(method, lambda m: _sampled(self.generate_of(m)))
+        """The first method that samples alike, at the same side: a pool is shared by all that choose from it."""
+        return self._first_equal(method, lambda m: (g := self.generate_of(m)) and (_sampled(g), self.side_of(m)))
 
     def score_owner(self, method: str) -> str:
         """The first method with the same scored patches, however it ranks and composes them."""
@@ -230,13 +234,15 @@ class Compositions:
             "typicalities": (config.typicalities, [typicality] if typicality else []),
         }
         dump = {"mode": "json", "exclude_none": True}
-        unread = {"paper": True} | ({"generate": {"start": {"groups"}}} if start and start.search != "groups" else {})
+        unread = {"paper": True} | ({"fit": True} if config.methods[method].fit == "crop" else {})
+        unread |= {"generate": {"start": {"groups"}}} if start and start.search != "groups" else {}
         return {
             "dataset": self.dataset.name,
             "method": method,
             "seed": self.seed,
+            "side": self.side_of(method),
             "settings": config.methods[method].model_dump(**dump, exclude=unread),
-            "data": self.dataset.model_dump(**dump, exclude={"shard_classes", "test_crop", "watch"}),
+            "data": self.dataset.model_dump(**dump, exclude={"shard_classes", "test_crop", "test_resize", "watch"}),
         } | {
             part: {n: table[n].model_dump(**dump, exclude={"run"}) for n in names}
             for part, (table, names) in shared.items()

@@ -43,6 +43,10 @@ class Plan(Compositions):
         """Changes with the user's images; None where they are not there."""
         return contents_stamp(self.dataset, self.classes)
 
+    def test_fit(self) -> dict:
+        """How an evaluation image becomes square (see data.images.Fit)."""
+        return {"way": "test", "filter": self.dataset.test_resize, "keep": self.dataset.test_crop}
+
     def decoded_splits(self) -> list[str]:
         """Splits whose pixels are kept for those who see all of them: students, and models that train on them."""
         taught = [self.config.teachers[name] for name in self.used_teachers(measuring=False)]
@@ -231,6 +235,10 @@ class Plan(Compositions):
     def protocol(self, name: str) -> Protocol:
         return self.config.protocols[name]
 
+    def protocol_id(self, name: str) -> str:
+        """What stands for a protocol in tables; with how test images are resized, which the data set says."""
+        return self.protocol(name).id_with(self.dataset.test_resize)
+
     def stores_labels(self, protocol: str) -> bool:
         labels = self.protocol(protocol).labels
         return labels != "hard" and labels.kind != "online"
@@ -278,8 +286,9 @@ class Plan(Compositions):
 
     def views_of(self, protocol: str, method: str, ipc: str) -> dict:
         """What the students of a set see."""
-        compose = self.compose_of(method)
-        return self.protocol(protocol).views.at(ipc, compose.grid if compose else 1)
+        compose, side = self.compose_of(method), self.dataset.resolution
+        cropped = {} if self.side_of(method) == side else {"side": side}
+        return self.protocol(protocol).views.at(ipc, compose.grid if compose else 1) | cropped
 
     def wanted_protocols(self, methods: list[str] | None = None) -> list[str]:
         """Those by which some methods are measured, or all; in the order of the config."""
@@ -287,7 +296,7 @@ class Plan(Compositions):
         return [name for name in self.config.protocols if name in used]
 
     def protocol_ids(self, methods: list[str] | None = None) -> dict[str, str]:
-        return {name: self.protocol(name).id for name in self.wanted_protocols(methods)}
+        return {name: self.protocol_id(name) for name in self.wanted_protocols(methods)}
 
     def hard_protocols(self) -> list[str]:
         return [name for name in self.wanted_protocols() if self.protocol(name).labels == "hard"]

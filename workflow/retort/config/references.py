@@ -36,12 +36,15 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
     for part, shared in (("inversions", config.inversions), ("typicalities", config.typicalities)):
         for name, stage in shared.items():
             yield from _check(f"{part}.{name}.model", stage.model, _backbones(config), "diffusion model")
+    for name, typicality in config.typicalities.items():
+        yield from _of_windows(f"typicalities.{name}.model", typicality.model, config)
     for name, discovery in config.discoveries.items():
         yield from _check(f"discoveries.{name}.encoder", discovery.encoder, _vaes(config), "vae model")
     for name, method in config.methods.items():
         if name in reserved:
             yield f"methods.{name}: this name is taken by a target; reserved are {', '.join(reserved)}"
         yield from _of_method(f"methods.{name}", method, config)
+        yield from _of_side(f"methods.{name}", method.side, config.dataset.resolution)
     for name, protocol in config.protocols.items():
         if protocol.labels != "hard":
             place = f"protocols.{name}.labels.teacher"
@@ -116,6 +119,23 @@ def _of_method(place: str, method: Method, config: Config) -> Iterator[str]:
             yield from _check(where, score.typicality, config.typicalities, "typicality")
         if method.compose.rank != "score":
             yield from _of_space(f"{place}.compose.rank", method.compose.rank, config)
+
+
+def _of_windows(place: str, model: str, config: Config) -> Iterator[str]:
+    encoder = config.models[model].encoder if model in _backbones(config) else None
+    if encoder in _vaes(config) and config.models[encoder].fit == "squash":
+        yield (
+            f"{place}: windows are cut from the centred square of an image, but {encoder!r}, the encoder of {model!r}, "
+            "sees it squashed; name a model whose encoder has fit: crop"
+        )
+
+
+def _of_side(place: str, side: int | None, resolution: int) -> Iterator[str]:
+    if side is not None and side < resolution:
+        yield (
+            f"{place}.side: found {side}, but views of {resolution} pixels (dataset.resolution) are cropped from the "
+            f"set's images and would enlarge them; give {resolution} or more, or leave side out"
+        )
 
 
 def _of_space(place: str, space, config: Config) -> Iterator[str]:

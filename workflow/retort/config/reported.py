@@ -51,16 +51,11 @@ def reported_for(plan: Plan, methods: list[str] | None = None) -> list[dict]:
     found = []
     for cell in plan.wanted("method", "ipc", "protocol", "student", methods=methods):
         paper = plan.config.methods[cell["method"]].paper or cell["method"]
-        side = str(set_side(plan, cell["method"]))
+        side = str(plan.side_of(cell["method"]))
         row = _by_cell().get((*images, paper, side, cell["ipc"], ids[cell["protocol"]], cell["student"]))
         if row and not contradictions(plan, cell["method"], cell["ipc"], data):
             found.append(cell | _told(row) | {"differs": _differs(plan, cell, row)})
     return found
-
-
-def set_side(plan: Plan, method: str) -> int:
-    """The side of a set's images in pixels."""
-    return plan.dataset.resolution
 
 
 def _shorter_side(resolution: str | int, test_crop: str | float) -> str:

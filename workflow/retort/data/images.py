@@ -1,5 +1,6 @@
 """Reading images: one way from a file to square RGB pixels."""
 
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -88,23 +89,41 @@ def _named(path: str | Path, error: Exception) -> BadImage:
     return BadImage(f"{path}: {'cannot identify image file' if unknown else str(error) or type(error).__name__}")
 
 
-def square(image: Image.Image, side: int, keep: float = 1.0) -> np.ndarray:
-    """(side, side, 3) uint8: the shorter side resized to `side` / `keep` (bicubic), then the centre cropped.
+@dataclass(frozen=True)
+class Fit:
+    """How an image becomes square.
 
-    keep is the share of the shorter side that stays in the crop: 224 pixels at 0.875 are cut from 256.
+    way: "crop" resizes the largest centred square; "squash" resizes the whole image, whose aspect ratio is lost; "test"
+    is torchvision's Resize of the shorter side and CenterCrop of PIL images, bit for bit. filter: one of Pillow's, in
+    small letters, all of which average over what a new pixel stands for. keep: the share of the shorter side that stays
+    in the crop of a test: 224 pixels at 0.875 are cut from 256.
     """
-    if keep < 1:
-        return _centre(image, side, round(side / keep))
-    if image.size != (side, side):
-        image = ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
-    return np.asarray(image, dtype=np.uint8)
+
+    way: str = "crop"
+    filter: str = "bicubic"
+    keep: float = 1.0
 
 
-def _centre(image: Image.Image, side: int, short: int) -> np.ndarray:
+CROP = Fit()
+
+
+def square(image: Image.Image, side: int, fit: Fit = CROP) -> np.ndarray:
+    """(side, side, 3) uint8."""
+    kernel = Image.Resampling[fit.filter.upper()]
+    if fit.way == "test":
+        return _centre(image, side, round(side / fit.keep), kernel)
+    if image.size == (side, side):
+        return np.asarray(image, dtype=np.uint8)
+    if fit.way == "squash":
+        return np.asarray(image.resize((side, side), kernel), dtype=np.uint8)
+    return np.asarray(ImageOps.fit(image, (side, side), kernel), dtype=np.uint8)
+
+
+def _centre(image: Image.Image, side: int, short: int, kernel: Image.Resampling) -> np.ndarray:
     """The centre of the image resized to `short` pixels on its shorter side, rounding as torchvision does."""
     width, height = image.size
     size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
-    pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.uint8)
+    pixels = np.asarray(image.resize(size, kernel), dtype=np.uint8)
     top, left = (round((extent - side) / 2) for extent in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
 

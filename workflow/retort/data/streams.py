@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from retort.data.images import BadImage, read_rgb, square
+from retort.data.images import CROP, BadImage, Fit, read_rgb, square
 from retort.errors import RetortError
 
 FEW = 2000  # images that this process has read itself before others have started
@@ -24,19 +24,19 @@ Batch = np.ndarray | list[np.ndarray]
 
 
 def stream_batches(
-    batches: Sequence[Sequence[str]], side: int, threads: int = 1, keep: float = 1.0, pin: bool = False
+    batches: Sequence[Sequence[str]], side: int, threads: int = 1, fit: Fit = CROP, pin: bool = False
 ) -> Iterator[np.ndarray]:
-    """(n, side, side, 3) uint8 for each batch of n paths, in order; `square` tells what `keep` does.
+    """(n, side, side, 3) uint8 for each batch of n paths, in order, made square as `fit` says.
 
     pin: into page-locked memory, from which a GPU copies while it computes. Raises as `read_ahead` does.
     """
-    read = partial(_read_square, side=side, keep=keep)
+    read = partial(_read_square, side=side, fit=fit)
     return read_ahead(batches, read, threads, stack=True, size=side * side * 3, pin=pin)
 
 
-def stream_squares(paths: Sequence[str], side: int, threads: int = 1, keep: float = 1.0) -> Iterator[np.ndarray]:
+def stream_squares(paths: Sequence[str], side: int, threads: int = 1, fit: Fit = CROP) -> Iterator[np.ndarray]:
     """(side, side, 3) uint8 for each path, in order. Raises as `read_ahead` does."""
-    for squares in stream_batches(_cut(paths, SQUARES), side, threads, keep):
+    for squares in stream_batches(_cut(paths, SQUARES), side, threads, fit):
         yield from squares
 
 
@@ -217,8 +217,8 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _read_square(path: str, side: int, keep: float) -> np.ndarray:
-    return square(read_rgb(path), side, keep)
+def _read_square(path: str, side: int, fit: Fit) -> np.ndarray:
+    return square(read_rgb(path), side, fit)
 
 
 def _read_whole(path: str) -> np.ndarray:

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from retort.models.pixels import constant
+from retort.protocols.crops import resized_crops
 from retort.protocols.placed import placed
 from retort.protocols.views import Views
 
@@ -16,12 +17,20 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def apply_views(images: Tensor, views: Views) -> Tensor:
-    """(B, 3, h, h) images in [-1, 1], already picked by views.rows, as the views show them (bilinear)."""
-    side, views = images.shape[-1], placed(views, images.device)
+    """(B, 3, h, h) images in [-1, 1], already picked by views.rows, as the views (B, 3, side, side) show them.
+
+    Bilinear. Where the views are smaller than the images, a crop is torchvision's `resized_crop` (`resized_crops`);
+    where they are as large, what lies just outside a crop still counts for the outermost half pixel of it.
+    """
+    whole = images.shape[-1]
+    side, views = views.side or whole, placed(views, images.device)
     if views.strips is not None:
         images = shuffle_patches(images, views.strips)
-    grid = _crop_grid(images, views, side)
-    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    if side != whole:
+        images = resized_crops(images, views.boxes, views.flips, side)
+    else:
+        grid = _crop_grid(images, views, side)
+        images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     if views.tints is not None:
         images = tinted(images, views.tint_order, views.tints)
     if views.lights is not None:

@@ -75,13 +75,14 @@ def train_student(
 ) -> dict:
     """Train `arch` on `train` and test it on `test`; the accuracies as fractions, and the curve.
 
-    views_at(step) gives the planned views; loss_at(step, views, mixed images) what their loss is. The weights are drawn
-    from `weight_words`. Last and best test accuracy are both reported; best is chosen on the test set. From a
-    state that was left at the checkpoint it goes on to the same result; seconds are those of all attempts, but for what
-    was lost. Raises LossLost when the loss is not finite, and RetortError when what it makes of a test image is not.
+    views_at(step) gives the planned views; loss_at(step, views, mixed images) what their loss is. Test images are as
+    large as the views, which may be crops of larger ones. The weights are drawn from `weight_words`. Last and best test
+    accuracy are both reported; best is chosen on the test set. From a state that was left at the checkpoint it goes on
+    to the same result; seconds are those of all attempts, but for what was lost. Raises LossLost when the loss is not finite, and RetortError when what it makes of a test image is not.
     """
     device, began = pick_device(), time.perf_counter()
-    training = _begin(arch, int(test.labels.max()) + 1, train.pixels.shape[1], recipe, weight_words, device)
+    side = views.side_of(train.pixels.shape[1])
+    training = _begin(arch, int(test.labels.max()) + 1, side, recipe, weight_words, device)
     module, optimizer = training.module, training.optimizer
     if recipe.accumulate > 1 and any(isinstance(layer, _BatchNorm) for layer in module.modules()):
         print(f"{label}: {UNLIKE_THE_BATCH}")

@@ -18,7 +18,8 @@ from retort.config.seeds import numpy_rng
 class ViewSettings:
     """Length (steps or epochs, the other None), batch size and augmentation; see `views` in the config.
 
-    A batch never holds more views than there are images. shuffle is the grid of the set's mosaics, 1 for none.
+    A batch never holds more views than there are images. shuffle is the grid of the set's mosaics, 1 for none. side is
+    that of a view in pixels, None for as large as the set's images.
     """
 
     batch: int
@@ -31,6 +32,7 @@ class ViewSettings:
     jitter: float = 0.0
     lighting: float = 0.0
     shuffle: int = 1
+    side: int | None = None
 
     def batches(self, images: int) -> int:
         """Steps per epoch when the length is in epochs."""
@@ -42,6 +44,10 @@ class ViewSettings:
     def all_alike(self, images: int) -> bool:
         """Whether no batch is smaller than the others."""
         return bool(self.steps) or images % self.batch_of(images) == 0
+
+    def side_of(self, images: int) -> int:
+        """Side of a view of images of so many pixels a side."""
+        return self.side or images
 
     def total_steps(self, images: int) -> int:
         return self.steps or self.epochs * self.batches(images)
@@ -81,6 +87,7 @@ OF_EACH_VIEW = ("rows", "boxes", "flips", "partners", "strips", "tint_order", "t
 class Views:
     """One batch of B planned views of images that are h pixels a side. What is None is not done.
 
+    Crops of images that are larger than the views begin and end between two pixels, as torchvision's do.
     The arrays of `OF_EACH_VIEW` are tensors where a plan was placed on the device that computes (see `placed`).
     """
 
@@ -104,25 +111,32 @@ class Views:
     """(B, 3) float32: how much, in that order."""
     lights: np.ndarray | None = None
     """(B, 3) float32: strength of each principal colour of ImageNet that is added."""
+    side: int | None = None
+    """Of a view, in pixels; None for h."""
 
     def kept(self, side: int) -> float:
-        """Share of each view that is its own and not its partner's."""
+        """Share of each view, of `side` pixels, that is its own and not its partner's."""
         top, bottom, left, right = map(int, self.cut)
         return float(self.blend) * (1 - (bottom - top) * (right - left) / side**2)
 
 
 def plan_views(settings: ViewSettings, images: int, side: int, step: int, words: Sequence[str | int]) -> Views:
-    """The views of one step over `images` images of `side` pixels, drawn from seed `words` and the step."""
+    """The views of one step over `images` images of `side` pixels, drawn from seed `words` and the step.
+
+    CutMix's region is of the view's own pixels. Images larger than the views are cropped at whole pixels, of what is
+    left of the image where its patches do not divide it.
+    """
     rng = numpy_rng(*words, "step", step)
     rows = _shuffled_rows(images, *settings.extent(images, step), words)
     n = len(rows)
-    boxes = crop_boxes(rng, n, settings.crop)
+    shown = settings.side_of(side)
+    boxes = crop_boxes(rng, n, settings.crop, pixels=None if shown == side else side - side % settings.shuffle)
     flips = rng.random(n) < (0.5 if settings.flip else 0.0)
     partners = rng.permutation(n).astype(np.int32)
     cut, more = np.zeros(4, dtype=np.int16), {}
     if settings.cutmix:
         share = rng.beta(settings.cutmix, settings.cutmix)
-        cut[:] = cutmix_box(side, side, share, rng.integers(side), rng.integers(side))
+        cut[:] = cutmix_box(shown, shown, share, rng.integers(shown), rng.integers(shown))
     if settings.mixup:
         more["blend"] = np.float64(rng.beta(settings.mixup, settings.mixup))
     if settings.shuffle > 1:
@@ -132,7 +146,7 @@ def plan_views(settings: ViewSettings, images: int, side: int, step: int, words:
         more["tints"] = rng.uniform(-settings.jitter, settings.jitter, (n, 3)).astype(np.float32)
     if settings.lighting:
         more["lights"] = rng.normal(0, settings.lighting, (n, 3)).astype(np.float32)
-    return Views(rows, boxes, flips, partners, cut, **more)
+    return Views(rows, boxes, flips, partners, cut, **more, side=settings.side)
 
 
 def _shuffled_rows(images: int, first: int, end: int, words: Sequence[str | int]) -> np.ndarray:
@@ -147,21 +161,30 @@ def _order(images: int, epoch: int, words: tuple[str | int, ...]) -> np.ndarray:
     return numpy_rng(*words, "order", epoch).permutation(images).astype(np.int32)
 
 
-def crop_boxes(rng: np.random.Generator, n: int, area: tuple[float, float], tries: int = 10) -> np.ndarray:
+def crop_boxes(
+    rng: np.random.Generator, n: int, area: tuple[float, float], tries: int = 10, pixels: int | None = None
+) -> np.ndarray:
     """(n, 4) float32 boxes (top, left, height, width, shares of the side) of random resized crops.
 
     Area uniform in `area`, aspect ratio log-uniform in 3/4..4/3; of ten tries the first that fits, else a
-    centred square of the smallest side, which are torchvision's rules.
+    centred square of the smallest side, which are torchvision's rules. pixels: the side of an image that is cropped at
+    whole pixels, sizes rounded and every corner equally likely, as torchvision's RandomResizedCrop does.
     """
     areas = rng.uniform(*area, (n, tries))
     ratios = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3), (n, tries)))
     widths, heights = np.sqrt(areas * ratios), np.sqrt(areas / ratios)
+    if pixels:
+        widths, heights = (np.maximum(np.rint(sizes * pixels), 1) / pixels for sizes in (widths, heights))
     fits = (widths <= 1) & (heights <= 1)
     first = fits.argmax(axis=1)
     none = ~fits.any(axis=1)
     width = np.where(none, 1.0, widths[np.arange(n), first])
     height = np.where(none, 1.0, heights[np.arange(n), first])
-    top, left = rng.random(n) * (1 - height), rng.random(n) * (1 - width)
+    top, left = rng.random(n), rng.random(n)
+    if pixels:
+        top, left = (np.floor(at * ((1 - size) * pixels + 1)) / pixels for at, size in ((top, height), (left, width)))
+    else:
+        top, left = top * (1 - height), left * (1 - width)
     return np.stack([top, left, height, width], axis=1).astype(np.float32)
 
 

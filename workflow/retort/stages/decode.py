@@ -3,21 +3,22 @@
 import numpy as np
 from tqdm import tqdm
 
+from retort.data.images import CROP, Fit
 from retort.data.manifest import read_split
 from retort.data.streams import stream_squares
 from retort.data.tensors import create_tensors, open_tensors
 
 
-def decode_split(manifest: str, output: str, *, split: str, side: int, threads: int, keep: float = 1.0) -> None:
+def decode_split(manifest: str, output: str, *, split: str, side: int, threads: int, fit: Fit = CROP) -> None:
     """`pixels` (N, side, side, 3) uint8 and `labels` (N,) int64, in manifest order, streamed to disk.
 
-    keep: the share of the shorter side that the crop keeps.
+    fit: how an image becomes square.
     """
     images = read_split(manifest, split, columns=["path", "class_index"])
     layout = {"pixels": ((len(images), side, side, 3), "uint8"), "labels": ((len(images),), "int64")}
     with create_tensors(output, layout) as maps:
         maps["labels"][:] = images["class_index"].to_numpy()
-        pixels = stream_squares(images["path"].tolist(), side, threads, keep)
+        pixels = stream_squares(images["path"].tolist(), side, threads, fit)
         for row, square in enumerate(tqdm(pixels, total=len(images), desc=f"decoding {split}", unit="image")):
             maps["pixels"][row] = square
 

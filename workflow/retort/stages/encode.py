@@ -8,6 +8,7 @@ import torch
 from tqdm import tqdm
 
 from retort.config.seeds import torch_rng
+from retort.data.images import CROP, Fit
 from retort.data.manifest import read_split
 from retort.data.streams import Awaited, stream_batches
 from retort.data.tensors import create_tensors
@@ -30,13 +31,14 @@ def encode_shard(
     batch: int,
     threads: int,
     store: str = "float32",
+    fit: Fit = CROP,
 ) -> None:
     """The scaled latents of every training image of `classes`, one tensor per class, ids beside it.
 
     posterior: "sample" draws from the posterior with a seed per image; "mean" takes its mean, and needs no seed.
-    store: "float32" or "float16", of the file. The log ends with the share of the time for which the model waited for
-    images, which more threads make smaller at any resolution. Raises RetortError naming the image when a latent is not
-    finite.
+    store: "float32" or "float16", of the file. fit: how an image becomes square. The log ends with the share of the
+    time for which the model waited for images, which more threads make smaller at any resolution. Raises RetortError
+    naming the image when a latent is not finite.
     """
     images = read_split(manifest, "train", list(classes))
     model = load_codec(codec)
@@ -54,7 +56,7 @@ def encode_shard(
         for class_id, rows in by_class.items():
             maps[f"rows/{class_id}"][:] = rows["row"].to_numpy()
         place = dict.fromkeys(classes, 0)
-        squares_of = Awaited(stream_batches(paths, model.resolution, threads, pin=model.device.type == "cuda"))
+        squares_of = Awaited(stream_batches(paths, model.resolution, threads, fit, pin=model.device.type == "cuda"))
         began = time.perf_counter()
         for part, squares in zip(parts, squares_of, strict=True):
             class_id, members = part["class_id"].iloc[0], part["image_id"].tolist()

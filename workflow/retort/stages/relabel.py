@@ -135,7 +135,7 @@ class StoredLabels:
         place = self._place(step)
         planned = {name: np.array(self._maps[name][place]) for name in self._views.arrays()}
         shared = {name: np.array(self._maps[name][step]) for name in self._views.step_arrays()}
-        return Views(**planned, **shared)
+        return Views(**planned, **shared, side=self._views.side)
 
     def logits_at(self, step: int, device: torch.device) -> Tensor:
         """(B, K) float32 teacher logits of the views of a step."""
@@ -175,10 +175,15 @@ def stamp_of(
     return {
         "distilled set": content.hexdigest()[:16],
         "teacher": hashlib.sha256("".join(files).encode()).hexdigest()[:16],
-        "views": json.dumps(vars(views) if views else None),
+        "views": json.dumps(_settings(views) if views else None),
         "kept": json.dumps(vars(top) if top else "all"),
         "precision": precision,
     }
+
+
+def _settings(views: ViewSettings) -> dict:
+    """Without the side of views that are as large as the set's images, which labels from before there was one lack."""
+    return {key: value for key, value in vars(views).items() if (key, value) != ("side", None)}
 
 
 def _layout(arrays: Layout, rows: int) -> Layout:

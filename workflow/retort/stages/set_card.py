@@ -72,7 +72,7 @@ def set_card(provenance: dict, classes: Sequence[ClassEntry], store: str | None)
     folder = f"distilled/{provenance['method']}/ipc{provenance['ipc']}"
     parts = [
         f"# {provenance['method']}, {provenance['ipc']} images per class, from {provenance['dataset']}",
-        f"{provenance['images']} images of {len(classes)} classes ({listed}).",
+        f"{provenance['images']} images of {len(classes)} classes ({listed}), {provenance['side']} pixels a side.",
         "## How they were made",
         _listed(steps_in_words(provenance)),
         f"Global seed: {provenance['seed']}. All settings and the versions of the packages: `provenance.json`.",
@@ -98,7 +98,8 @@ def steps_in_words(provenance: dict) -> list[str]:
     if generate := settings.get("generate"):
         steps += _generated(generate, provenance)
     if select := settings.get("select"):
-        steps.append(_selected(select, from_pool=bool(generate)))
+        squashed = settings.get("fit") == "squash"
+        steps.append(_selected(select, from_pool=bool(generate)) + " Squashed to squares." * squashed)
     if refine := settings.get("refine"):
         steps.append(
             f"Refined: the latents moved for {refine['iterations']} iterations (Adam, rate {refine['lr']:g}) to where "

@@ -112,10 +112,11 @@ def _labels(
     shared_words: tuple,
 ) -> tuple[ViewsAt, LossAt]:
     """Where views and losses come from, for each kind of label."""
-    device, count, side = pick_device(), len(images.labels), images.pixels.shape[1]
+    device, count, whole = pick_device(), len(images.labels), images.pixels.shape[1]
+    side = views.side_of(whole)
 
     def planned(words: tuple) -> ViewsAt:
-        return lambda step: plan_views(views, count, side, step, words)
+        return lambda step: plan_views(views, count, whole, step, words)
 
     if labelling.kind == "hard":
         return planned(own_words), _hard(torch.from_numpy(images.labels).to(device), side)

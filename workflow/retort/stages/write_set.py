@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from retort.data.files import each_row, read_json, read_rows, rows_as_bytes, whole_directory, write_json, write_rows
 from retort.data.hub import licence_of
+from retort.data.images import Fit
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.stores import Put, storing
 from retort.data.streams import stream_squares
@@ -45,13 +46,15 @@ def write_set(
     side: int,
     threads: int,
     store: str = "folder",
+    fit: str = "crop",
 ) -> None:
     """PNGs under class folders, manifest.csv, card.md, provenance.json and the label order (`_write_class_order`).
 
     With store "zip" the PNGs, and the label order in the words of those who load them, are the members of images.zip.
-    The images are a `selection` of real ones, read from their files at `side` pixels, or those of `shards` (generated,
-    refined or composed), of which `chosen` names the members to take where they are a pool, and what its teacher says
-    of them. `about` is the method's own part of the config, and what it was run for.
+    The images are a `selection` of real ones, read from their files at `side` pixels (fit: "crop" keeps the centre,
+    "squash" the whole image), or those of `shards` (generated, refined or composed), of which `chosen` names the
+    members to take where they are a pool, and what its teacher says of them. `about` is the method's own part of the
+    config, and what it was run for.
 
     With copy False (the full training set) the manifest points at rows of the train split and no image is read or
     written. Raises RetortError when a selection names a row that the data set's `manifest` lacks.
@@ -61,7 +64,7 @@ def write_set(
     if not selection:
         found = _made(shards, chosen, classes)
     elif copy:
-        squares = stream_squares(_files(selection, manifest), side, threads)
+        squares = stream_squares(_files(selection, manifest), side, threads, Fit(fit))
         found = zip(_selected(selection, classes), squares, strict=True)
     else:
         found = zip(_selected(selection, classes), repeat(None), strict=False)

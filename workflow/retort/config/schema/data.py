@@ -38,6 +38,11 @@ class Dataset(Strict):
         description="Share of the shorter side that evaluation images keep in their centre crop; the field's test "
         "transform keeps 0.875, 224 of 256 pixels.",
     )
+    test_resize: Literal["bilinear", "bicubic"] = Field(
+        "bilinear",
+        description="Pillow's filter by which evaluation images are resized: bilinear is torchvision's default, that "
+        "of the papers and of published accuracies. It is part of the protocol's id.",
+    )
     classes: list[str] | None = Field(
         None,
         description="Class ids in label order, to fix the order or take a subset; default: all, sorted, "

@@ -122,6 +122,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 _LABELS = "hard (the class), or {teacher: NAME, kind: region | static | online, top: NUMBER}"
 
 
+PAPERS_RESIZE = "bilinear"  # of test images, as torchvision does by default
+
+
 def _complete_or_by_preset(schema: dict) -> None:
     """For editors: what is required need not be there beside a preset."""
     schema["anyOf"] = [{"required": ["preset"]}, {"required": schema.pop("required")}]
@@ -175,18 +178,23 @@ class Protocol(Strict):
             raise PydanticCustomError("preset", "no preset is called {name}{hint} (there are {known})", known)
         return merged(presets()[name], table)
 
-    @property
-    def id(self) -> str:
+    def id_with(self, test_resize: str = PAPERS_RESIZE) -> str:
         """What stands for the protocol in tables: its preset when nothing was changed, else a hash of what it says.
 
-        The teacher is not part of it: the same protocol may be run with another one.
+        How test images are resized (`dataset.test_resize`) is part of it where that is not the papers' way, which every
+        preset has. The teacher is not: the same protocol may be run with another one.
         """
-        content = _content(self)
+        content = _content(self) | ({} if test_resize == PAPERS_RESIZE else {"test_resize": test_resize})
         for name, of_preset in _contents_of_presets().items():
             if content == of_preset:
                 return name
         kind = "hard" if self.labels == "hard" else "soft"
         return f"{kind}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
+
+    @property
+    def id(self) -> str:
+        """The same with test images resized as in the papers."""
+        return self.id_with()
 
 
 # Keys that are younger than published ids: at their defaults they are no part of one.

@@ -245,6 +245,18 @@ class Method(Strict):
     )
     refine: Refine | None = Field(None, description="Optimise the latents of what was generated and kept.")
     compose: Compose | None = None
+    side: int | None = Field(
+        None,
+        ge=8,
+        le=4096,
+        description="Side in pixels at which the set's images are kept, from which views crop the data set's "
+        "resolution; default: that resolution. CaO2, CoDA and the papers' unguided DiT keep 256 and crop 224.",
+    )
+    fit: Literal["crop", "squash"] = Field(
+        "crop",
+        description="How a real image that is selected becomes square: crop keeps the centre, squash resizes the whole "
+        "image and loses its aspect ratio, as CoDA does to its representatives.",
+    )
     paper: Name | None = Field(
         None,
         description="The method whose published numbers may stand beside this one's, where no setting contradicts that "
@@ -286,7 +298,22 @@ def misfits(method: Method) -> list[str]:
             "select.teacher_input: raw is for a pool; the teacher sees real images normalised, as it was trained; "
             "leave it out, or add generate"
         )
-    return found + (_sampling_misfits(generate) if generate else [])
+    return found + _misfits_of_images(method) + (_sampling_misfits(generate) if generate else [])
+
+
+def _misfits_of_images(method: Method) -> list[str]:
+    found = []
+    if method.side and method.select == "all":
+        found.append(
+            "side: select: all points at the training images as they are decoded, at the data set's resolution; leave "
+            "side out"
+        )
+    if method.fit == "squash" and (method.generate or method.compose or method.select == "all"):
+        found.append(
+            "fit: squash is how a selection of real images makes them square, and nothing is selected here but by what "
+            "is generated, composed or decoded; leave fit out"
+        )
+    return found
 
 
 def _sampling_misfits(generate: Generate) -> list[str]:

@@ -150,6 +150,14 @@ class VaeModel(_FromSource):
     posterior: Literal["sample", "mean"] = Field(
         "sample", description="sample: a seeded draw per image, as D3HR does; mean: the posterior mean, as CoDA does."
     )
+    fit: Literal["crop", "squash"] = Field(
+        "crop",
+        description="How an image becomes square before it is encoded: crop keeps the centre, squash resizes the whole "
+        "image and loses its aspect ratio, as CoDA does.",
+    )
+    filter: Literal["bicubic", "bilinear", "lanczos"] = Field(
+        "bicubic", description="Pillow's filter by which images are resized before they are encoded; CoDA's is lanczos."
+    )
     store: Literal["float32", "float16"] = Field(
         "float32", description="Precision in which latents are stored; float16 halves the disk they take."
     )
