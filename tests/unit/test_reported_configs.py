@@ -14,22 +14,33 @@ from retort.data.classes import class_list
 
 BESIDE = {
     "imagenet1k": """
+        dit-ddpm 10 soft: resnet18 39.6
         rded 10 soft: resnet18 42.0, resnet101 48.3
+        dit-ddpm 50 soft: resnet18 52.9
         rded 50 soft: resnet18 56.5, resnet101 61.2
+        coda 50 soft: resnet18 (60.4)
         d3hr 10 soft-d3hr: resnet18 44.3, resnet101 52.1
         d3hr 50 soft-d3hr: resnet18 59.4, resnet101 66.1
+        cao2 10 soft-cao2: resnet18 46.1, resnet101 52.2
+        cao2-many 50 soft-cao2: resnet18 60.0, resnet101 66.2
     """,
     "imagenet100": """
         rded 10 soft: resnet18 (36.0), resnet101 (33.9)
         rded 50 soft: resnet18 (61.6), resnet101 (66.0)
+        cao2 10 soft-cao2: resnet18 (36.6), resnet101 (34.5)
+        cao2-many 50 soft-cao2: resnet18 (68.0), resnet101 (70.8)
     """,
     "imagenette": """
         rded 10 soft: resnet18 (61.4), resnet101 (54.0)
         rded 50 soft: resnet18 (80.4), resnet101 (75.0)
+        cao2 10 soft-cao2: resnet18 (65.0), resnet101 (66.3)
+        cao2-many 50 soft-cao2: resnet18 (84.5), resnet101 (81.7)
     """,
     "imagewoof": """
         rded 10 soft: resnet18 (38.5), resnet101 (31.3)
         rded 50 soft: resnet18 (68.5), resnet101 (59.1)
+        cao2 10 soft-cao2: resnet18 (45.6), resnet101 (36.5)
+        cao2-many 50 soft-cao2: resnet18 (68.9), resnet101 (63.1)
     """,
     "cifar10": """
         rded 10 soft: resnet18_modified (37.1)

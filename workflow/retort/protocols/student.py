@@ -78,7 +78,8 @@ def train_student(
     views_at(step) gives the planned views; loss_at(step, views, mixed images) what their loss is. Test images are as
     large as the views, which may be crops of larger ones. The weights are drawn from `weight_words`. Last and best test
     accuracy are both reported; best is chosen on the test set. From a state that was left at the checkpoint it goes on
-    to the same result; seconds are those of all attempts, but for what was lost. Raises LossLost when the loss is not finite, and RetortError when what it makes of a test image is not.
+    to the same result; seconds are those of all attempts, but for what was lost. Raises LossLost when the loss is not
+    finite, and RetortError when what it makes of a test image is not.
     """
     device, began = pick_device(), time.perf_counter()
     side = views.side_of(train.pixels.shape[1])
