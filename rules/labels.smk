@@ -15,7 +15,6 @@ rule relabel_set:
         BENCHMARKS / "relabel_set" / "{method}" / "ipc{ipc}" / "{protocol}.tsv"
     conda:
         "../envs/retort.yaml"
-    threads: READERS
     resources:
         gpu=1,
         mem_mb=memory(set_memory),

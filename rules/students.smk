@@ -16,7 +16,6 @@ rule train_students:
         BENCHMARKS / "train_students" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}.tsv"
     conda:
         "../envs/retort.yaml"
-    threads: READERS
     resources:
         gpu=1,
         mem_mb=memory(set_memory),
