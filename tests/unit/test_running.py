@@ -111,6 +111,26 @@ def assert_same(found, expected):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5 * theirs.abs().max().item())
 
 
+def layouts(network: torch.nn.Module) -> set[bool]:
+    """Whether the weights of convolutions lie channels last, of those for which it makes a difference."""
+    weights = [p for p in network.parameters() if p.dim() == 4 and min(p.shape[1], p.shape[2] * p.shape[3]) > 1]
+    assert weights
+    return {p.is_contiguous(memory_format=torch.channels_last) for p in weights}
+
+
+@pytest.mark.parametrize("kind", ["sd", "sdxl", "refined"])
+def test_unets_and_encoders_lie_channels_last_for_a_gpu_alone_and_compute_the_same(directories, monkeypatch, kind):
+    model = load(directories, kind, device="cpu")
+    expected = computed(model)
+    assert {*map(bool, layouts(model.codec.vae)), *layouts(model.unet)} == {False}
+    for module in (codec, stable_diffusion, sdxl, refiner):
+        monkeypatch.setattr(module, "laid_out", lambda network, device: economy.laid_out(network, torch.device("cuda")))
+    model = load(directories, kind, device="cpu")
+    networks = [*model.networks, model.codec.vae]
+    assert all(layouts(network) == {True} for network in networks)
+    assert_same(computed(model), expected)
+
+
 def compile_without_code(monkeypatch) -> list:
     """Compiling, but for the last step, which needs a compiler of C++; returns the networks that were compiled."""
     compiled, real = [], torch.nn.Module.compile

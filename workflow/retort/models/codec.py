@@ -10,7 +10,7 @@ from torch import Tensor
 from retort.data.files import read_json
 from retort.errors import RetortError
 from retort.models.contents import needs_float32
-from retort.models.economy import borrowed
+from retort.models.economy import borrowed, laid_out
 from retort.models.weights import load_weights
 
 SLICED_FROM = 512  # pixels a side: one such image fills a GPU, and 64 of 1,024 do not fit into 80 GB
@@ -60,6 +60,7 @@ class Codec:
         vae = load_weights(AutoencoderKL, Path(directory), dtype, load_as)
         if slicing or resolution >= SLICED_FROM:
             vae.enable_slicing()
+        vae = laid_out(vae, device)
         return cls(vae if offload else vae.to(device), resolution, device)
 
     def encode(self, images: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:

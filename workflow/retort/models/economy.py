@@ -15,6 +15,15 @@ def slice_attention(network: nn.Module) -> None:
             module.set_attention_slice(module.sliceable_head_dim)
 
 
+def laid_out(network: nn.Module, device: torch.device) -> nn.Module:
+    """A network of convolutions with its weights as `device` computes fastest with: channels last on a GPU.
+
+    The numbers are the same, and what is computed is but for rounding. For a CPU nothing changes, so that results of
+    CPUs stay as they are to the bit.
+    """
+    return network.to(memory_format=torch.channels_last) if device.type == "cuda" else network
+
+
 @contextmanager
 def borrowed(device: torch.device, *networks: nn.Module) -> Iterator[None]:
     """Networks of diffusers or transformers on `device` for the time of a block, then back where they waited."""

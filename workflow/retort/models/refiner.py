@@ -9,7 +9,7 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 from retort.data.files import read_json
 from retort.errors import RetortError
-from retort.models.economy import borrowed
+from retort.models.economy import borrowed, laid_out
 from retort.models.interface import Condition
 from retort.models.schedules import Schedule, read_schedule
 from retort.models.stable_diffusion import tokenize
@@ -55,7 +55,7 @@ class Refiner:
         if unet.config.projection_class_embeddings_input_dim != told:
             raise RetortError(f"{directory} is no refiner of SDXL: its UNet is not told an aesthetic score")
         return cls(
-            unet.to(device).eval().requires_grad_(False),
+            laid_out(unet, device).to(device).eval().requires_grad_(False),
             CLIPTokenizer.from_pretrained(folder / "tokenizer_2", local_files_only=True),
             (text_encoder if offload else text_encoder.to(device)).eval().requires_grad_(False),
             read_schedule(folder / "scheduler"),

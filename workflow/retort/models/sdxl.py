@@ -11,7 +11,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from retort.data.files import read_json
 from retort.errors import RetortError
 from retort.models.codec import Codec
-from retort.models.economy import borrowed
+from retort.models.economy import borrowed, laid_out
 from retort.models.interface import Condition
 from retort.models.refiner import Refiner
 from retort.models.schedules import Schedule, read_schedule
@@ -74,7 +74,7 @@ class Sdxl(TextToImage):
             load_weights(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, load_as),
         )
         return cls(
-            unet.to(device),
+            laid_out(unet, device).to(device),
             [CLIPTokenizer.from_pretrained(folder / t, local_files_only=True) for t in ("tokenizer", "tokenizer_2")],
             text_encoders if offload else [encoder.to(device) for encoder in text_encoders],
             read_schedule(folder / "scheduler"),

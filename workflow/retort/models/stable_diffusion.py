@@ -15,7 +15,7 @@ from retort.data.prompts import alike, first_name, named_by_imagenet, prompted_a
 from retort.errors import RetortError
 from retort.models.backbone import Backbone
 from retort.models.codec import Codec
-from retort.models.economy import borrowed
+from retort.models.economy import borrowed, laid_out
 from retort.models.interface import Condition, join
 from retort.models.schedules import Schedule, read_schedule
 from retort.models.weights import load_weights
@@ -138,7 +138,7 @@ class StableDiffusion(TextToImage):
             raise RetortError(f"{directory} is no Stable Diffusion 1.x or 2.x; is its kind sdxl?")
         text_encoder = load_weights(CLIPTextModel, Path(directory, "text_encoder"), dtype, load_as)
         return cls(
-            unet.to(device),
+            laid_out(unet, device).to(device),
             CLIPTokenizer.from_pretrained(Path(directory, "tokenizer"), local_files_only=True),
             text_encoder if offload else text_encoder.to(device),
             read_schedule(Path(directory, "scheduler")),
