@@ -51,7 +51,7 @@ rule score_crops:
         method=one_of(plan.methods_that("score_crops")),
     conda:
         "../envs/retort.yaml"
-    threads: 2
+    threads: READERS
     resources:
         gpu=1,
         mem_mb=memory(8),

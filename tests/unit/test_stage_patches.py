@@ -10,6 +10,7 @@ from tests.unit.tiny_models import SIDE, Pictures, files, read, save_models, sav
 from torch.nn import functional as F
 
 from retort.config.seeds import derive_seed, torch_rng
+from retort.data import streams
 from retort.data.tensors import write_tensors
 from retort.errors import RetortError
 from retort.methods.coverage import diverse_ranking
@@ -100,6 +101,12 @@ SCORERS = {"crops": cropped, "windows": windowed}
 @pytest.fixture(params=SCORERS)
 def scored(request, home):
     return lambda pictures, **changes: SCORERS[request.param](home, pictures, **changes)
+
+
+def test_crops_are_the_same_whoever_cuts_them(home, few, monkeypatch):
+    here = cropped(home, few, threads=1)
+    monkeypatch.setattr(streams, "FEW", 2)
+    pd.testing.assert_frame_equal(cropped(home, few, threads=2), here, check_exact=True)
 
 
 # ---------------------------------------------------------------- both ways to score

@@ -1,27 +1,29 @@
 """Score random crops by a teacher (RDED)."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from retort.config.seeds import torch_rng
 from retort.data.manifest import read_classes, read_split
-from retort.data.streams import stream_images
+from retort.data.streams import read_ahead
 from retort.methods.mosaics import (
     best_crop_per_image,
     crop_losses,
-    cut_crops,
     padded,
-    random_crop_boxes,
     ranked_by_loss,
 )
 from retort.methods.selection import random_order
 from retort.models.classifiers import normalised
 from retort.models.teacher import check_seen, load_teacher
-from retort.stages.patch_table import ranked_rows, to_unit, write_patches
+from retort.stages.batches import in_batches
+from retort.stages.crop_reader import CropReader
+from retort.stages.patch_table import ranked_rows, write_patches
+
+TOGETHER = 4  # images whose crops travel together from a reader
 
 
 def score_crops(
@@ -51,19 +53,18 @@ def score_crops(
     device = next(judge.parameters()).device
     train, rows = read_split(manifest, "train", list(classes)), []
     by_class = {c: _some(train[train["class_id"] == c], images, seed, dataset) for c in classes}
+    wanted, patch = pd.concat(by_class.values()), side // grid
+    read = CropReader(dict(wanted[["image_id", "path"]].values), crops, tuple(area), patch, dataset, seed)
     # One stream for all, or each class would start its own readers.
-    stream = stream_images([path for members in by_class.values() for path in members["path"]], threads)
+    stream = chain.from_iterable(read_ahead(list(in_batches(wanted["image_id"], TOGETHER)), read, threads))
     bar = tqdm(total=sum(map(len, by_class.values())), unit="image")
     for class_id, members in by_class.items():
         bar.set_description(f"cropping {class_id}", refresh=False)
         boxes, losses = [], []
         for name in members["image_id"]:
-            pixels = next(stream)
-            image = to_unit(pixels)
-            drawn = random_crop_boxes(*image.shape[1:], crops, tuple(area), torch_rng(seed, "crops", dataset, name))
-            seen = padded(normalised(2 * cut_crops(image, drawn, side // grid) - 1), side).to(device)
+            drawn, cut = read.parts(next(stream))
             with torch.inference_mode():
-                logits = judge(seen).float().cpu()
+                logits = judge(padded(normalised(2 * cut.to(device) - 1), side)).float().cpu()
             check_seen(logits, f"class {class_id}, a crop of {name}")
             losses.append(crop_losses(logits, torch.full((crops,), labels[class_id])).numpy())
             boxes.append(drawn)
