@@ -183,7 +183,9 @@ def test_every_attempt_to_split_ends_as_the_reference_says_by_our_rule_or_anothe
             else:
                 assert expected in in_shuffled_orders(halves, SHUFFLES), (cloud.name, len(rows), allowed)
                 ends["by another order"] += 1
-    assert min(ends["split"], ends["whole"]) > ends["by another order"]
+    assert ends["split"]
+    assert ends["whole"]
+    assert ends["split"] + ends["whole"] > 2 * ends["by another order"]
     print("attempts to split, equal to the reference:", ends)
 
 
@@ -200,10 +202,16 @@ def test_every_way_to_the_number_is_among_the_cases(case, arrays):
 
 
 def test_where_the_reference_runs_out_of_clusters_ours_still_gives_that_many_distinct_rows(case, arrays):
-    """A deliberate difference: forced splitting ends there with an IndexError."""
+    """A deliberate difference: forced splitting ends there with an IndexError, and here with rows that fill what is
+    missing, by our order of equal edges or, where forced splits are enough by ours, by another.
+    """
     for cloud in clouds(case, arrays, failed=True):
         assert cloud.facts["error"].startswith("IndexError")
-        result = cloud.ours(cluster(cloud["X"], **cloud.hdbscan()))
-        assert len(set(result.rows.tolist())) == len(result.rows) == cloud.facts["ipc"]
-        assert 0 <= result.rows.min() <= result.rows.max() < cloud.facts["n"]
-        assert "farthest_point" in result.origins
+
+        def whole_chain(cloud=cloud):
+            result = cloud.ours(cluster(cloud["X"], **cloud.hdbscan()))
+            assert len(set(result.rows.tolist())) == len(result.rows) == cloud.facts["ipc"]
+            assert 0 <= result.rows.min() <= result.rows.max() < cloud.facts["n"]
+            return "farthest_point" in result.origins
+
+        assert whole_chain() or any(in_shuffled_orders(whole_chain, SHUFFLES))

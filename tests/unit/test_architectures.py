@@ -197,12 +197,17 @@ def test_modified_resnet_names_its_weights_as_torchvision():
     assert [n for n in ours if ours[n].shape != theirs[n].shape] == ["conv1.weight"]
 
 
-def test_batch_norm_resnet18_is_torchvisions_for_large_images():
+@pytest.mark.parametrize("side", [64, 128, 160])
+def test_batch_norm_resnet18_is_torchvisions_but_for_the_stem_of_small_images(side):
     torchvision = pytest.importorskip("torchvision")
     theirs = torchvision.models.resnet18(num_classes=7).eval()
-    ours = build_classifier("resnet18_bn", 7, 160).eval()
+    if side <= 128:
+        theirs.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    if side <= 64:
+        theirs.maxpool = torch.nn.Identity()
+    ours = build_classifier("resnet18_bn", 7, side).eval()
     ours.load_state_dict(theirs.state_dict())
-    images = torch.randn(1, 3, 160, 160)
+    images = torch.randn(1, 3, side, side)
     with torch.no_grad():
         torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
 
