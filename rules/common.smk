@@ -22,6 +22,7 @@ os.environ.update(HF_HUB_OFFLINE="1")
 from retort.config.about import about
 from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order
 from retort.config.cluster import watch_by_squeue_without_accounting
+from retort.config.devices import DETERMINISTIC
 from retort.config.fingerprint import fingerprints
 from retort.config.jobs import full_size, shared_jobs
 from retort.config.load import load_config
@@ -44,6 +45,9 @@ try:
     refuse_same_prompts(checked_config, plan.classes)
 except RetortError as error:
     raise WorkflowError(str(error))
+
+# For every job: torch must be told before it starts CUDA. No parameter, since it changes no result but its last bits.
+os.environ[DETERMINISTIC] = "1" if checked_config.deterministic else ""
 
 RESULTS = Path("results")
 DATA = RESULTS / plan.dataset.name

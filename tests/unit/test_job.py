@@ -16,8 +16,10 @@ import torch
 from safetensors import SafetensorError
 from tests.unit.fake_jobs import Named, fake_job
 
+from retort.config.devices import DETERMINISTIC, tune_kernels
 from retort.data.files import whole_file
 from retort.errors import RetortError
+from retort.protocols.views import ViewSettings
 from retort.stages.job import job
 
 FULL = "/dev/full"  # every write to it finds no space left
@@ -233,6 +235,21 @@ def test_where_there_is_no_batch_to_lower_something_else_helps(ended, resources,
     assert "--set-resources tabulate_costs:mem_mb=N" in other
 
 
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("train_students", ["protocols.NAME.precision: bfloat16", "protocols.NAME.accumulate: 2", "an id of its own"]),
+        ("relabel_set", ["protocols.NAME.precision: bfloat16", "an id of its own"]),
+    ],
+)
+def test_where_the_batch_belongs_to_the_experiment_its_protocol_may_save_memory(ended, rule, words):
+    error = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+    said, _ = ended(error, rule=rule, resources={"gpu": 0})
+    assert said.startswith("out of memory on the GPU (CUDA out of memory. Tried to allocate 2 GiB.); ")
+    assert all(word in said for word in words)
+    assert f"--set-resources {rule}:mem_mb=N" in ended(MemoryError(), rule=rule)[0]
+
+
 def test_an_error_of_torch_that_is_not_of_memory_keeps_its_traceback(ended):
     assert ended(lambda: torch.ones(2) @ torch.ones(3), traceback=True)[0].startswith("RuntimeError: ")
 
@@ -325,3 +342,56 @@ def test_a_script_that_is_terminated_ends_with_the_code_that_schedulers_expect(t
     done = subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": path}, capture_output=True)
     assert done.returncode == 143
     assert done.stderr.count(b"\n") == 1
+
+
+# ---------------------------------------------------------------- deterministic kernels
+
+
+@pytest.fixture
+def as_it_was():
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = False
+
+
+def settings() -> tuple:
+    cudnn = torch.backends.cudnn
+    return torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark
+
+
+@pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize("asked", ["1", "", None])
+def test_a_job_computes_deterministically_where_the_config_asks_for_it(tmp_path, monkeypatch, asked):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.delenv(DETERMINISTIC, raising=False)
+    if asked is not None:
+        monkeypatch.setenv(DETERMINISTIC, asked)
+    torch.backends.cudnn.benchmark = True
+    with job(fake_job(tmp_path / "job.log")):
+        found, workspace = settings(), os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+        tune_kernels(constant=True)
+        assert torch.backends.cudnn.benchmark == (not asked)
+    assert found == ((True, True, False) if asked else (False, False, True))
+    assert workspace == (":4096:8" if asked else None)
+    assert ("with deterministic kernels only" in (tmp_path / "job.log").read_text()) == bool(asked)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+
+
+def test_cudnn_tries_its_kernels_only_where_batches_are_all_alike():
+    for images, steps, alike in ((8, None, True), (9, None, False), (3, None, True), (9, 5, True)):
+        views = ViewSettings(4, (1.0, 1.0), False, 0.0, steps=steps, epochs=None if steps else 2)
+        assert views.all_alike(images) == alike
+        sizes = {end - first for first, end in (views.extent(images, s) for s in range(views.total_steps(images)))}
+        assert (len(sizes) == 1) == alike
+
+
+def test_what_has_no_deterministic_kernel_is_one_line(ended):
+    error = RuntimeError(
+        "adaptive_max_pool2d_backward_cuda does not have a deterministic implementation, but you set "
+        "'torch.use_deterministic_algorithms(True)'. You can turn off determinism just for this operation, or you can"
+    )
+    said, _ = ended(error)
+    assert (
+        "deterministic: true, but on a GPU torch has no deterministic kernel for adaptive_max_pool2d_backward_" in said
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.unit.birds import CLASSES, SGD, SIDE, VAL_COUNTS, birds, make_home, save_set, train
+from tests.unit.birds import CLASSES, SGD, SIDE, STEPS, VAL_COUNTS, birds, label, make_home, save_set, train
 
 from retort.data.files import read_json, write_json
 from retort.errors import RetortError
@@ -97,6 +97,20 @@ def test_the_full_set_read_from_the_split_trains_as_its_copied_images_do(home):
     assert mapped.pop("method") != copied.pop("method")
     assert mapped == copied
     assert mapped["train_images"] == 18
+
+
+@pytest.mark.parametrize("kind", ["hard", "region"])
+def test_on_the_cpu_deterministic_kernels_change_no_bit(home, kind):
+    views = ViewSettings(**vars(STEPS) | {"jitter": 0.4, "lighting": 0.1, "shuffle": 2})
+    stored = label(home, "two", "region", views, home / "shuffled.safetensors")
+    before = train(home, kind, views=views, labels=stored)
+    torch.use_deterministic_algorithms(True)
+    try:
+        again = label(home, "two", "region", views, home / "again.safetensors")
+        assert train(home, kind, views=views, labels=again) == before
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert again.read_bytes() == stored.read_bytes()
 
 
 # ---------------------------------------------------------------- what is recorded

@@ -4,6 +4,7 @@ import os
 
 from retort.errors import RetortError
 
+DETERMINISTIC = "RETORT_DETERMINISTIC"  # how a job learns of the config's `deterministic`
 BY_HAND = "RETORT_DEVICE"  # takes the place of every run.device: for machines whose GPUs are not to be used
 
 
@@ -30,6 +31,22 @@ def tune_kernels(constant: bool) -> None:
     import torch
 
     torch.backends.cudnn.benchmark = constant and not torch.are_deterministic_algorithms_enabled()
+
+
+def use_deterministic_kernels() -> None:
+    """Where the config asks for it, let torch refuse what has no kernel that gives the same bits every time.
+
+    CUDA must not have been started before: cuBLAS reads its setting then.
+    """
+    if not os.environ.get(DETERMINISTIC):
+        return
+    import torch
+
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    print("retort: with deterministic kernels only")
 
 
 def use_threads(threads: int) -> None:

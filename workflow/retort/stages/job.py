@@ -39,9 +39,10 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
         log.write(opening(snakemake.rule, dict(snakemake.wildcards.items())))
         began = time.perf_counter()
         if "torch" in sys.modules:
-            from retort.config.devices import use_threads
+            from retort.config.devices import use_deterministic_kernels, use_threads
 
             use_threads(snakemake.threads)
+            use_deterministic_kernels()
         try:
             _demand_gpu(snakemake.resources)
             yield

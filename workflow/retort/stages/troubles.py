@@ -32,7 +32,7 @@ def explained(error: BaseException, snakemake) -> str | None:
         return f"it was interrupted. {KEPT}: run the same command again"
     if _lacks_memory(error):
         return _more_memory(str(error), snakemake)
-    return _of_gpus(error) or _of_files(error, snakemake) or damaged_input(snakemake.input)
+    return _of_gpus(error) or _of_kernels(error) or _of_files(error, snakemake) or damaged_input(snakemake.input)
 
 
 # ---------------------------------------------------------------- files and disks
@@ -170,6 +170,15 @@ def _lacks_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
+SPARING = {
+    "train_students": "take a GPU with more memory, or set protocols.NAME.precision: bfloat16 (about half of it) or "
+    "protocols.NAME.accumulate: 2 (a batch in two parts); either makes another protocol, with an id of its own",
+    "relabel_set": "take a GPU with more memory, or set protocols.NAME.precision: bfloat16 (about half of it), which "
+    "makes another protocol, with an id of its own",
+}
+"""What helps where a batch belongs to the experiment."""
+
+
 def _more_memory(said: str, snakemake) -> str:
     on_gpu = any(sign in said for sign in ("CUDA", "CUBLAS", "CUDNN"))
     first = next(iter(said.splitlines()), "")
@@ -183,6 +192,8 @@ def _more_memory(said: str, snakemake) -> str:
             f"examples computed at once (now {snakemake.resources.get('micro_batch') or 'all of a batch'}), and "
             f"{rule}:recompute=1"
         )
+    if on_gpu and rule in SPARING:
+        return f"{what}; {SPARING[rule]}"
     if on_gpu:
         return f"{what}; it needs a GPU with more, or one that nobody else uses; a model's run and dtype can save some"
     return (
@@ -216,3 +227,14 @@ def _of_gpus(error: BaseException) -> str | None:
         return None
     found = next((meaning for sign, meaning in GPU_REFUSALS.items() if sign in str(error)), None)
     return found and f"{found} ({next(iter(str(error).splitlines()))})"
+
+
+def _of_kernels(error: BaseException) -> str | None:
+    """Of what torch has no deterministic kernel for; None where it was something else."""
+    refused = re.match(r"(\S+) does not have a deterministic implementation", str(error))
+    if not isinstance(error, RuntimeError) or not refused:
+        return None
+    return (
+        f"the config says deterministic: true, but on a GPU torch has no deterministic kernel for {refused[1]}: take "
+        "another network, or set deterministic to false"
+    )

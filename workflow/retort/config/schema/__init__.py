@@ -22,6 +22,11 @@ class Config(Strict):
         None, description="Another config, of which this one says only what is different; a null takes a key away."
     )
     seed: int = Field(0, ge=0, description="The global seed; every random draw derives from it.")
+    deterministic: bool = Field(
+        False,
+        description="Jobs on a GPU use only kernels that give the same bits every time, which is slower; on a CPU they "
+        "always do. Without it results of a GPU are equal to rounding, which trainings amplify.",
+    )
     dataset: AnyDataset
     models: dict[Name, AnyModel] = Field({})
     teachers: dict[Name, Teacher] = Field({})
