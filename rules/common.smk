@@ -138,6 +138,18 @@ def refiner_directory(wildcards):
     return {"refiner": DATA / "models" / refiner} if refiner else {}
 
 
+def decoder_directory(wildcards):
+    """The directory of what turns the latents of the job's model into images, where that is not its encoder."""
+    decoder = plan.decoder_of(model_of(wildcards))
+    return {"decoder": DATA / "models" / decoder} if decoder else {}
+
+
+def decoder_settings(wildcards):
+    """How that decoder computes; empty where there is none."""
+    decoder = plan.decoder_of(model_of(wildcards))
+    return plan.codec_settings(decoder) if decoder else {}
+
+
 def model_run(wildcards):
     """How the job's model is run: a resource, because it changes no result."""
     return plan.running_of(model_of(wildcards))

@@ -6,6 +6,7 @@ rule generate_images:
         unpack(chosen_starts),
         unpack(guiding_representatives),
         unpack(refiner_directory),
+        unpack(decoder_directory),
         model=model_directory,
         encoder=encoder_directory,
         classes=CLASSES,
@@ -32,6 +33,7 @@ rule generate_images:
         classes=shard_class_indices,
         model=model_settings,
         codec=codec_settings,
+        decoder=decoder_settings,
         sampling=sampling_settings,
     script:
         "../workflow/scripts/generate_images.py"
@@ -69,6 +71,7 @@ rule choose_from_pool:
 rule refine_latents:
     input:
         unpack(refiner_directory),
+        unpack(decoder_directory),
         images=shared_generated,
         chosen=chosen_members,
         model=model_directory,
@@ -99,6 +102,7 @@ rule refine_latents:
         classes=shard_class_indices,
         model=model_settings,
         codec=codec_settings,
+        decoder=decoder_settings,
         refinement=refinement_settings,
     script:
         "../workflow/scripts/refine_latents.py"

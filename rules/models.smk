@@ -65,6 +65,7 @@ rule train_dit:
 rule judge_model:
     input:
         unpack(refiner_directory),
+        unpack(decoder_directory),
         model=DATA / "models" / "{model}",
         encoder=encoder_directory,
         teacher=DATA / "teachers" / "{teacher}",
@@ -87,6 +88,7 @@ rule judge_model:
         code=code_of("judge_model"),
         model=model_settings,
         codec=codec_settings,
+        decoder=decoder_settings,
         side=plan.dataset.resolution,
         dataset=plan.dataset.name,
         seed=plan.seed,

@@ -30,6 +30,10 @@ class Compositions:
     def encoder_of(self, model: str) -> str:
         return self.config.models[model].encoder
 
+    def decoder_of(self, model: str) -> str | None:
+        """The vae that turns a diffusion model's latents into images, where it is not its encoder."""
+        return self.config.models[model].decoder
+
     def refiner_of(self, model: str) -> str | None:
         """The model that ends what a diffusion model begins."""
         refiner = getattr(self.config.models[model], "refiner", None)
@@ -214,12 +218,13 @@ class Compositions:
         return settings | {"steps": inversion.steps, "first": inversion.stop + (start.first_step == "reference")}
 
     def models_of(self, method: str) -> list[str]:
-        """Diffusion models, refiners and encoders that a method's images depend on."""
+        """Diffusion models, refiners, encoders and decoders that a method's images depend on."""
         generate, typicality = self.generate_of(method), self.typicality_of(method)
         space, discovery = self.feature_space(method) or {}, self.discovery_of(method)
         run = [generate.model] if generate else [self.config.typicalities[typicality].model] if typicality else []
         encoders = [*map(self.encoder_of, run), space.get("encoder")]
         encoders += [self.config.discoveries[discovery].encoder] if discovery else []
+        encoders += [self.decoder_of(generate.model)] if generate else []
         return list(dict.fromkeys(name for name in [*run, *map(self.refiner_of, run), *encoders] if name))
 
     def provenance_of(self, method: str) -> dict:

@@ -139,7 +139,8 @@ class Plan(Compositions):
             elsewhere |= {other: {} for other in [self.refiner_of(name)] if other}
             for model, role in elsewhere.items():
                 classes = getattr(self.config.models[model], "classes", None)
-                uses.append({"model": model, "encoder": self.encoder_of(name), "classes": classes} | role)
+                decoder = {"decoder": self.decoder_of(name)} if model == name and self.decoder_of(name) else {}
+                uses.append({"model": model, "encoder": self.encoder_of(name), "classes": classes} | role | decoder)
         return uses
 
     def encoders_at_work(self) -> dict[str, dict]:
@@ -153,8 +154,8 @@ class Plan(Compositions):
         return found
 
     def used_encoders(self, trained: bool | None = None) -> list[str]:
-        """Encoders that the wanted methods and their models run, in the order of the config."""
-        used = {self.encoder_of(model) for model in self.used_models()}
+        """Encoders, and decoders apart from these, that the wanted methods and their models run, in config order."""
+        used = {part(model) for model in self.used_models() for part in (self.encoder_of, self.decoder_of)}
         used |= {self.config.discoveries[name].encoder for name in self.used_discoveries()}
         used |= {
             space["encoder"] for m in self.wanted_methods if (space := self.feature_space(m)) and "encoder" in space

@@ -19,6 +19,8 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
     for name, model in config.models.items():
         if name in _backbones(config):
             yield from _check(f"models.{name}.encoder", model.encoder, _vaes(config), "vae model")
+            if model.decoder:
+                yield from _of_decoder(f"models.{name}.decoder", model.decoder, model.encoder, config)
         if isinstance(model, DitModel):
             yield from _check(f"models.{name}.classes", model.classes, CLASS_LISTS, "list of classes")
         if isinstance(model, TextModel) and model.refiner:
@@ -119,6 +121,14 @@ def _of_method(place: str, method: Method, config: Config) -> Iterator[str]:
             yield from _check(where, score.typicality, config.typicalities, "typicality")
         if method.compose.rank != "score":
             yield from _of_space(f"{place}.compose.rank", method.compose.rank, config)
+
+
+def _of_decoder(place: str, decoder: str, encoder: str, config: Config) -> Iterator[str]:
+    yield from _check(place, decoder, _vaes(config), "vae model")
+    if {decoder, encoder} <= set(_vaes(config)):
+        made, seen = (config.models[name].resolution or config.dataset.resolution for name in (decoder, encoder))
+        if made != seen:
+            yield f"{place}: {decoder!r} works at {made} pixels, the encoder {encoder!r} at {seen}; give both the same"
 
 
 def _of_windows(place: str, model: str, config: Config) -> Iterator[str]:

@@ -9,12 +9,15 @@ from retort.models.codec import Codec
 
 
 class Backbone:
-    """A frozen network in evaluation mode, with the parts of the model interface that do not depend on its kind."""
+    """A frozen network in evaluation mode, with the parts of the model interface that do not depend on its kind.
+
+    decoder: the codec that turns latents into images, `codec` unless another of the same latents is put in its place.
+    """
 
     def __init__(self, network: nn.Module, alphas_cumprod: Tensor, codec: Codec):
         self.network = network.eval().requires_grad_(False)
         self.alphas_cumprod = alphas_cumprod.double().cpu()
-        self.codec = codec
+        self.codec = self.decoder = codec
 
     @property
     def networks(self) -> list[nn.Module]:
@@ -33,4 +36,4 @@ class Backbone:
         return self.codec.encode(images, generators)
 
     def decode(self, latents: Tensor) -> Tensor:
-        return self.codec.decode(latents)
+        return self.decoder.decode(latents)

@@ -23,12 +23,23 @@ class RefinerFiles:
 
 
 @dataclass(frozen=True)
+class CodecFiles:
+    """An encoder or a decoder: where it lies and how to run it; resolution is the image side in pixels."""
+
+    directory: str
+    dtype: str
+    resolution: int
+    run: Running = AUTOMATIC
+
+
+@dataclass(frozen=True)
 class ModelFiles:
     """Where a model lies and how to run it: the parameters of a rule that can change what the model computes.
 
     kind: "dit", "sd" (Stable Diffusion 1.x and 2.x) or "sdxl". timestep_embedding and classes (the list in whose order
     its labels are: "dataset" or a name of `subset_classes`) are read for a dit; prompt, with {name} for the class, for
-    the others; refiner for an sdxl. run changes nothing but speed and memory.
+    the others; refiner for an sdxl. decoder: what turns latents into images, None for the encoder.
+    run changes nothing but speed and memory.
     """
 
     directory: str
@@ -38,16 +49,7 @@ class ModelFiles:
     prompt: str = "{name}"
     classes: str = "dataset"
     refiner: RefinerFiles | None = None
-    run: Running = AUTOMATIC
-
-
-@dataclass(frozen=True)
-class CodecFiles:
-    """The same for the encoder that the model works on; resolution is the image side in pixels."""
-
-    directory: str
-    dtype: str
-    resolution: int
+    decoder: CodecFiles | None = None
     run: Running = AUTOMATIC
 
 
@@ -62,7 +64,7 @@ def load_diffusion(files: ModelFiles, codec: CodecFiles) -> Backbone:
     """The LatentDiffusion that `files` describes, on this job's device.
 
     Raises RetortError when its latents are not of the shape that the encoder makes (a dit) or not of as many
-    channels (the others, which take latents of any size).
+    channels (the others, which take latents of any size), and when a decoder apart reads other latents.
     """
     encoder = load_codec(codec)
     model = KINDS[files.kind](files, encoder)
@@ -72,12 +74,26 @@ def load_diffusion(files: ModelFiles, codec: CodecFiles) -> Backbone:
             f"{files.directory} works on latents {takes}, but {codec.directory} makes "
             f"{encoder.latent_shape} at {codec.resolution} pixels; name its own encoder or set that resolution"
         )
+    if files.decoder:
+        model.decoder = _decoder(files.decoder, encoder, codec)
     for network in model.networks:
         if files.run.slicing:
             slice_attention(network)
         if files.run.compile:
             network.compile(dynamic=False)
     return model
+
+
+def _decoder(files: CodecFiles, encoder: Codec, encoder_files: CodecFiles) -> Codec:
+    decoder = load_codec(files)
+    scales = [codec.vae.config.scaling_factor for codec in (decoder, encoder)]
+    if decoder.latent_shape != encoder.latent_shape or scales[0] != scales[1]:
+        raise RetortError(
+            f"{files.directory} decodes latents {decoder.latent_shape} scaled by {scales[0]}, but "
+            f"{encoder_files.directory} makes {encoder.latent_shape} scaled by {scales[1]}; name a decoder of the same "
+            "latents"
+        )
+    return decoder
 
 
 # Each kind is imported where it is loaded: the libraries behind them take many seconds to import.

@@ -25,13 +25,15 @@ class Use:
     """A fetched model and the encoder on whose latents it works.
 
     classes: whose classes it knows ("dataset", or a list of `retort.data.imagenet`); None where it takes prompts.
-    starts: it is only what another one's training starts from, so that its classes may be any.
+    starts: it is only what another one's training starts from, so that its classes may be any. decoder: what turns its
+    latents into images, where that is not the encoder.
     """
 
     model: str
     encoder: str
     classes: str | None = None
     starts: bool = False
+    decoder: str | None = None
 
 
 def check_models(
@@ -58,6 +60,11 @@ def check_models(
     for use in uses:
         if made := shapes[use.encoder]:
             problems += _misfit(use, contents[use.model], made, encoders[use.encoder].resolution)
+        if use.decoder and made and shapes[use.decoder] not in (made, None):
+            problems.append(
+                f"models.{use.model}: its decoder {use.decoder} reads latents {shapes[use.decoder]}, but its encoder "
+                f"{use.encoder} makes {made}; name a decoder of the same latents"
+            )
         problems += _strangers(use, contents[use.model], class_ids)
     if problems:
         raise RetortError("the models do not fit together:" + "".join(f"\n  - {problem}" for problem in problems))

@@ -122,6 +122,13 @@ ALLOW_PICKLE = Field(
 )
 
 
+DECODER = Field(
+    None,
+    description="Another vae model that turns its latents into images, at the encoder's resolution; default: the "
+    "encoder. CoDA encodes by a VAE mended for float16 and decodes by SDXL's own in float32.",
+)
+
+
 class _FromSource(Strict):
     source: str | None = Field(
         None, description="Instead of train: a diffusers directory, a hub id or, for a dit, an original .pt checkpoint."
@@ -169,6 +176,7 @@ class DitModel(_FromSource):
     kind: Literal["dit"]
     train: AnyDitTraining | None = None
     encoder: Name = Field(description="The vae model whose latents it works on.")
+    decoder: Name | None = DECODER
     timestep_embedding: Literal["diffusers", "original"] = Field(
         "diffusers",
         description="original: the original DiT code's frequencies (shift 0), which CaO2 runs; the default where the "
@@ -219,6 +227,7 @@ class TextModel(Strict):
         description="Precision in which the weights run; float16 and bfloat16 are also what they are stored in.",
     )
     encoder: Name = Field(description="The vae model whose latents it works on.")
+    decoder: Name | None = DECODER
     prompt: str = Field(
         "{name}", description="The prompt; {name} is the class's first name. The null condition is the empty prompt."
     )
