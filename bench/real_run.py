@@ -32,7 +32,7 @@ SUSTAINED = 0.40 * 989e12  # assumed: 40 % of the dense bfloat16 peak in NVIDIA'
 IMAGES, CLASSES, IPCS = 1_281_167, 1000, (10, 50)
 SUSTAINED_A100 = 0.40 * 312e12  # the same share, assumed, of the A100's
 DIT, GRADIENT = "DiT-XL/2", "DiT-XL/2 and its gradient"
-PIXELS = 224 * 224 * 3
+PIXELS, KEPT = 224 * 224 * 3, 256 * 256 * 3  # bytes of an image as students see it; of those of sets with side: 256
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ("configs/imagenet1k.yaml", "configs/imagenette.yaml")
 TOTALS = (
@@ -109,7 +109,7 @@ def total_cells(config: str, calls: dict[str, float]) -> list[str]:
 def disk_cells(plan: Plan, calls: dict[str, float]) -> list[str]:
     """GB of the runs of a config and of its models, and how many images its sets hold."""
     work = costs(calls, real_students.images_of(plan, ALL), len(plan.classes), _pool(plan))
-    each = {m: work[COST_OF[m]].bytes_each if COST_OF[m] else PIXELS for m in plan.wanted_methods}
+    each = {m: work[COST_OF[m]].bytes_each if COST_OF[m] else 3 * plan.side_of(m) ** 2 for m in plan.wanted_methods}
     models, files = real_disk.models(plan), real_disk.on_disk(plan, each)
     sizes = [*files.values(), models["models stored narrow"], models["downloads"]]
     whole = sum(sizes)
@@ -126,40 +126,40 @@ def costs(calls: dict[str, float], images: int, classes: int, pool: int = 4) -> 
     encode = {side: images * calls[f"encode {side}"] for side in (256, 512, 1024)}
     decode = {side: calls[f"decode {side}"] for side in (256, 1024)}
     small, large = 4 * 32 * 32 * 4, 4 * 128 * 128 * 4  # bytes of a float32 latent
-    made, made_large = small + PIXELS, large + PIXELS  # bytes of an image made, and as much again for its PNG at most
+    made, made_large = small + KEPT, large + KEPT  # bytes of an image made, and as much again for its PNG at most
     latents = {256: images * small, 512: images * 4 * 64 * 64 * 4, 1024: images * large / 2}
     statistics = classes * 2 * small * 2  # float64
     region = 300 * classes * 2  # bytes of float16 labels of an image in 300 epochs
     return {
-        "dit": Cost("50 steps", 0, 100 * dit + decode[256], 0, made + PIXELS),
+        "dit": Cost("50 steps", 0, 100 * dit + decode[256], 0, made + KEPT),
         "d3hr": Cost(
             "inversion of 30 steps; 32 steps",
             encode[256] + images * 60 * dit,
             64 * dit + decode[256],
             latents[256] + statistics,
-            small + made + PIXELS,
+            2 * small + 2 * PIXELS,
         ),
         "cao2": Cost(
             f"a pool of {pool} by 50 steps; 100 steps with gradients",
             0,
             pool * (100 * dit + decode[256] + resnet) + 100 * gradient + decode[256],
             0,
-            (pool + 1) * made + PIXELS,
+            (pool + 1) * made + KEPT,
         ),
-        "sdxl": Cost("25 steps", 0, 50 * sdxl + decode[1024], 0, made_large + PIXELS),
+        "sdxl": Cost("25 steps", 0, 50 * sdxl + decode[1024], 0, made_large + KEPT),
         "coda": Cost(
             "latents at 1024 px; UMAP on CPUs, not counted; 25 steps",
             encode[1024],
             50 * sdxl + decode[1024],
             latents[1024] + IMAGES * 50 * 4,
-            made_large + PIXELS,
+            made_large + KEPT,
         ),
         "coda-dit": Cost(
             "latents at 256 px; UMAP on CPUs, not counted; 50 steps",
             encode[256],
             100 * dit + decode[256],
             latents[256] + IMAGES * 50 * 4,
-            made + PIXELS,
+            made + KEPT,
         ),
         "ddps": Cost(
             "typicality of 100 draws, SD 1.5 at 512 px",
