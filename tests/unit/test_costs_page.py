@@ -29,7 +29,8 @@ def cells(printed: list[str], head: str, row: str) -> dict[str, str]:
 
 
 def test_every_table_of_the_page_is_what_the_command_prints(printed):
-    assert [line for line in PAGE.splitlines() if line.startswith("|")] == printed
+    reckoned = PAGE.split("## GPU memory")[0]  # whose tables have a command and a test of their own
+    assert [line for line in reckoned.splitlines() if line.startswith("|")] == printed
 
 
 def test_the_header_of_the_config_says_the_same(printed):
