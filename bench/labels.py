@@ -66,7 +66,7 @@ def measured(home: Path, top: Top | None, views: ViewSettings, students: int) ->
     train_students(
         *(home / "set", None, home / "val.safetensors", home / "classes.csv", output),
         KeptStudents(home / "kept", str(top), 60),
-        seeds=students,
+        seeds=range(students),
         about={"method": "random", "ipc": "10", "protocol": "soft"},
         arch="resnet8",
         recipe=ADAMW,

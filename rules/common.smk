@@ -33,7 +33,7 @@ from retort.data.classes import class_list
 from retort.errors import RetortError
 
 # A method is a target by its name, so it may not be called like a rule.
-TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method"]
+TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method", "train_one_student"]
 RULE_NAMES = sorted([*TARGETS, *(p.stem for p in LIBRARY.glob("scripts/*.py"))])
 
 try:
@@ -92,6 +92,7 @@ wildcard_constraints:
     ipc=r"\d+|all",
     number=r"\d+",
     student=r"\w+",
+    seed=r"\d+",
 
 
 def path_of(output, **wildcards):

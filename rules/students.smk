@@ -1,10 +1,11 @@
-"""Students: the seeds of one (set, protocol, architecture) are trained by one job."""
+"""Students: the seeds of one (set, protocol, architecture) are trained by one job, or each by its own and gathered."""
 
 
 rule train_students:
     input:
         unpack(student_labels),
         unpack(whole_split),
+        unpack(students_apart),
         distilled=DISTILLED,
         val=VAL,
         classes=CLASSES,
@@ -17,7 +18,7 @@ rule train_students:
     conda:
         "../envs/retort.yaml"
     resources:
-        gpu=1,
+        gpu=gpu_unless_apart,
         mem_mb=memory(set_memory),
         runtime=computing(work.train_students),
         checkpoint_seconds=60,
@@ -34,3 +35,28 @@ rule train_students:
         checkpoint=str(CHECKPOINTS / "students" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}"),
     script:
         "../workflow/scripts/train_students.py"
+
+
+use rule train_students as train_one_student with:
+    input:
+        unpack(student_labels),
+        unpack(whole_split),
+        distilled=DISTILLED,
+        val=VAL,
+        classes=CLASSES,
+    output:
+        students=directory(DATA / "students-by-seed" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}" / "{seed}"),
+    log:
+        LOGS / "train_one_student" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}" / "{seed}.log",
+    benchmark:
+        BENCHMARKS / "train_one_student" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}" / "{seed}.tsv"
+    resources:
+        gpu=1,
+        mem_mb=memory(set_memory),
+        runtime=computing(work.train_one_student),
+        checkpoint_seconds=60,
+    params:
+        seeds=student_seed,
+        checkpoint=str(
+            CHECKPOINTS / "students-by-seed" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}" / "{seed}"
+        ),

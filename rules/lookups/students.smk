@@ -14,9 +14,27 @@ def student_labels(wildcards):
     return found
 
 
+def student_cell(wildcards):
+    """The row of a table that a student is of, whatever its seed."""
+    return {name: wildcards[name] for name in ("method", "ipc", "protocol", "student")}
+
+
+def students_apart(wildcards):
+    """The students of each seed, where a job of its own trains it; none where one job trains all."""
+    if not work.seeds_apart(wildcards):
+        return {}
+    cell = student_cell(wildcards)
+    return {"parts": collect(rules.train_one_student.output.students, **cell, seed=plan.seeds(**cell))}
+
+
+def gpu_unless_apart(wildcards):
+    """A GPU, but for a job that only gathers what others have trained."""
+    return int(not work.seeds_apart(wildcards))
+
+
 def student_about(wildcards):
     """What names a student in every table."""
-    return {"dataset": plan.dataset.name, **wildcards}
+    return {"dataset": plan.dataset.name, **student_cell(wildcards)}
 
 
 def student_views(wildcards):
@@ -39,4 +57,8 @@ def student_labelling(wildcards):
 
 
 def student_seeds(wildcards):
-    return plan.seeds_of(**wildcards)
+    return plan.seeds(**student_cell(wildcards))
+
+
+def student_seed(wildcards):
+    return [int(wildcards.seed)]

@@ -95,7 +95,8 @@ def test_every_stage_that_computes_on_a_gpu_asks_for_one_and_for_the_time_of_its
     plan, jobs = planned
     of = WorkOf(plan)
     for job in jobs:
-        assert job.gpu == computes_on_a_gpu(job.rule), job
+        gathers = job.rule == "train_students" and of.seeds_apart(job.wildcards)
+        assert job.gpu == (computes_on_a_gpu(job.rule) and not gathers), job
         if job.gpu:
             needed = getattr(of, job.rule)(job.wildcards)
             assert (job.first, job.last) == (needed.minutes(1), needed.minutes(LAST)), job
@@ -106,3 +107,15 @@ def test_the_partition_file_keeps_jobs_with_and_without_a_gpu_apart(planned):
     submitted = [job for job in jobs if not job.local]
     assert [job for job in submitted if job.partition != ("gpu" if job.gpu else "cpu")] == []
     assert {job.partition for job in submitted} == {"cpu", "gpu"}
+
+
+def test_seeds_are_apart_where_one_job_of_all_would_pass_a_day(planned):
+    plan, jobs = planned
+    of, alone = WorkOf(plan), [job.wildcards for job in jobs if job.rule == "train_one_student"]
+    together = [job.wildcards for job in jobs if job.rule == "train_students"]
+    apart = [cell for cell in together if of.students(cell, plan.seeds_of(**cell)).expected > A_DAY]
+    assert {tuple(cell.items()) for cell in alone} == {
+        tuple((cell | {"seed": str(seed)}).items()) for cell in apart for seed in plan.seeds(**cell)
+    }
+    if plan.dataset.name == "imagenet1k":
+        assert {(cell["student"], cell["ipc"]) for cell in apart} == {("resnet101", "50")}

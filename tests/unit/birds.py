@@ -122,7 +122,7 @@ def train(
     }
     paths = [home / name, home / "train.safetensors", home / "val.safetensors", home / "classes.csv", home / "students"]
     kept = kept or KeptStudents(home / "kept", secrets.token_hex(8), 60)
-    train_students(*map(str, paths), kept, seeds=seeds, **settings | changes)
+    train_students(*map(str, paths), kept, seeds=range(seeds), **settings | changes)
     results = [read_json(home / "students" / f"{i}.json") for i in range(seeds)]
     assert all(result.pop("seconds") > 0 for result in results)
     return results

@@ -213,6 +213,15 @@ def test_jobs_know_the_methods_that_use_them(raw):
     ]
     assert found["train_students", "herding", "1", "hard", "resnet8"] == ["herding"]
     assert "random" not in found["train_vae", "vae"]
+    assert not [job for job in found if job[0] == "train_one_student"]
+
+
+def test_seeds_that_are_jobs_of_their_own_are_counted_as_such(raw):
+    found = users(raw | {"seeds_apart": "always"})
+    assert found["train_one_student", "dit", "2", "hard", "resnet8", "0"] == ["dit"]
+    assert found["train_one_student", "dit", "2", "hard", "resnet8", "1"] == ["dit"]
+    assert ("train_one_student", "dit", "2", "hard", "resnet8", "2") not in found
+    assert found["train_students", "dit", "2", "hard", "resnet8"] == ["dit"]
 
 
 def test_methods_that_sample_alike_share_the_job(raw):

@@ -179,6 +179,15 @@ def test_a_gpu_that_should_be_there_and_is_not_ends_the_job_in_one_line(blind, t
     assert "run with --resources gpu=0" in said[0]
 
 
+def test_a_gpu_asked_for_by_gres_is_missed_too(blind, tmp_path, capsys):
+    blind.setenv("SLURM_JOB_ID", "4711")
+    with pytest.raises(SystemExit), job(fake_job(tmp_path / "job.log", resources={"gpu": 0, "gres": "gpu:1"})):
+        pass
+    assert "asks for a GPU and sees none in SLURM's job 4711" in capsys.readouterr().err
+    with job(fake_job(tmp_path / "job.log", "write_set", resources={"gres": "gpu:1"})):
+        pass
+
+
 def test_pytorch_for_cpus_alone_is_named_where_there_is_a_gpu(blind, tmp_path):
     write_driver(tmp_path, "GPU-a1")
     blind.setattr(torch.version, "cuda", None)

@@ -74,12 +74,16 @@ COMPUTED = [
     ("measure_quality", {"method": "dit", "ipc": "10", "teacher": "resnet18"}, {"ResNet-18": SET}),
     *(
         (
-            "train_students",
+            rule,
             {"method": "sdxl", "ipc": ipc, "protocol": "soft", "student": student},
-            {name: 3 * (3 * 300 * int(ipc) * 1000 + 31 * 50_000)},  # three seeds, a step of three calls, 31 tests
+            {name: seeds * (3 * 300 * int(ipc) * 1000 + 31 * 50_000)},  # a step of three calls, 31 tests
         )
-        for ipc in ("10", "50")
-        for student, name in (("resnet18", "ResNet-18"), ("resnet101", "ResNet-101"))
+        for rule, seeds, ipc, student, name in (
+            ("train_students", 3, "10", "resnet18", "ResNet-18"),
+            ("train_students", 3, "50", "resnet18", "ResNet-18"),
+            ("train_students", 3, "10", "resnet101", "ResNet-101"),
+            ("train_one_student", 1, "50", "resnet101", "ResNet-101"),
+        )
     ),
 ]
 
@@ -99,7 +103,7 @@ def test_a_full_size_stage_asks_for_two_to_ten_times_what_its_flops_take(work, c
 def test_every_stage_that_has_work_is_counted(work):
     """But for trainings of models, whose lengths the config says."""
     stages = {name for name, member in vars(WorkOf).items() if callable(member) and "wildcards" in _arguments(member)}
-    inner = {"classes", "images", "set_images", "student", "_views"}
+    inner = {"classes", "images", "set_images", "student", "students", "seeds_apart", "_views"}
     trainings = {"train_vae", "train_dit", "train_teacher", "export_set"}
     assert stages - inner - trainings == {rule for rule, _, _ in COMPUTED}
 

@@ -1,15 +1,17 @@
-"""Rule train_students."""
+"""Rules train_students and train_one_student."""
 
 from pathlib import Path
 
 from retort.protocols.labels import Top
 from retort.protocols.student import Recipe
 from retort.protocols.views import ViewSettings
+from retort.stages.gather_students import gather_students
 from retort.stages.job import job, purpose
 from retort.stages.kept_students import KeptStudents
 from retort.stages.train_students import Labelling, train_students
 
-with job(snakemake):
+
+def train():
     train_students(
         snakemake.input.distilled,
         snakemake.input.get("train"),
@@ -34,3 +36,10 @@ with job(snakemake):
         seed=snakemake.params.seed,
         threads=snakemake.threads,
     )
+
+
+with job(snakemake):
+    if parts := snakemake.input.get("parts"):
+        gather_students([parts] if isinstance(parts, str) else parts, snakemake.output.students)
+    else:
+        train()

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from retort.config.plan import Plan
+from retort.config.work import PUBLISHED, WorkOf
 
 PER_IMAGE = {
     *("export_images", "build_manifest", "decode_split", "adopt_teacher", "measure_raw_teacher"),
@@ -12,17 +13,9 @@ PER_IMAGE = {
 """Stages that look at every image of the data set: their work grows with the number of images."""
 FIXED = {"fetch_model", "fetch_teacher", "train_vae", "train_dit", "train_teacher"}
 """Stages whose work the config says, whatever the data set: training has its number of steps."""
-OF_SET = {"select_images", "write_set", "relabel_set", "train_students"}
+STUDENTS = {"train_one_student", "train_students"}
+OF_SET = {"select_images", "write_set", "relabel_set", *STUDENTS}
 """Stages that look at every image of one distilled set, which may be the whole training set."""
-
-PUBLISHED = {
-    "digits": {"classes": 10, "images": 1_397},
-    "imagenet": {"classes": 1_000, "images": 1_281_167},
-    "cifar10": {"classes": 10, "images": 50_000},
-    "cifar100": {"classes": 100, "images": 50_000},
-    "tiny-imagenet": {"classes": 200, "images": 100_000},
-}
-"""Classes and training images of each kind of data set that is the same everywhere."""
 
 
 class SharedJob(NamedTuple):
@@ -42,6 +35,7 @@ def jobs_behind(plan: Plan) -> dict[str, list[dict[str, str]]]:
         for row in plan.wanted("method", "ipc", "protocol")
         if plan.stores_labels(row["protocol"])
     ]
+    cells, work = plan.wanted("method", "ipc", "protocol", "student"), WorkOf(plan)
     jobs = {
         "export_images": [{}] if plan.dataset.written_out else [],
         "build_manifest": [{}],
@@ -57,7 +51,10 @@ def jobs_behind(plan: Plan) -> dict[str, list[dict[str, str]]]:
         **{stage: [job for row in sets for job in plan.jobs_of(stage, **row)] for stage in plan.METHOD_STAGES},
         "write_set": sets,
         "relabel_set": labelled,
-        "train_students": plan.wanted("method", "ipc", "protocol", "student"),
+        "train_one_student": [
+            cell | {"seed": str(seed)} for cell in cells if work.seeds_apart(cell) for seed in plan.seeds(**cell)
+        ],
+        "train_students": cells,
     }
     return {stage: _distinct(items) for stage, items in jobs.items() if items}
 
@@ -80,7 +77,7 @@ def grows_with(plan: Plan, stage: str, wildcards: dict[str, str]) -> str:
     """What the work of a job is proportional to, at the same images per class: images, classes or nothing."""
     if stage in PER_IMAGE:
         return "images"
-    if stage in FIXED or (stage in ("train_students", "relabel_set") and _of_fixed_length(plan, wildcards["protocol"])):
+    if stage in FIXED or (stage in (*STUDENTS, "relabel_set") and _of_fixed_length(plan, wildcards["protocol"])):
         return "nothing"
     whole = stage in OF_SET and wildcards["method"] in plan.methods_that_select("all")
     return "images" if whole else "classes"

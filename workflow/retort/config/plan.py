@@ -355,5 +355,9 @@ class Plan(Compositions):
         every = list(dict.fromkeys(row["ipc"] for row in self.wanted("ipc") if row["ipc"] != ALL))
         return [ALL] if self.config.methods[method].select == "all" else every
 
+    def seeds(self, method: str, ipc: str, protocol: str, student: str) -> list[int]:
+        """The seeds of the students of one row."""
+        return list(range(self.seeds_of(method, ipc, protocol, student)))
+
     def seeds_of(self, method: str, ipc: str, protocol: str, student: str) -> int:
         return self._seeds[method, ipc, protocol, student]

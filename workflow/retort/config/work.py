@@ -8,7 +8,6 @@ the numbers below to it). Rates are low on purpose: A100s and H100s sustain more
 from dataclasses import dataclass
 from functools import cache
 
-from retort.config.jobs import PUBLISHED
 from retort.config.plan import Plan
 from retort.config.runs import ALL
 from retort.config.schema.methods import CoverageSelect, TeacherScore
@@ -24,6 +23,15 @@ READ = 0.02  # to open and decode an image, by one process, from a file system t
 CROP = 0.05  # to read an image, and cut and resize crops of it
 CALL = 0.02  # to launch one call of a network, or one step of a training, however small it is
 
+PUBLISHED = {
+    "digits": {"classes": 10, "images": 1_397},
+    "imagenet": {"classes": 1_000, "images": 1_281_167},
+    "cifar10": {"classes": 10, "images": 50_000},
+    "cifar100": {"classes": 100, "images": 50_000},
+    "tiny-imagenet": {"classes": 200, "images": 100_000},
+}
+"""Classes and training images of each kind of data set that is the same everywhere."""
+
 DIT_XL = (28, 1152, 2)  # layers, width, patch of the published DiT-XL/2
 SD_AT_64, SDXL_AT_128 = 0.803, 6.76  # TFLOP of a UNet for a latent of that side
 ENCODE_AT_1024, DECODE_AT_1024 = 4.88, 10.5  # TFLOP of Stable Diffusion's VAE; in proportion to the pixels
@@ -35,7 +43,7 @@ CLASSIFIERS = {  # name -> GFLOP for an image of a side, at the sides from which
     **{"resnet8s": {32: 0.007}, "resnet8": {32: 0.025}, "resnet8x2": {32: 0.098}},
     **{f"convnet{depth}{norm}": {32: 0.108} for depth in (3, 4, 5, 6) for norm in ("", "_bn")},
     "resnet_ap10": {64: 3.54, 128: 3.58, 224: 3.64},
-    "resnet18_in": {64: 4.44, 128: 4.49, 224: 3.63},
+    **{f"resnet18_{norm}": {64: 4.44, 128: 4.49, 224: 3.63} for norm in ("in", "bn")},
     "resnet50_in": {64: 10.4, 128: 10.4, 224: 8.18},
     "resnet101_in": {64: 20.1, 128: 20.1, 224: 15.6},
     "resnet18_modified": {32: 1.11},
@@ -239,17 +247,30 @@ class WorkOf:
         images, protocol = self.set_images(wildcards), self.plan.protocol(wildcards["protocol"])
         steps, seen = self._views(wildcards, images)
         call = classifier_call(wildcards["student"], self.plan.dataset.resolution)
+        calls = TRAINING + protocol.forward_twice
         tested = (protocol.evaluations + 1) * len(self.plan.classes) * 50
         labelled = 0
         if protocol.labels != "hard" and protocol.labels.kind == "online":
             labelled = seen * self.judge(protocol.labels.teacher)
-        return Work(convolution=(TRAINING * seen + tested) * call + labelled, seconds=steps * CALL)
+        return Work(convolution=(calls * seen + tested) * call + labelled, seconds=steps * CALL)
+
+    def students(self, wildcards, seeds: int) -> Work:
+        """So many of them, one after the other; they read their set once."""
+        one, read = self.student(wildcards), 0 if wildcards["ipc"] == ALL else self.set_images(wildcards) * READ
+        return Work(convolution=seeds * one.convolution, seconds=seeds * one.seconds + read)
+
+    def seeds_apart(self, wildcards) -> bool:
+        """Whether each seed of a student is a job of its own; by the config alone, so that it stays so."""
+        if self.config.seeds_apart != "auto":
+            return self.config.seeds_apart == "always"
+        return self.students(wildcards, len(self.plan.seeds(**_cell(wildcards)))).expected > A_DAY
+
+    def train_one_student(self, wildcards) -> Work:
+        return self.students(wildcards, 1)
 
     def train_students(self, wildcards) -> Work:
-        """All of them, one after the other; they read their set once."""
-        seeds, one = self.plan.seeds_of(**_cell(wildcards)), self.student(wildcards)
-        read = 0 if wildcards["ipc"] == ALL else self.set_images(wildcards) * READ
-        return Work(convolution=seeds * one.convolution, seconds=seeds * one.seconds + read)
+        """All of them; or nothing, where they have been trained apart and are only gathered."""
+        return self.students(wildcards, 0 if self.seeds_apart(wildcards) else len(self.plan.seeds(**_cell(wildcards))))
 
     def _views(self, wildcards, images: int) -> tuple[int, int]:
         """Steps of a training by a set of so many images, and the views that it sees."""

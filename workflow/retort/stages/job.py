@@ -154,7 +154,9 @@ def _stoppable() -> Iterator[None]:
 
 def _demand_gpu(resources) -> None:
     """Raises RetortError where the job asks for a GPU that should be there and is not."""
-    if not resources.get("gpu") or "torch" not in sys.modules:
+    # Where a site takes only --gres, gpu is 0 for all; rules that compute on none have no gpu at all.
+    by_gres = resources.get("gpu") is not None and "gpu" in str(resources.get("gres", ""))
+    if not (resources.get("gpu") or by_gres) or "torch" not in sys.modules:
         return
     if reason := why_no_gpu(Running.parse(resources.get("run", "auto")).device):
         print(reason)

@@ -1,6 +1,6 @@
 """Train the students of one (set, protocol, architecture), one per seed, in one process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def train_students(
     output: str,
     kept: KeptStudents,
     *,
-    seeds: int,
+    seeds: Sequence[int],
     about: dict,
     arch: str,
     views: ViewSettings,
@@ -77,7 +77,7 @@ def train_students(
     images, test = ImageSet(*read_set(distilled, train, threads=threads)), ImageSet(*open_split(val))
     about = about | {"teacher_arch": _architecture(labelling.teacher)}
     records = []
-    for index in range(seeds):
+    for index in seeds:
         name = f"{about['method']} ipc {about['ipc']} {about['protocol']} {arch} seed {index}"
         if (result := kept.record(index)) is None:
             own_words = (seed, "views", dataset, index)

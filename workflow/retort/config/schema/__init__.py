@@ -4,6 +4,8 @@ The field descriptions here are the reference; `config.yaml` teaches by example,
 editors use is generated from these classes (`make schema`).
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from retort.config.schema.data import AnyDataset
@@ -37,4 +39,10 @@ class Config(Strict):
     sets: Sets = Field(Sets(), description="How the distilled sets are stored.")
     protocols: dict[Name, Protocol] = Field(min_length=1)
     runs: list[Run] = Field(min_length=1)
+    seeds_apart: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether each seed of a student is a job of its own, which changes no result. auto: where one job "
+        "of all seeds would ask for more than a day; always: so that they can run side by side, and more seeds later "
+        "train none again; never: one job trains all seeds.",
+    )
     quality: Quality | None = Field(None, description="What is measured of every distilled set apart from accuracy.")

@@ -5,7 +5,7 @@ import pandas as pd
 from retort.stages.costs import ALL
 from retort.stages.report.words import duration, size
 
-EVALUATION = ("relabel_set", "train_students")
+EVALUATION = ("relabel_set", "train_one_student", "train_students")
 
 
 def read_costs(path: str) -> pd.DataFrame:
