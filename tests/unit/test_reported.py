@@ -81,6 +81,8 @@ ANYWHERE = [
     {"dataset": {"subset": "imagenet-a"}},
     {"dataset": {"resolution": 64}},
     {"dataset": {"test_crop": 0.5}},
+    {"dataset": {"test_resize": "bicubic"}},
+    {"methods": {name: {"side": 300} for name in ("d3hr", "rded", "random", "dit")}},
     *({"protocols": {name: {"evaluations": 7} for name in ("soft", "soft-d3hr", "hard")}},),
     *({"protocols": {name: {"views": {"batch": 10}} for name in ("soft", "soft-d3hr", "hard")}},),
     *({"protocols": {name: {"precision": "bfloat16"} for name in ("soft", "soft-d3hr", "hard")}},),

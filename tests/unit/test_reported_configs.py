@@ -42,6 +42,16 @@ BESIDE = {
         cao2 10 soft-cao2: resnet18 (45.6), resnet101 (36.5)
         cao2-many 50 soft-cao2: resnet18 (68.9), resnet101 (63.1)
     """,
+    "imagewoof-hard": """
+        random 10 hard: convnet6 24.3, resnet_ap10 29.4, resnet18_in 27.7
+        random 20 hard: convnet6 29.1, resnet_ap10 32.7, resnet18_in 29.7
+        random 50 hard: convnet6 41.3, resnet_ap10 47.2, resnet18_in 47.9
+        random 100 hard: convnet6 52.2, resnet_ap10 59.4, resnet18_in 61.5
+        dit-ddpm 10 hard: convnet6 34.2, resnet_ap10 34.7, resnet18_in 34.7
+        dit-ddpm 20 hard: convnet6 36.1, resnet_ap10 41.1, resnet18_in 40.5
+        dit-ddpm 50 hard: convnet6 46.5, resnet_ap10 49.3, resnet18_in 50.1
+        dit-ddpm 100 hard: convnet6 53.4, resnet_ap10 58.3, resnet18_in 58.9
+    """,
     "cifar10": """
         rded 10 soft: resnet18_modified (37.1)
         rded 50 soft: resnet18_modified (62.1)
