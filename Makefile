@@ -28,6 +28,13 @@ FAULTS ?=
 WORKERS ?= 2
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Neither make nor Snakemake's jobs take a path as it is that a shell would not.
+PLAIN := $(shell printf '%s' "$$PWD" | LC_ALL=C grep -q '[][[:space:]"$$`(){}*?<>|;&!\#~'"'"']' || echo yes)
+ifeq ($(PLAIN),)
+$(error This folder's path has a space, a quote, a bracket or another character that a shell takes for itself; \
+  move the clone to a path of letters, digits and . _ - only, or make the environment elsewhere and run snakemake itself)
+endif
+
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE

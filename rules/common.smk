@@ -29,7 +29,8 @@ from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.config.reported import reported_for
 from retort.config.strict_yaml import read_strictly
-from retort.data.classes import class_list
+from retort.config.surroundings import refuse_odd_paths, refused
+from retort.data.classes import class_list, look_into
 from retort.errors import RetortError
 
 # A method is a target by its name, so it may not be called like a rule.
@@ -37,14 +38,18 @@ TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method", "t
 RULE_NAMES = sorted([*TARGETS, *(p.stem for p in LIBRARY.glob("scripts/*.py"))])
 
 try:
+    refuse_odd_paths([workflow.basedir, Path.cwd()], sys.executable)
     for file in workflow.configfiles:
         read_strictly(file)  # Snakemake has read it, and taken the last of keys that are given twice
     checked_config = load_config(config, RULE_NAMES)
     plan = Plan(checked_config, class_list(checked_config.dataset))
     refuse_uncertain_order(checked_config, plan.classes)
     refuse_same_prompts(checked_config, plan.classes)
+    look_into(checked_config.dataset, plan.classes)
 except RetortError as error:
     raise WorkflowError(str(error))
+except OSError as error:
+    raise WorkflowError(refused(error))
 
 # For every job: torch must be told before it starts CUDA. No parameter, since it changes no result but its last bits.
 os.environ[DETERMINISTIC] = "1" if checked_config.deterministic else ""

@@ -166,6 +166,7 @@ BAD = [
     ("inversions.ddim.steps", 1, "inversions.ddim.steps", ["must be at least 2", "found 1"]),
     ("runs.0.seeds", 0, "runs[0].seeds", ["must be at least 1", "found 0"]),
     ("runs.0.ipc", [1, 0], "runs[0].ipc[1]", ["must be at least 1", "found 0"]),
+    ("runs.0.ipc", None, "runs[0].ipc", ["required, but missing", "images per class", "ipc: [10]"]),
     ("runs.0.students", [], "runs[0].students", ["must not be empty"]),
     ("runs", [], "runs", ["must not be empty"]),
     ("dataset.kind", "digit", "dataset.kind", ["'digits' or 'folder'", "found 'digit', did you mean 'digits'?"]),

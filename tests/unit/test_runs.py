@@ -15,11 +15,15 @@ PROTOCOL = {
 
 
 def table(*runs: dict):
+    return table_of(*(run(**r) for r in runs))
+
+
+def table_of(*blocks: dict):
     config = {
         "dataset": {"kind": "digits"},
         "methods": {"random": {"select": "random"}, "again": {"select": "random"}, "full": {"select": "all"}},
         "protocols": {"hard": PROTOCOL, "long": PROTOCOL | {"views": {"steps": 2}}},
-        "runs": [run(**r) for r in runs],
+        "runs": list(blocks),
     }
     return run_table(load_config(config))
 
@@ -67,3 +71,9 @@ def test_overlap_gives_seeds_only_to_what_both_name():
 def test_method_that_selects_everything_has_one_size_called_all():
     found = table({"methods": ["full", "random"], "ipc": [1, 5]})
     assert rows(found[["method", "ipc"]]) == [("full", "all"), ("random", "1"), ("random", "5")]
+
+
+def test_a_run_of_methods_that_select_everything_needs_no_images_per_class():
+    block = run(methods=["full"])
+    del block["ipc"]
+    assert rows(table_of(block)[["method", "ipc"]]) == [("full", "all")]

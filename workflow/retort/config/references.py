@@ -60,6 +60,12 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
         ):
             for name in names:
                 yield from _check(f"runs[{i}].{key}", name, allowed, what)
+        counted = [m for m in run.methods if m in config.methods and config.methods[m].select != "all"]
+        if run.ipc is None and counted:
+            yield (
+                f"runs[{i}].ipc: required, but missing: say how many images per class {', '.join(counted)} "
+                f"{'makes' if len(counted) == 1 else 'make'}, such as ipc: [10]"
+            )
         for name in run.students:
             yield from _of_architecture(f"runs[{i}].students", name, config.dataset.resolution)
 

@@ -18,7 +18,7 @@ def run_table(config: Config) -> pd.DataFrame:
         (method, ALL if config.methods[method].select == "all" else str(ipc), protocol, student, seed)
         for run in config.runs
         for method in run.methods
-        for ipc in run.ipc
+        for ipc in run.ipc or [ALL]
         for protocol in run.protocols
         for student in run.students
         for seed in range(run.seeds)

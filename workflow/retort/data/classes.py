@@ -1,5 +1,7 @@
 """Which classes a data set has, and in what order; asked before anything is planned, so kept light."""
 
+import errno
+import os
 from pathlib import Path
 
 from retort.data.imagenet import FULL
@@ -67,6 +69,18 @@ def contents_stamp(dataset, classes: list[str]) -> str | None:
     if dataset.kind == "digits":
         return BUNDLED
     return stamp_of(_places(dataset, classes), within=getattr(dataset, "watch", "folders") == "images")
+
+
+def look_into(dataset, classes: list[str]) -> None:
+    """Raises PermissionError, naming the place, where images of these classes lie that may not be read.
+
+    Later, each place is looked into by functions whose errors Snakemake shows with a traceback.
+    """
+    if dataset.kind == "digits":
+        return
+    for place in _places(dataset, classes):
+        if place.exists() and not os.access(place, os.R_OK | (os.X_OK if place.is_dir() else 0)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
 
 def _places(dataset, classes: list[str]) -> list[Path]:

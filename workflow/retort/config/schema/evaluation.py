@@ -224,7 +224,11 @@ class Run(Strict):
     """A block of the run table: every combination of what it lists."""
 
     methods: list[Name] = Field(min_length=1)
-    ipc: list[Count] = Field(min_length=1, description="Images per class.")
+    ipc: list[Count] | None = Field(
+        None,
+        min_length=1,
+        description="Images per class (IPC) of each set; not asked for where every method takes all training images.",
+    )
     protocols: list[Name] = Field(min_length=1)
     students: list[Name] = Field(
         min_length=1, description=f"Architectures: {', '.join(ARCHITECTURES)}, or any name of timm's (resnet18)."
