@@ -123,7 +123,12 @@ FOLDER = {"kind": "folder", "path": "images", "name": "mine", "resolution": 32}
 
 BAD = [
     # unknown keys, at each level
-    ("sede", 1, "(top level)", ["unknown key 'sede'", "did you mean 'seed'?", "allowed: extends, seed, dataset,"]),
+    (
+        "sede",
+        1,
+        "(top level)",
+        ["unknown key 'sede'", "did you mean 'seed'?", "allowed: extends, seed, deterministic,"],
+    ),
     ("dataset.resolutoin", 32, "dataset", ["unknown key 'resolutoin'", "did you mean 'resolution'?"]),
     ("models.vae.train.chanels", [8], "models.vae.train", ["'chanels'", "did you mean 'channels'?", "norm_groups"]),
     ("methods.noise.genrate", {}, "methods.noise", ["'genrate'", "did you mean 'generate'?", "select"]),
