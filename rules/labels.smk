@@ -17,6 +17,7 @@ rule relabel_set:
         "../envs/retort.yaml"
     resources:
         gpu=1,
+        readers=READERS,
         mem_mb=memory(set_memory),
         runtime=computing(work.relabel_set),
     params:

@@ -19,6 +19,7 @@ rule train_students:
         "../envs/retort.yaml"
     resources:
         gpu=gpu_unless_apart,
+        readers=READERS,
         mem_mb=memory(set_memory),
         runtime=computing(work.train_students),
         checkpoint_seconds=60,
@@ -52,6 +53,7 @@ use rule train_students as train_one_student with:
         BENCHMARKS / "train_one_student" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}" / "{seed}.tsv"
     resources:
         gpu=1,
+        readers=READERS,
         mem_mb=memory(set_memory),
         runtime=computing(work.train_one_student),
         checkpoint_seconds=60,

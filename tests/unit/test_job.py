@@ -158,6 +158,11 @@ def test_what_the_system_refuses_is_one_line_with_a_remedy(ended, tmp_path, numb
         assert word.format(place if named else tmp_path / "out" / "x") in said
 
 
+def test_a_job_whose_readers_are_a_resource_is_told_how_to_have_fewer(ended):
+    said, _ = ended(refused(errno.EMFILE), rule="train_students", resources={"readers": 4})
+    assert "--set-resources train_students:readers=1" in said
+
+
 def test_a_denied_permission_says_whose_the_place_is(ended, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir(mode=0o555)

@@ -236,7 +236,7 @@ def test_teachers_label_both_forms_alike_and_students_learn_the_same(home, tmp_p
     both = {}
     for name in ("files", "packed"):
         labels = label(home, name, "region", STEPS, tmp_path / f"{name}.safetensors")
-        students = train(home, "region", name, seeds=2, labels=labels, threads=2)
+        students = train(home, "region", name, seeds=2, labels=labels, readers=2)
         for student in students:
             del student["method"]
         both[name] = labels.read_bytes(), students

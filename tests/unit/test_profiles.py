@@ -32,11 +32,3 @@ def test_every_group_has_its_size():
 def test_nothing_is_an_array():
     """The executor, as pinned, submits none of an array's jobs while more of that rule are ready than it was given."""
     assert "slurm-array-jobs" not in PROFILE
-
-
-@pytest.mark.parametrize("name", ["slurm", "local-gpu"])
-@pytest.mark.parametrize("rule", ["relabel_set", "train_students"])
-def test_where_gpus_are_several_processes_read_the_set_that_one_waits_for(name, rule):
-    profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
-    assert rule in RULES
-    assert f"{rule}=4" in profile["set-threads"]

@@ -18,5 +18,5 @@ with job(snakemake):
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
         precision=snakemake.params.precision,
-        threads=snakemake.threads,
+        readers=snakemake.resources.get("readers", 1),
     )

@@ -34,7 +34,7 @@ def train():
         ),
         dataset=snakemake.params.dataset,
         seed=snakemake.params.seed,
-        threads=snakemake.threads,
+        readers=snakemake.resources.get("readers", 1),
     )
 
 

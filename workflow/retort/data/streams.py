@@ -195,7 +195,7 @@ def _read_by_workers(
                 raise
             raise RetortError(
                 "a process that read images was killed, as happens when memory or shared memory (/dev/shm) runs out; "
-                "give the job more of it, or fewer threads (with one it starts no other process)"
+                "give the job more of it, or fewer threads or readers (with one it starts no other process)"
             ) from error
         yield ([image.numpy() for image in images] if isinstance(images, list) else images.numpy()), trouble
 

@@ -49,17 +49,17 @@ def relabel(
     dataset: str,
     seed: int,
     precision: str = "float32",
-    threads: int = 1,
+    readers: int = 1,
 ) -> None:
     """kind "static": labels of every image. kind "region": labels of all P views of every step, with the plan of each
     view beside them, streamed to disk. `protocols.labels` says what is kept of K logits. precision: see `logits_in`.
-    threads: processes that read the set, see `stream_set`.
+    readers: processes that read the set, see `stream_set`.
 
     The metadata say what the labels belong to, and how many bytes are labels and how many are plans of views. Raises
     RetortError naming class, image and step of a label that float16 does not hold.
     """
     classes = [c.id for c in read_classes(class_table)]
-    pixels, labels = read_set(distilled, train, threads=threads)
+    pixels, labels = read_set(distilled, train, threads=readers)
     judge = load_teacher(teacher, classes)
     about = stamp_of(pixels, labels, teacher, None if kind == "static" else views, top, precision)
     arrays = label_arrays(len(classes), top)

@@ -63,18 +63,18 @@ def train_students(
     labelling: Labelling,
     dataset: str,
     seed: int,
-    threads: int = 1,
+    readers: int = 1,
 ) -> None:
     """A directory with one JSON per student, <seed>.json: `about`, the architecture of the labelling teacher (None
     where there is none), the student's seed, and what `train_student` measured.
 
-    What an interrupted job has `kept` is not trained again. threads: processes that read the set, see `stream_set`.
+    What an interrupted job has `kept` is not trained again. readers: processes that read the set, see `stream_set`.
 
     Student i has the same initial weights for every distilled set, and with hard labels the same stream of draws,
     so that sets can be compared seed by seed.
     """
     classes = [c.id for c in read_classes(class_table)]
-    images, test = ImageSet(*read_set(distilled, train, threads=threads)), ImageSet(*open_split(val))
+    images, test = ImageSet(*read_set(distilled, train, threads=readers)), ImageSet(*open_split(val))
     about = about | {"teacher_arch": _architecture(labelling.teacher)}
     records = []
     for index in seeds:

@@ -99,11 +99,17 @@ def _denied(place: Path, snakemake) -> str:
     )
 
 
+def _one_reader(snakemake) -> str:
+    """What to type so that a job reads images by itself."""
+    rule = snakemake.rule
+    return f"--set-resources {rule}:readers=1" if snakemake.resources.get("readers") else f"--set-threads {rule}=1"
+
+
 def _too_many_files(place: Path, snakemake) -> str:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return (
         f"too many files are open at once; this process may have {limit}. Raise that (ulimit -n), or let fewer "
-        f"processes read: --set-threads {snakemake.rule}=1"
+        f"processes read: {_one_reader(snakemake)}"
     )
 
 
@@ -198,7 +204,7 @@ def _more_memory(said: str, snakemake) -> str:
         return f"{what}; it needs a GPU with more, or one that nobody else uses; a model's run and dtype can save some"
     return (
         f"{what}; give the job more (on a cluster --set-resources {rule}:mem_mb=N), or let fewer jobs run at once "
-        f"(--jobs) and fewer processes read (--set-threads {rule}=1)"
+        f"(--jobs) and fewer processes read ({_one_reader(snakemake)})"
     )
 
 
