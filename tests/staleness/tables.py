@@ -78,7 +78,7 @@ def _code(matrix: Matrix) -> str:
     lines, own = [], []
     for rules, files in sorted(files_of.items(), key=lambda item: (-len(item[0]), item[1])):
         if len({_script(rule) for rule in rules}) == 1:
-            own.append(f"`{min(rules)}` ({', '.join(_below(file) for file in files)})")
+            own.append(f"`{_script(min(rules))}` ({', '.join(_below(file) for file in files)})")
         else:
             lines.append([_files(files), _rules(rules, matrix.rules)])
     only = fill(f"One stage only: {', '.join(own)}.", 120, break_on_hyphens=False, break_long_words=False)
@@ -86,7 +86,8 @@ def _code(matrix: Matrix) -> str:
 
 
 def _script(rule: str) -> str:
-    return "tabulate_accuracy" if rule == "tabulate_method" else rule
+    """The script of a rule, where several have one."""
+    return {"tabulate_method": "tabulate_accuracy", "train_one_student": "train_students"}.get(rule, rule)
 
 
 # ---------------------------------------------------------------- parts of it
