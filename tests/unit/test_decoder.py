@@ -93,6 +93,7 @@ def test_a_decoder_of_other_latents_is_refused(home):
 
 def plan_of(decoder: str, **vae) -> Plan:
     other = {"kind": "vae", "source": "other/vae", "resolution": 256, **vae}
+    other = {key: value for key, value in other.items() if value is not None}
     dit = CONFIG["models"]["dit"] | {"decoder": decoder}
     run = {"methods": ["dit"], "ipc": [1], "protocols": ["hard"], "students": ["resnet8"]}
     models = CONFIG["models"] | {"other-vae": other, "dit": dit}
@@ -119,8 +120,12 @@ def test_a_decoder_is_fetched_checked_and_recorded():
             lambda: plan_of("other-vae", resolution=128),
             r"models\.dit\.decoder: 'other-vae' works at 128 pixels, the encoder 'vae' at 256; give both the same",
         ),
+        (
+            lambda: plan_of("other-vae", train={}, source=None),
+            r"models\.dit\.decoder: 'other-vae' is trained here, and no other VAE has its latents; leave decoder out",
+        ),
     ],
-    ids=["unknown", "no vae", "another side"],
+    ids=["unknown", "no vae", "another side", "trained"],
 )
 def test_decoders_that_do_not_fit_are_refused_with_the_config(plan, said):
     with pytest.raises(RetortError, match=said):

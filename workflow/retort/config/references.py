@@ -132,6 +132,8 @@ def _of_method(place: str, method: Method, config: Config) -> Iterator[str]:
 def _of_decoder(place: str, decoder: str, encoder: str, config: Config) -> Iterator[str]:
     yield from _check(place, decoder, _vaes(config), "vae model")
     if {decoder, encoder} <= set(_vaes(config)):
+        if decoder != encoder and (trained := [n for n in (decoder, encoder) if config.models[n].train]):
+            yield f"{place}: {trained[0]!r} is trained here, and no other VAE has its latents; leave decoder out"
         made, seen = (config.models[name].resolution or config.dataset.resolution for name in (decoder, encoder))
         if made != seen:
             yield f"{place}: {decoder!r} works at {made} pixels, the encoder {encoder!r} at {seen}; give both the same"
