@@ -1,10 +1,12 @@
 """Checkpoints of other people: read without running code, and only into the network that they are of."""
 
 import argparse
+import collections
 import pickle
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -98,7 +100,7 @@ def test_what_is_no_state_dict_is_refused(tmp_path):
 
 def test_the_one_checkpoint_of_a_folder_is_found_and_safetensors_preferred(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(RetortError, match=r"no \.safetensors and no \.pth"):
+    with pytest.raises(RetortError, match=r"no \.safetensors file and none of \.pth"):
         find_weights(tmp_path)
     (tmp_path / "best.pth").touch()
     assert find_weights(tmp_path) == tmp_path / "best.pth" == find_weights(tmp_path / "best.pth")
@@ -161,3 +163,63 @@ def test_a_refused_checkpoint_leaves_the_network_as_it_was():
 def test_counters_of_batches_may_be_missing_as_in_old_checkpoints():
     state = {n: w for n, w in network().state_dict().items() if not n.endswith("num_batches_tracked")}
     fit_weights(network(seed=1), state, Path("old.pth"), "resnet8")
+
+
+# ---------------------------------------------------------------- what training loops leave
+
+
+@pytest.mark.parametrize("prefix", ["model.", "net.", "backbone.", "student.net."])
+def test_a_prefix_that_all_names_share_is_taken_off_and_said(tmp_path, prefix, capsys):
+    state = network().state_dict()
+    torch.save({"state_dict": {prefix + name: value for name, value in state.items()}}, tmp_path / "net.pth")
+    other = network(seed=1)
+    fit_weights(other, read_weights(tmp_path / "net.pth"), tmp_path / "net.pth", "resnet8")
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in state.items())
+    assert f"all names begin with {prefix!r}, which is taken off" in capsys.readouterr().out
+
+
+def test_a_prefix_that_only_some_names_have_is_left_and_named(tmp_path):
+    state = {f"model.{name}": value for name, value in network().state_dict().items()} | {"loss.weight": torch.ones(3)}
+    torch.save({"state_dict": state}, tmp_path / "net.pth")
+    with pytest.raises(RetortError, match=r"are not of this network \(model\."):
+        fit_weights(network(), read_weights(tmp_path / "net.pth"), tmp_path / "net.pth", "resnet8")
+
+
+@pytest.mark.parametrize("key", ["ema", "state_dict_ema", "model_ema", "weights", "network"])
+def test_weights_are_found_under_the_usual_keys(tmp_path, key):
+    state = network().state_dict()
+    torch.save({key: state, "epoch": 3, "best": np.float64(0.5)}, tmp_path / "net.pth")
+    found = read_weights(tmp_path / "net.pth")
+    assert found.keys() == state.keys()
+
+
+def test_a_counter_of_averages_is_no_weight(tmp_path):
+    averaged = torch.optim.swa_utils.AveragedModel(network())
+    torch.save(averaged.state_dict(), tmp_path / "net.pth")
+    assert "n_averaged" in averaged.state_dict()
+    other = network(seed=1)
+    fit_weights(other, read_weights(tmp_path / "net.pth"), tmp_path / "net.pth", "resnet8")
+    assert torch.equal(next(other.parameters()), next(network().parameters()))
+
+
+@pytest.mark.parametrize(("plain", "averaged"), [("state_dict", "state_dict_ema"), ("model", "ema")])
+def test_of_plain_and_averaged_weights_the_averaged_are_taken_and_that_is_said(tmp_path, plain, averaged, capsys):
+    torch.save({plain: network().state_dict(), averaged: network(seed=1).state_dict()}, tmp_path / "net.pth")
+    found, wanted = read_weights(tmp_path / "net.pth"), network(seed=1).state_dict()
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+    said = capsys.readouterr().out
+    assert f"plain weights ({plain}) and averaged ones ({averaged}); the averaged are taken" in said
+
+
+def test_what_was_found_instead_is_listed(tmp_path):
+    torch.save({"optimizer": {"lr": 0.1}, "epoch": 3}, tmp_path / "net.pth")
+    with pytest.raises(RetortError) as caught:
+        read_weights(tmp_path / "net.pth")
+    assert "but holds 'optimizer' (dict), 'epoch' (int)" in str(caught.value)
+    assert "state_dict_ema" in str(caught.value)
+
+
+def test_a_foreign_type_is_named(tmp_path):
+    torch.save({"state_dict": network().state_dict(), "config": collections.UserDict(a=1)}, tmp_path / "net.pth")
+    with pytest.raises(RetortError, match=r"it also holds a collections\.UserDict"):
+        read_weights(tmp_path / "net.pth")

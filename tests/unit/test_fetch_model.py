@@ -174,8 +174,11 @@ def test_a_tokenizer_may_come_in_either_format_but_whole(source, tmp_path, kind)
 def test_a_part_without_readable_weights_is_refused(source, tmp_path, kind, part, ending):
     (weights,) = (source / part).glob("*.safetensors")
     weights.rename(weights.with_name(weights.stem + ending))
-    with pytest.raises(RetortError, match=rf"{part} has no \.safetensors weights under their plain name"):
+    with pytest.raises(RetortError, match=rf"{part} has no \.safetensors weights under their plain name") as caught:
         fetch(source, tmp_path / "model", kind)
+    advice = {".bin": "say allow_pickle: true", ".fp16.safetensors": "a variant: rename it to the plain name"}
+    assert [way for way in advice.values() if way in str(caught.value)] == [advice[ending]]
+    assert "hub" not in str(caught.value)
 
 
 # ---------------------------------------------------------------- weights that are not whole
@@ -223,8 +226,34 @@ def test_weights_that_the_index_names_and_no_file_has_are_named(sharded, tmp_pat
 
 def test_files_without_their_index_are_no_weights(sharded, tmp_path):
     (sharded / "transformer" / "diffusion_pytorch_model.safetensors.index.json").unlink()
-    with pytest.raises(RetortError, match=r"no \.safetensors weights under their plain name"):
+    words = r"no \.safetensors weights under their plain name.*of several files whose index.*is missing"
+    with pytest.raises(RetortError, match=words):
         fetch(sharded, tmp_path / "model", "dit")
+
+
+@pytest.mark.parametrize("shards", [True, False])
+def test_two_versions_of_the_weights_are_refused_with_or_without_the_older_shards(sharded, tmp_path, shards):
+    """diffusers would take the shards, and the check the single file."""
+    folder = sharded / "transformer"
+    newer = PIPELINE / "transformer" / "diffusion_pytorch_model.safetensors"
+    shutil.copy(newer, folder)
+    if not shards:
+        for file in folder.glob("*-of-*.safetensors"):
+            file.unlink()
+    with pytest.raises(RetortError, match=r"holds two versions of the weights.*take one of the two away"):
+        fetch(sharded, tmp_path / "model", "dit")
+    assert not (tmp_path / "model").exists()
+    (folder / "diffusion_pytorch_model.safetensors.index.json").unlink()
+    fetch(sharded, tmp_path / "model", "dit")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_pickles_in_several_files_are_answered_by_what_helps(sharded, tmp_path, allowed):
+    for file in (sharded / "transformer").glob("*.safetensors*"):
+        file.rename(file.with_name(file.name.replace(".safetensors", ".bin")))
+    with pytest.raises(RetortError, match=r"\.bin in several files .*save it again as safetensors") as caught:
+        fetch(sharded, tmp_path / "model", "dit", allow_pickle=allowed)
+    assert "allow_pickle" not in str(caught.value)
 
 
 @pytest.mark.parametrize("left", [0, 5, 100, -1])
@@ -548,7 +577,7 @@ def test_pickles_become_the_same_weights_as_safetensors_where_that_is_allowed(so
 
 def test_pickles_are_refused_where_nobody_allowed_them(tmp_path):
     source = pickled(PIPELINE, tmp_path / "source", "transformer")
-    with pytest.raises(RetortError, match="Say allow_pickle: true"):
+    with pytest.raises(RetortError, match=r"has diffusion_pytorch_model\.bin: say allow_pickle: true"):
         fetch(source, tmp_path / "model", "dit")
     assert not (tmp_path / "model").exists()
 

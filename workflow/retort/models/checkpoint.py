@@ -1,32 +1,69 @@
-"""Weights of a classifier that somebody else saved: read without running code, fitted strictly."""
+"""Weights that somebody else saved: read without running code, out of what training loops wrap around them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from retort.data.filesystems import backend_for
-from retort.errors import RetortError
+from retort.errors import RetortError, some_of
 from retort.models.pickled import read_pickled
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+AVERAGED = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema")
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
+COUNTERS = ("n_averaged",)  # of torch's AveragedModel: no weight of the network
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Name -> tensor of a checkpoint, out of what training loops wrap around it.
 
-    Raises RetortError when it is unreadable or holds anything but tensors and plain values: a pickle can run code.
+    Where there are plain and averaged weights, the averaged ones are taken, which are those that are evaluated and
+    published, and this is said. Raises RetortError, with what was found, when the file is unreadable, when it holds
+    anything but tensors and plain values (a pickle can run code), and when there is no state_dict in it.
     """
     content = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
-    while wrapper := next(
-        (w for w in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(w), Mapping)), None
-    ):
-        content = content[wrapper]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise RetortError(f"{path} is no state_dict: it must map names to tensors")
-    return {_bare(name): value for name, value in content.items()}
+    while isinstance(content, Mapping):
+        averaged, plain = (_first_table(content, names) for names in (AVERAGED, WRAPPERS))
+        if averaged and plain:
+            print(f"{path} holds plain weights ({plain}) and averaged ones ({averaged}); the averaged are taken")
+        if not (averaged or plain):
+            break
+        content = content[averaged or plain]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise RetortError(
+            f"{path} is no state_dict: it must map names to tensors, alone or under one of "
+            f"{', '.join((*WRAPPERS, *AVERAGED))}, but holds {_described(content)}"
+        )
+    return {_bare(name): value for name, value in content.items() if name not in COUNTERS}
+
+
+def without_common_prefix(weights: Mapping[str, Tensor], own: Collection[str]) -> tuple[dict[str, Tensor], str]:
+    """The weights without a prefix that all their names have and no name of the network `own` needs; and that prefix.
+
+    Such as "model." where a network was part of a larger module. As they are, with "", where names fit already, or
+    where not all of them have it.
+    """
+    if set(weights) & set(own) or not own:
+        return dict(weights), ""
+    wanted = next(iter(own))
+    prefixes = [name.removesuffix(wanted) for name in weights if name.endswith(f".{wanted}")]
+    for prefix in prefixes:
+        if all(name.startswith(prefix) for name in weights):
+            return {name.removeprefix(prefix): value for name, value in weights.items()}, prefix
+    return dict(weights), ""
+
+
+def _first_table(content: Mapping, names: Sequence[str]) -> str | None:
+    return next((name for name in names if isinstance(content.get(name), Mapping) and content[name]), None)
+
+
+def _described(content: object) -> str:
+    """What a file holds instead, by its keys."""
+    if not isinstance(content, Mapping):
+        return f"a {type(content).__name__}"
+    return some_of([f"{key!r} ({type(value).__name__})" for key, value in content.items()]) if content else "nothing"
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -39,6 +76,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path, arch: str) -> None:
     """Put the weights into the network. Raises RetortError, with the likely cause, unless names and shapes agree."""
     own = network.state_dict()
+    weights, prefix = without_common_prefix(weights, own)
+    if prefix:
+        print(f"{path}: all names begin with {prefix!r}, which is taken off")
     missing = [n for n in own if n not in weights and not n.endswith("num_batches_tracked")]
     unexpected = [n for n in weights if n not in own]
     shapes = {n: (tuple(w.shape), tuple(own[n].shape)) for n, w in weights.items() if n in own}

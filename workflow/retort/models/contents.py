@@ -3,13 +3,14 @@
 Everything that can be known to be wrong with a model before it is run is found here, in less than a second.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from retort.data.files import read_json
 from retort.data.tensors import read_header
-from retort.errors import RetortError
+from retort.errors import RetortError, some_of
 
 # What each kind of model must hold, relative to its own directory.
 NEEDED = {
@@ -41,6 +42,8 @@ NEEDED = {
 PARTS = {kind: sorted({file.split("/")[0] for file in files if "/" in file}) for kind, files in NEEDED.items()}
 TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 WITH_WEIGHTS = ("transformer", "unet", *TEXT_ENCODERS)
+
+PART_OF_SEVERAL = re.compile(r"-\d{5}-of-\d{5}\.")
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -85,13 +88,16 @@ def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """
     stem = "model" if folder.name in TEXT_ENCODERS else "diffusion_pytorch_model"
     single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+    if single.is_file() and index.is_file():
+        raise RetortError(
+            f"{folder} holds two versions of the weights, {single.name} and those that {index.name} names; libraries "
+            "do not agree on which to read, so take one of the two away"
+        )
     if single.is_file():
         return _header(single)
     if not index.is_file():
         raise RetortError(
-            f"{folder} has no .safetensors weights under their plain name, {single.name}; other formats (.bin) and "
-            "variants (.fp16.safetensors) are not read. Say allow_pickle: true to have .bin rewritten, or name a "
-            "revision that has them: many repositories on the hub offer them as a pull request (revision: refs/pr/1)"
+            f"{folder} has no .safetensors weights under their plain name, {single.name}{_instead(folder)}"
         )
     places = read_json(index)["weight_map"]
     files = sorted(set(places.values()))
@@ -101,6 +107,26 @@ def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     if lost := sorted(places.keys() - shapes.keys()):
         raise RetortError(f"{folder} lacks {len(lost)} weights that {index.name} names, {lost[0]} for one")
     return shapes
+
+
+def _instead(folder: Path) -> str:
+    """What a folder holds in place of plain safetensors, and the way out that fits it."""
+    names = sorted(file.name for file in folder.glob("*")) if folder.is_dir() else []
+    tensors = [name for name in names if name.endswith(".safetensors")]
+    parts = [name for name in names if PART_OF_SEVERAL.search(name)]
+    pickles = [name for name in names if name.endswith(".bin")]
+    if set(parts) & set(tensors):
+        return f"; it has {parts[0]}, of several files whose index, .safetensors.index.json, is missing: fetch it whole"
+    if tensors:
+        return f"; it has {some_of(tensors, 3)}, a variant: rename it to the plain name, or save it without `variant`"
+    if parts:
+        return (
+            f"; it has .bin in several files ({parts[0]}), which are not rewritten: load it once where you made it and "
+            "save it again as safetensors (save_pretrained)"
+        )
+    if pickles:
+        return f"; it has {some_of(pickles, 3)}: say allow_pickle: true to have .bin rewritten as safetensors"
+    return f"; it holds {some_of(names, 5)}"
 
 
 def pickled_weights(directory: str | Path, kind: str) -> dict[str, str]:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from retort.data.files import write_json
 from retort.errors import RetortError
-from retort.models.pickled import read_pickled
+from retort.models.checkpoint import read_weights, without_common_prefix
 
+FIRST_WEIGHT = "x_embedder.proj.weight"
 HEADS = {384: 6, 768: 12, 1024: 16, 1152: 16}  # of the published widths: S, B, L and XL
 LAYERS = {  # outside the blocks: original name -> name in diffusers
     "x_embedder.proj": "pos_embed.proj",
@@ -50,13 +51,12 @@ def original_pipeline(path: str | Path, output_directory: str | Path, heads: int
 def read_original_dit(path: str | Path, heads: int | None = None) -> DiTTransformer2DModel:
     """The network in a .pt file: a state dict, or a training checkpoint, of which the averaged weights are taken.
 
-    The file is read as tensors only; code in it is never run. Raises RetortError for a file that holds anything else,
-    and as `convert_original_dit` does.
+    The file is read as tensors only; code in it is never run. Raises RetortError as `read_weights` and
+    `convert_original_dit` do.
     """
-    found = read_pickled(path)
-    state = found.get("ema", found) if isinstance(found, Mapping) else None
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise RetortError(f"{path} is no state dict, nor a training checkpoint with one under 'ema'")
+    state, prefix = without_common_prefix(read_weights(Path(path)), [FIRST_WEIGHT])
+    if prefix:
+        print(f"{path}: all names begin with {prefix!r}, which is taken off")
     try:
         return convert_original_dit(state, heads)
     except RetortError as error:
@@ -69,7 +69,7 @@ def convert_original_dit(state: Mapping[str, Tensor], heads: int | None = None) 
     heads: of the attention, which no shape tells; needed where the width is not a published one (HEADS). Raises
     RetortError for a state dict that is not a whole DiT's, or holds more than one.
     """
-    state = {key.removeprefix("module."): value for key, value in state.items()}
+    state = dict(state)
     try:
         network = _network(state, heads)
         renamed = _renamed(state, len(network.transformer_blocks))
@@ -87,7 +87,7 @@ def convert_original_dit(state: Mapping[str, Tensor], heads: int | None = None) 
 
 def _network(state: Mapping[str, Tensor], heads: int | None) -> DiTTransformer2DModel:
     """Untrained, of the shapes in `state`."""
-    width, channels, patch, _ = state["x_embedder.proj.weight"].shape
+    width, channels, patch, _ = state[FIRST_WEIGHT].shape
     heads = heads or HEADS.get(width)
     if heads is None or width % heads:
         told = f"{heads} heads do not divide" if heads else "the number of heads is not known for"

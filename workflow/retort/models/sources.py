@@ -11,7 +11,7 @@ from retort.models.contents import PARTS, pickled_weights
 # Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
 VARIANTS = "*.*.safetensors"
 EXPORTS = ("*.onnx", "*.onnx_data", "*.msgpack", "*.h5", "openvino_model.xml")  # and for other programs
-PICKLED = (".pth", ".pt", ".tar", ".bin")
+PICKLED = (".pth", ".pt", ".tar", ".ckpt", ".bin")
 
 
 # ---------------------------------------------------------------- models
@@ -77,4 +77,4 @@ def find_weights(source: Path) -> Path:
             raise RetortError(f"{source} holds {len(found)} checkpoints ({', '.join(p.name for p in found)}); name one")
         if found:
             return found[0]
-    raise RetortError(f"{source} holds no .safetensors and no .pth file")
+    raise RetortError(f"{source} holds no .safetensors file and none of {', '.join(PICKLED)}")

@@ -15,6 +15,10 @@ from retort.models.contents import PARTS, WITH_WEIGHTS, needs_float32, pickled_w
 from retort.models.sources import VARIANTS, left_behind_of, model_root
 
 ORIGINAL = (".pt", ".pth")
+OFFERED = (
+    ". Of the hub only plain safetensors are asked for, and .bin with allow_pickle: true; many repositories offer "
+    "safetensors as a pull request (revision: refs/pr/1)"
+)
 
 
 def fetch_model(
@@ -61,7 +65,8 @@ def fetch_model(
         else:
             _from_hub(output, name, kind, source, revision, allow_pickle, store)
     except RetortError as error:
-        raise RetortError(f"{place}: {error}") from None
+        offered = "" if local.exists() or "under their plain name" not in str(error) else OFFERED
+        raise RetortError(f"{place}: {error}{offered}") from None
 
 
 def _from_hub(
