@@ -9,6 +9,7 @@
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make bench                      speed beside plain alternatives, as a table and results/bench.csv; three minutes
 #                                   (FULL=1 for the sizes of real runs); python -m bench.scaling for growth
+#   make gpu-check                  the acceptance run on one GPU, 10 to 25 minutes; python -m tests.gpu.accept for parts
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
 #   make staleness                  docs/staleness.md anew, after a change of config classes, rules or imports
 #   make env TORCH_BACKEND=cpu      set up with another build of PyTorch than CUDA 13's: cpu is small, cu126 runs on drivers
@@ -41,7 +42,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
-.PHONY: env demo report status test survive real-weights lint parity bench staleness schema lock clean clean-results
+.PHONY: env demo report status test survive real-weights lint parity gpu-check bench staleness schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -91,6 +92,9 @@ lint: env
 
 parity: env
 	pytest tests/parity --parity-fixtures "$(FIXTURES)"
+
+gpu-check: env
+	python -m tests.gpu.accept
 
 bench: env
 	python -m bench $(if $(FULL),--full)

@@ -14,9 +14,11 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from retort.models.codec import Codec
 from retort.models.dit import DiT
+from retort.models.interface import LatentDiffusion
 
 from .end_to_end.workspace import Workspace, smoke_config
 
@@ -33,6 +35,13 @@ def pytest_addoption(parser):
         help="folder of reference numbers for tests/parity (--fixtures is an option of pytest itself)",
     )
     parser.addoption(
+        "--parity-device",
+        type=torch.device,
+        default=torch.device("cpu"),
+        metavar="DEVICE",
+        help="where the models of tests/parity compute; a GPU must be named in CUDA_VISIBLE_DEVICES as well",
+    )
+    parser.addoption(
         "--faults",
         type=int,
         default=5,
@@ -44,11 +53,12 @@ def pytest_addoption(parser):
 class ReferenceCase:
     """One folder of reference numbers: case.json, tensors and, for some, a tiny pipeline.
 
-    Sizes, seeds and step counts differ from one set of folders to another, so tests look them up here.
+    Sizes, seeds and step counts differ from one set of folders to another, so tests look them up here. device: where
+    models compute; all numbers are on the CPU (see `Placed`).
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, device: torch.device):
+        self.folder, self.device = folder, device
         self.facts = json.loads((folder / "case.json").read_text())
 
     @cached_property
@@ -71,11 +81,39 @@ class ReferenceCase:
         return float(match[1])
 
     def load_dit(self, dtype: torch.dtype) -> DiT:
-        pipeline, cpu = self.folder / "pipeline", torch.device("cpu")
+        pipeline = self.folder / "pipeline"
         transformer = json.loads((pipeline / "transformer" / "config.json").read_text())
         vae = json.loads((pipeline / "vae" / "config.json").read_text())
         resolution = transformer["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
-        return DiT.load(pipeline, Codec.load(pipeline / "vae", resolution, dtype, cpu), dtype, cpu)
+        codec = Codec.load(pipeline / "vae", resolution, dtype, self.device)
+        return self.placed(DiT.load(pipeline, codec, dtype, self.device))
+
+    def placed(self, model: LatentDiffusion) -> LatentDiffusion:
+        """A model that was loaded on this case's device, asked and answering on the CPU."""
+        return Placed(model, self.device)
+
+
+class Placed:
+    """A model whose networks compute on a device, while what is asked and answered is on the CPU.
+
+    So tests compare numbers where the reference's are, and methods draw and step there.
+    """
+
+    device = torch.device("cpu")
+    ASKED = ("eps", "eps_and_variance", "encode", "decode", "condition", "null")
+
+    def __init__(self, model: LatentDiffusion, there: torch.device):
+        self._model, self._there = model, there
+
+    def __getattr__(self, name: str):
+        found = getattr(self._model, name)
+        return self._across(found) if name in self.ASKED else found
+
+    def _across(self, method: Callable) -> Callable:
+        def moved(device: torch.device, values):
+            return tree_map(lambda value: value.to(device) if isinstance(value, Tensor) else value, values)
+
+        return lambda *arguments: moved(self.device, method(*moved(self._there, arguments)))
 
 
 def last_bit(model: DiT, run: Callable[[], Tensor]) -> float:
@@ -106,7 +144,8 @@ def last_bit_fixture():
 @pytest.fixture(scope="session")
 def parity(request):
     """parity(name): the reference numbers of one folder."""
-    return lambda name: ReferenceCase(request.config.getoption("--parity-fixtures") / name)
+    folder, device = (request.config.getoption(f"--parity-{name}") for name in ("fixtures", "device"))
+    return lambda name: ReferenceCase(folder / name, device)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from tests.gpu import models
 from tests.gpu.harness import GIB, Bench, Checks
 
 WAYS = {"as it is": Running(), "offload": Running(offload=True), "slicing": Running(slicing=True)}
+WAYS |= {"mmap": Running(load="mmap"), "eager": Running(load="eager")}
 ENTRY = ClassEntry(0, "n01440764", "tench, Tinca tinca")
 
 

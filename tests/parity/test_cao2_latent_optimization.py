@@ -31,7 +31,7 @@ def load(case, embedding, dtype=torch.float32):
         case.folder / "diffusers_transformer", torch_dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False
     )
     set_timestep_embedding(transformer, embedding)
-    return DiT(transformer, linear_alphas(), codec=None)
+    return case.placed(DiT(transformer.to(case.device), linear_alphas(), codec=None))
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ def case(parity):
 
 @pytest.fixture(scope="module")
 def model(case):
-    pipeline, cpu = case.folder / "pipeline", torch.device("cpu")
-    codec = Codec.load(pipeline / "vae", case.facts["image_size"], torch.float32, cpu)
-    return Sdxl.load(pipeline, codec, torch.float32, cpu)
+    pipeline = case.folder / "pipeline"
+    codec = Codec.load(pipeline / "vae", case.facts["image_size"], torch.float32, case.device)
+    return case.placed(Sdxl.load(pipeline, codec, torch.float32, case.device))
 
 
 @pytest.fixture(scope="module")
