@@ -34,7 +34,7 @@ def examine(checks: Checks, workspace: Workspace, gpu: str) -> None:
     said = f"{ON_GPU} {gpu}" if gpu else CPU
     silent = [str(log.relative_to(logs)) for log, text in texts.items() if said not in text]
     checks.that(f"each of their logs has {said!r}", not silent, ", ".join(silent[:5]))
-    with open(workspace.results("smoke", "costs.csv")) as file:
+    with open(workspace.results("costs.csv")) as file:
         rows = list(csv.DictReader(file))
     used = {row["stage"]: float(row["peak_gpu_memory_mb"] or 0) for row in rows if row["stage"] in rules}
     checks.that("costs.csv has stages that ask for a GPU", len(used) > 3, len(used))
