@@ -90,7 +90,7 @@ def train(home: Path, folder: Path, kind: str, views: ViewSettings, stored: Path
         *paths,
         str(folder / "students"),
         KeptStudents(folder / "kept", kind, 60),
-        seeds=1,
+        seeds=[0],
         about={"method": "large", "ipc": "2", "protocol": kind},
         arch="convnet3",
         views=views,
