@@ -20,7 +20,7 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 os.environ.update(HF_HUB_OFFLINE="1")
 
 from retort.config.about import about
-from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order
+from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
 from retort.config.cluster import watch_by_squeue_without_accounting
 from retort.config.devices import DETERMINISTIC
 from retort.config.fingerprint import fingerprints
@@ -44,6 +44,7 @@ try:
     checked_config = load_config(config, RULE_NAMES)
     plan = Plan(checked_config, class_list(checked_config.dataset))
     refuse_uncertain_order(checked_config, plan.classes)
+    refuse_unknown_names(checked_config, plan.classes)
     refuse_same_prompts(checked_config, plan.classes)
     look_into(checked_config.dataset, plan.classes)
 except RetortError as error:

@@ -7,8 +7,9 @@ import yaml
 from tests.end_to_end.workspace import REPOSITORY
 from tests.unit.tiny_models import save_untrained_teacher
 
-from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order
+from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
 from retort.config.load import load_config
+from retort.data.classes import class_list, given_names
 from retort.data.imagenet import imagenet_names
 from retort.data.prompts import prompted_alike
 from retort.errors import RetortError
@@ -104,3 +105,55 @@ def test_the_shipped_config_tells_the_pairs_of_imagenet_apart():
     names = imagenet_names() | raw["dataset"]["class_names"]
     assert prompted_alike(names) == []
     assert raw["dataset"]["class_names"].keys() <= imagenet_names().keys()
+
+
+# ---------------------------------------------------------------- names of classes that are none
+
+
+def refuse_names(names: dict[str, str], folder=None, **dataset) -> dict[str, str]:
+    """What is left of the names once each is known to be of a class."""
+    raw = deepcopy(BASE)
+    raw["dataset"] |= {"path": str(folder), "class_names": names} | dataset
+    config = load_config(raw)
+    classes = class_list(config.dataset)
+    refuse_unknown_names(config, classes)
+    return given_names(config.dataset, classes)
+
+
+@pytest.fixture
+def three(tmp_path):
+    for name in ("ant", "bee", "cafe\u0301"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("name", "meant"), [("beee", "bee"), ("ANT", "ant"), ("bees", "bee")])
+def test_a_name_for_no_class_is_refused_with_the_class_that_was_meant(three, name, meant):
+    with pytest.raises(RetortError, match=rf"class_names: no class is called '{name}', did you mean '{meant}'\?"):
+        refuse_names({name: "an insect"}, three)
+
+
+def test_classes_that_are_left_out_may_be_named_and_letters_may_be_spelt_otherwise(three):
+    assert refuse_names({"bee": "a bee"}, three, classes=["ant", "cafe\u0301"]) == {"bee": "a bee"}
+    assert refuse_names({"caf\u00e9": "a bar"}, three) == {"cafe\u0301": "a bar"}
+    with pytest.raises(RetortError, match="no class is called 'wasp'; keys are class ids, such as ant"):
+        refuse_names({"wasp": "a wasp"}, three)
+
+
+def test_a_part_of_imagenet_may_name_any_of_its_1000_classes_and_no_other():
+    keys = {"kind": "imagenet", "subset": "imagenette"}
+    assert refuse_names({"n02012849": "crane (bird)"}, "nowhere", **keys) == {"n02012849": "crane (bird)"}
+    with pytest.raises(RetortError, match=r"no class is called 'n02012840', did you mean 'n0201284\d'\?"):
+        refuse_names({"n02012840": "crane"}, "nowhere", **keys)
+
+
+def test_names_of_data_that_are_not_there_yet_are_left_to_the_run_that_has_them():
+    assert refuse_names({"wasp": "a wasp"}, "nowhere", classes=["ant", "bee"]) == {"wasp": "a wasp"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "meant"), [("cifar10", "aeroplane", "airplane"), ("tiny-imagenet", "n0144353", "n01443537")]
+)
+def test_data_sets_whose_classes_are_known_refuse_other_names_before_they_are_there(kind, wrong, meant):
+    with pytest.raises(RetortError, match=f"no class is called '{wrong}', did you mean '{meant}'"):
+        refuse_names({wrong: "something"}, "nowhere", kind=kind)

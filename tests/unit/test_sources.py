@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 
 from retort.config.load import load_config
 from retort.data.classes import class_list, digit_classes
-from retort.data.layouts.folders import list_folder_classes, list_images
-from retort.data.layouts.listing import left_out
+from retort.data.layouts.folders import list_folder_classes, list_images, places
+from retort.data.layouts.listing import left_out, refuse_odd_ids
 from retort.data.sources import write_digits
 from retort.errors import RetortError
 
@@ -233,6 +233,32 @@ def test_class_list_asks_the_source_that_the_config_names(tmp_path):
     assert class_list(load_config(rest | {"dataset": {"kind": "digits"}}).dataset) == TEN
 
 
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+def test_letters_in_other_code_points_are_the_same_class_as_the_folder_spells_it(tmp_path):
+    filled(tmp_path, {DECOMPOSED: 4, "bar": 4})
+    assert list_folder_classes(tmp_path, [COMPOSED, "bar"]) == [DECOMPOSED, "bar"]
+    assert {i.split("/")[0] for _, i in listed(tmp_path, [DECOMPOSED, "bar"])} == {DECOMPOSED, "bar"}
+
+
+def test_splits_may_spell_the_letters_of_a_class_differently(tmp_path):
+    filled(tmp_path, {f"train/{DECOMPOSED}": 2, "train/bar": 2, f"val/{COMPOSED}": 1, "val/bar": 1})
+    rows = list_images(tmp_path, list_folder_classes(tmp_path, None), 0.5)
+    assert [(r.split, r.image_id) for r in rows if r.class_id == DECOMPOSED] == [
+        ("train", f"{DECOMPOSED}/000.png"),
+        ("train", f"{DECOMPOSED}/001.png"),
+        ("val", f"{DECOMPOSED}/000.png"),
+    ]
+    assert all(Path(row.path).is_file() for row in rows)
+    assert places(tmp_path, [DECOMPOSED])[1] == tmp_path / "val" / COMPOSED
+
+
+def test_two_folders_of_the_same_letters_are_no_two_classes():
+    with pytest.raises(RetortError, match=r"the same letters in other code points are two classes: .*; keep one"):
+        refuse_odd_ids([COMPOSED, "bar", DECOMPOSED], "dataset.path")
+
+
 # ---------------------------------------------------------------- mistakes
 
 
@@ -287,6 +313,7 @@ def test_what_lies_beside_the_images_is_counted_as_left_out(tmp_path):
         ({"cat": 1, "dog": 1}, ["cow", "dog", "ape"], r"dataset.classes: .* has no folder cow, ape; it has cat, dog"),
         ({}, ["cow", "dog"], r"dataset.classes: .* has no folder cow, dog; it has none"),
         ({f"{i:02d}": 1 for i in range(12)}, ["cow", "00"], r"it has 00, .*, 07 and 4 more"),
+        ({"Cats": 1, "DOG": 1}, ["Cats", "dog"], r"has no folder dog, did you mean 'DOG'\?; it has Cats, DOG"),
         (SPLIT_FOLDERS, ["cow", "dog"], r"dataset.classes: .*train has no folder cow; it has cat, dog"),
     ],
 )

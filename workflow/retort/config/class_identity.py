@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from retort.config.hints import did_you_mean
 from retort.config.schema import Config
+from retort.data.classes import given_names, known_ids
 from retort.data.imagenet import imagenet_names
+from retort.data.layouts.listing import letters_of
 from retort.data.prompts import alike, prompted_alike
 from retort.errors import RetortError, some_of
 from retort.models.sources import teacher_files
@@ -36,7 +39,7 @@ def refuse_same_prompts(config: Config, classes: Sequence[str]) -> None:
 
     Names that come with the data are looked at by the first job that uses such a model.
     """
-    given = getattr(config.dataset, "class_names", {})
+    given = given_names(config.dataset, classes)
     if not any(model.kind in ("sd", "sdxl") for model in config.models.values()):
         return
     known = imagenet_names() if config.dataset.kind == "imagenet" else {}
@@ -44,6 +47,20 @@ def refuse_same_prompts(config: Config, classes: Sequence[str]) -> None:
     for ids in prompted_alike(names):
         if any(c in given for c in ids):
             raise RetortError(f"dataset.class_names: {alike(ids, names)}")
+
+
+def refuse_unknown_names(config: Config, classes: Sequence[str]) -> None:
+    """Raises RetortError for a key of `class_names` that is no class of the data set, not even one left out here."""
+    unknown = sorted(set(given_names(config.dataset, classes)) - set(classes))
+    known = known_ids(config.dataset) if unknown else None
+    if known is None:
+        return
+    letters = set(map(letters_of, known))
+    if unknown := [name for name in unknown if letters_of(name) not in letters]:
+        raise RetortError(
+            f"dataset.class_names: no class is called {some_of([repr(name) for name in unknown])}"
+            f"{did_you_mean(unknown[0], known) or ';'} keys are class ids, such as {some_of(list(classes), 4)}"
+        )
 
 
 def _readers_of_the_order(config: Config) -> list[str]:

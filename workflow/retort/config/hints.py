@@ -5,8 +5,10 @@ from difflib import get_close_matches
 
 
 def nearest(word: object, allowed: Iterable[str]) -> str | None:
-    """The closest of `allowed`, or None when none is close."""
-    return next(iter(get_close_matches(str(word), list(allowed), n=1)), None)
+    """The closest of `allowed`, letters of either case being alike, or None when none is close."""
+    words, word = list(allowed), str(word)
+    same = next((other for other in words if other.casefold() == word.casefold()), None)
+    return same or next(iter(get_close_matches(word, words, n=1)), None)
 
 
 def did_you_mean(word: object, allowed: Iterable[str]) -> str:

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
+from retort.config.paths import expanded
 from retort.config.strict_yaml import read_strictly
 from retort.errors import RetortError
 
@@ -33,7 +36,11 @@ def inherited(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find(named: Any) -> Path:
-    candidates = [Path(str(named)).absolute(), REPOSITORY / str(named)]
+    try:
+        path = expanded(str(named))
+    except PydanticCustomError as error:
+        raise RetortError(f"{KEY}: {error.message()}") from None
+    candidates = [Path(path).absolute(), REPOSITORY / path]
     for file in candidates:
         if file.is_file():
             return file.resolve()

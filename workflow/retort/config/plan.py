@@ -12,7 +12,7 @@ from retort.config.runs import ALL, run_table
 from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
 from retort.config.schema.models import DitFineTuning
-from retort.data.classes import contents_stamp, published_name
+from retort.data.classes import contents_stamp, given_names, published_name
 
 
 class Plan(Compositions):
@@ -29,7 +29,7 @@ class Plan(Compositions):
         dataset = self.dataset
         return {
             "layout": dataset.layout(),
-            "names": getattr(dataset, "class_names", {}),
+            "names": given_names(dataset, self.classes),
             "on_bad_image": getattr(dataset, "on_bad_image", "stop"),
             "check": getattr(dataset, "check", "decode"),
             "max_per_class": dataset.max_per_class,

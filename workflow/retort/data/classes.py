@@ -4,9 +4,9 @@ import errno
 import os
 from pathlib import Path
 
-from retort.data.imagenet import FULL
+from retort.data.imagenet import FULL, imagenet_classes
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
-from retort.data.layouts.listing import refuse_odd_ids
+from retort.data.layouts.listing import refuse_odd_ids, spelt_as
 from retort.data.stamps import stamp_of
 from retort.errors import RetortError
 
@@ -51,6 +51,25 @@ def _classes(dataset) -> list[str]:
         return huggingface.parquet_classes(path, wanted, dataset.label_column, dataset.label_ids)
     splits = huggingface.folder_splits(path) if kind == "huggingface" else None
     return folders.list_folder_classes(path, wanted, splits)
+
+
+def known_ids(dataset) -> list[str] | None:
+    """Every class id that a config of this data set may name, whichever of them it takes; None where only data say it
+    that are not there yet."""
+    wnids = list(imagenet_classes())
+    if dataset.kind == "imagenet" or getattr(dataset, "label_ids", None):
+        return wnids
+    try:
+        every = _classes(dataset.model_copy(update={"classes": None}))
+        return [*every, *wnids] if dataset.kind == "tiny-imagenet" else every
+    except (RetortError, FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def given_names(dataset, classes: list[str]) -> dict[str, str]:
+    """Readable names that the config gives, by class id as the data spell it."""
+    names = getattr(dataset, "class_names", {})
+    return dict(zip(spelt_as(names, classes), names.values(), strict=True))
 
 
 def published_name(dataset, classes: list[str]) -> str | None:

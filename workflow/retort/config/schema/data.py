@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from retort.config.paths import LocalPath
 from retort.config.schema.grammar import Count, Name, Strict
 
 # What retort.data.imagenet knows; spelt out, so that editors offer them.
@@ -84,7 +85,10 @@ class LocalDataset(Dataset):
 
     layout_keys = ("path",)
 
-    path: str = Field(description="The folder; relative paths start where snakemake is started.")
+    path: LocalPath = Field(
+        description="The folder; relative paths start where snakemake is started, and ~ and $NAME are expanded, as in "
+        "every path of the config."
+    )
     class_names: dict[str, str] = Field(
         {}, description="Readable name per class id; default: the data set's own, or else the id itself."
     )
@@ -132,12 +136,12 @@ class ImageNetDataset(InFolders):
     layout_keys = ("path", "val", "ground_truth")
 
     kind: Literal["imagenet"]
-    path: str = Field(
+    path: LocalPath = Field(
         description="The folder that holds train/ with a folder per wnid, such as ILSVRC/Data/CLS-LOC of Kaggle's "
         "archive, or fastai's imagenette2 (with subset: imagenette; its val/ is not ImageNet's)."
     )
-    val: str | None = Field(None, description="Where the validation images are; default: val/ under path.")
-    ground_truth: str | None = Field(
+    val: LocalPath | None = Field(None, description="Where the validation images are; default: val/ under path.")
+    ground_truth: LocalPath | None = Field(
         None,
         description="For validation images in one flat folder, the file with their classes: "
         "ILSVRC2012_validation_ground_truth.txt (with the devkit's meta.mat beside it), Kaggle's LOC_val_solution.csv, "
@@ -166,7 +170,9 @@ class Cifar10Dataset(LocalDataset):
     kind: Literal["cifar10"]
     name: Name = "cifar10"
     resolution: int = Field(32, ge=8, le=4096, description="Side in pixels of distilled and evaluation images.")
-    path: str = Field(description="cifar-10-python.tar.gz, the folder cifar-10-batches-py, or what holds one of them.")
+    path: LocalPath = Field(
+        description="cifar-10-python.tar.gz, the folder cifar-10-batches-py, or what holds one of them."
+    )
 
 
 class Cifar100Dataset(LocalDataset):
@@ -177,7 +183,9 @@ class Cifar100Dataset(LocalDataset):
     kind: Literal["cifar100"]
     name: Name = "cifar100"
     resolution: int = Field(32, ge=8, le=4096, description="Side in pixels of distilled and evaluation images.")
-    path: str = Field(description="cifar-100-python.tar.gz, the folder cifar-100-python, or what holds one of them.")
+    path: LocalPath = Field(
+        description="cifar-100-python.tar.gz, the folder cifar-100-python, or what holds one of them."
+    )
 
 
 class TinyImageNetDataset(InFolders):
@@ -186,7 +194,7 @@ class TinyImageNetDataset(InFolders):
     kind: Literal["tiny-imagenet"]
     name: Name = "tiny-imagenet"
     resolution: int = Field(64, ge=8, le=4096, description="Side in pixels of distilled and evaluation images.")
-    path: str = Field(description="The folder tiny-imagenet-200, with wnids.txt, train/ and val/.")
+    path: LocalPath = Field(description="The folder tiny-imagenet-200, with wnids.txt, train/ and val/.")
 
 
 class Places365Dataset(InFolders):
@@ -196,7 +204,7 @@ class Places365Dataset(InFolders):
     """
 
     kind: Literal["places365"]
-    path: str = Field(
+    path: LocalPath = Field(
         description="The folder that holds train/ (or data_256/, data_large/) and val/ (or val_256/, val_large/); for "
         "flat validation images also categories_places365.txt and places365_val.txt."
     )
@@ -213,7 +221,7 @@ class HuggingFaceDataset(InFolders):
     layout_keys = ("path", "format", "label_column", "label_ids", "val_fraction")
 
     kind: Literal["huggingface"]
-    path: str = Field(description="The folder that holds the shards or the splits, or whose data/ does.")
+    path: LocalPath = Field(description="The folder that holds the shards or the splits, or whose data/ does.")
     format: Literal["parquet", "imagefolder"] = Field(
         "parquet", description="parquet: train-00000-of-00001.parquet and so on; imagefolder: train/<class>/ and so on."
     )

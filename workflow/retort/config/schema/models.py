@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from retort.config.paths import Source
 from retort.config.schema.grammar import TABLE_TAG, Count, Fraction, Name, Strict, exactly_one, kind_by_key
 
 Precision = Literal["float32", "bfloat16"]
@@ -130,7 +131,7 @@ DECODER = Field(
 
 
 class _FromSource(Strict):
-    source: str | None = Field(
+    source: Source | None = Field(
         None, description="Instead of train: a diffusers directory, a hub id or, for a dit, an original .pt checkpoint."
     )
     revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
@@ -219,7 +220,7 @@ class TextModel(Strict):
     """A text-to-image diffusion model: Stable Diffusion 1.x or 2.x (sd), or SDXL's base (sdxl)."""
 
     kind: Literal["sd", "sdxl"]
-    source: str = Field(description="A diffusers pipeline directory, or a hub id.")
+    source: Source = Field(description="A diffusers pipeline directory, or a hub id.")
     revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
     allow_pickle: bool = ALLOW_PICKLE
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
@@ -256,7 +257,7 @@ class RefinerModel(Strict):
     """SDXL's refiner, which works on the latents of the base model that names it, and runs as that one does."""
 
     kind: Literal["sdxl-refiner"]
-    source: str = Field(description="A diffusers pipeline directory, or a hub id.")
+    source: Source = Field(description="A diffusers pipeline directory, or a hub id.")
     revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
     allow_pickle: bool = ALLOW_PICKLE
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
@@ -315,7 +316,7 @@ class Teacher(Strict):
         description="One of Retort's or timm's architectures; with a tag, resnet18.tv_in1k, timm's ImageNet weights.",
     )
     train: ClassifierTraining | None = None
-    source: str | None = Field(
+    source: Source | None = Field(
         None, description="A checkpoint of the same arch: .safetensors, .pth (tensors only), or the folder of one."
     )
     revision: str | None = Field(

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from retort.data.files import read_rows
+from retort.data.layouts.listing import nearest_of
 from retort.data.unpickle import read_plain_pickle
 from retort.errors import RetortError, some_of
 
@@ -71,7 +72,10 @@ def list_classes(kind: str, wanted: list[str] | None) -> list[str]:
     """Class ids in label order: `wanted`, or all in the archive's order. Raises RetortError for what is no class."""
     known = archive_classes(kind)
     if strange := [c for c in wanted or [] if c not in known]:
-        raise RetortError(f"dataset.classes: {kind} has no class {some_of(strange)}; it has {some_of(known)}")
+        raise RetortError(
+            f"dataset.classes: {kind} has no class {some_of(strange)}{nearest_of(strange, known)}; "
+            f"it has {some_of(known)}"
+        )
     return wanted or list(known)
 
 

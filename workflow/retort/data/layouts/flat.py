@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from retort.data.layouts.listing import ImageFile, image_names
+from retort.data.layouts.listing import ImageFile, image_names, letters_of
 from retort.errors import RetortError, some_of
 
 
@@ -41,8 +41,8 @@ def list_flat(folder: Path, labels: dict[str, str], truth: Path, split: str, cla
 
 
 def stem_of(name: str) -> str:
-    """A file's name without its extension; slashes stay, so that no path passes for a name."""
-    return name.removesuffix(PurePath(name).suffix)
+    """A file's name without its extension, in one spelling; slashes stay, so that no path passes for a name."""
+    return letters_of(name.removesuffix(PurePath(name).suffix))
 
 
 def add_label(labels: dict[str, str], name: str, class_id: str, where: str) -> None:

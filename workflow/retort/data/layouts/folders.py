@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retort.config.seeds import derive_seed
-from retort.data.layouts.listing import ImageFile, folder_names, image_names, images_in
+from retort.data.layouts.listing import (
+    ImageFile,
+    class_folder,
+    folder_names,
+    image_names,
+    images_in,
+    letters_of,
+    nearest_of,
+    spelt_as,
+)
 from retort.errors import RetortError, some_of
 
 Splits = tuple[Path, Path | None]  # the folder of training images, and of the held-out ones if they have their own
@@ -33,8 +42,12 @@ def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | N
             return wanted
         raise RetortError(f"dataset.path: there is no folder {path}; give the folder that holds one folder per class")
     found = folder_names(root)
+    wanted = wanted and spelt_as(wanted, found)
     if missing := [c for c in wanted or [] if c not in found]:
-        raise RetortError(f"dataset.classes: {root} has no folder {', '.join(missing)}; it has {some_of(found)}")
+        raise RetortError(
+            f"dataset.classes: {root} has no folder {', '.join(missing)}{nearest_of(missing, found)}; "
+            f"it has {some_of(found)}"
+        )
     classes = wanted or found
     if len(classes) < 2:
         raise RetortError(
@@ -47,7 +60,7 @@ def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | N
 def places(path: Path, classes: Sequence[str], splits: Splits | None = None) -> list[Path]:
     """The folders that hold the images of these classes."""
     roots = [root for root in splits or find_splits(path) if root]
-    return [root / class_id for root in roots for class_id in classes]
+    return [class_folder(root, class_id) for root in roots for class_id in classes]
 
 
 def list_images(
@@ -68,8 +81,8 @@ def list_images(
         return _held_out(train, classes, val_fraction)
     if not val.is_dir():
         raise RetortError(f"{path} has train/ but no val/; add val/, or put the class folders directly under {path}")
-    found, wanted = set(folder_names(train)), set(classes)
-    odd = found ^ set(folder_names(val))
+    found, wanted = set(map(letters_of, folder_names(train))), set(map(letters_of, classes))
+    odd = found ^ set(map(letters_of, folder_names(val)))
     # Where all classes are wanted, one that only val/ has is forgotten in train/.
     if extra := sorted(odd if found <= wanted else odd & wanted):
         raise RetortError(
@@ -79,7 +92,7 @@ def list_images(
         image
         for split, root in (("train", train), ("val", val))
         for class_id in classes
-        for image in images_in(root / class_id, split, class_id)
+        for image in images_in(class_folder(root, class_id), split, class_id)
     ]
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.folders import Splits, holds_classes
-from retort.data.layouts.listing import refuse_odd_ids
+from retort.data.layouts.listing import nearest_of, refuse_odd_ids, spelt_as
 from retort.errors import RetortError, some_of
 
 TRAIN_NAMES = ("train", "training")
@@ -69,8 +69,12 @@ def parquet_classes(path: Path, wanted: list[str] | None, label_column: str | No
         )
     ids = _ids(path, label_column, label_ids)
     known = list(subset_classes(label_ids)) if label_ids else ids  # the papers' order, as without the shards
+    wanted = wanted and spelt_as(wanted, known)
     if missing := sorted(set(wanted or []) - set(known)):
-        raise RetortError(f"dataset.classes: the shards in {path} have no class {some_of(missing)}: {some_of(known)}")
+        raise RetortError(
+            f"dataset.classes: the shards in {path} have no class {some_of(missing)}{nearest_of(missing, known)}; "
+            f"they have {some_of(known)}"
+        )
     return wanted or known
 
 

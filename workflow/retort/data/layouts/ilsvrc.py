@@ -7,7 +7,15 @@ from pathlib import Path
 
 from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes
 from retort.data.layouts.flat import add_label, list_flat
-from retort.data.layouts.listing import ImageFile, image_names, images_in, require_folders, text_of, words_of
+from retort.data.layouts.listing import (
+    ImageFile,
+    image_names,
+    images_in,
+    nearest_of,
+    require_folders,
+    text_of,
+    words_of,
+)
 from retort.errors import RetortError, some_of
 
 VALIDATION_STEM = "ILSVRC2012_val_{:08d}"  # the images of the flat folder, counted from 1
@@ -22,7 +30,8 @@ def list_classes(path: Path, subset: str | None, wanted: list[str] | None) -> li
     classes = wanted or list(subset_classes(subset or FULL))
     if strange := sorted(set(classes) - set(imagenet_classes())):
         raise RetortError(
-            f"dataset.classes: {some_of(strange)} is not among ImageNet-1K's 1,000 wnids; "
+            f"dataset.classes: {some_of(strange)} is not among ImageNet-1K's 1,000 wnids"
+            f"{nearest_of(strange, imagenet_classes())}; "
             "for other classes use dataset.kind: folder"
         )
     if (path / "train").is_dir():

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from unicodedata import category
+from unicodedata import category, normalize
 
+from retort.config.hints import did_you_mean
 from retort.errors import RetortError, some_of
 
 EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
@@ -64,13 +65,40 @@ def images_in(folder: Path, split: str, class_id: str) -> list[ImageFile]:
     return [ImageFile(split, class_id, f"{class_id}/{name}", f"{folder}{os.sep}{name}") for name in names]
 
 
+def nearest_of(missing: Sequence[str], found: Sequence[str]) -> str:
+    """', did you mean X?' where one name is missing, or the first of several, and one that was found is close to it."""
+    return did_you_mean(missing[0], found)
+
+
 def require_folders(root: Path, classes: Sequence[str]) -> None:
     """Raises RetortError unless `root` has a folder for each class."""
     if not root.is_dir():
         raise RetortError(f"there is no folder {root}, which should hold one folder per class; check dataset.path")
     found = folder_names(root)
-    if missing := sorted(set(classes) - set(found)):
-        raise RetortError(f"{root} has no folder for {some_of(missing)}; it has {some_of(found)}")
+    if missing := sorted(set(spelt_as(classes, found)) - set(found)):
+        raise RetortError(
+            f"{root} has no folder for {some_of(missing)}{nearest_of(missing, found)}; it has {some_of(found)}"
+        )
+
+
+def letters_of(name: str) -> str:
+    """The name in one spelling of its letters: an é may be one code point, or an e and an accent, as macOS has it."""
+    return normalize("NFC", name)
+
+
+def spelt_as(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The names, each in the code points in which `known` has the same letters, where it does."""
+    exact = dict.fromkeys(known)
+    by_letters = {letters_of(name): name for name in exact}
+    return [name if name in exact else by_letters.get(letters_of(name), name) for name in names]
+
+
+def class_folder(root: Path, class_id: str) -> Path:
+    """The folder of a class, in whichever code points its name is spelt there."""
+    folder = root / class_id
+    if class_id.isascii() or folder.is_dir() or not root.is_dir():
+        return folder
+    return root / spelt_as([class_id], folder_names(root))[0]
 
 
 def refuse_odd_ids(classes: Sequence[str], place: str) -> None:
@@ -78,6 +106,10 @@ def refuse_odd_ids(classes: Sequence[str], place: str) -> None:
     repeated = sorted({c for c in classes if classes.count(c) > 1}) if len(set(classes)) < len(classes) else []
     if repeated:
         raise RetortError(f"{place}: classes named twice: {some_of(repeated)}")
+    letters = [letters_of(c) for c in classes]
+    if len(set(letters)) < len(letters):
+        alike = [c for c, same in zip(classes, letters, strict=True) if letters.count(same) > 1]
+        raise RetortError(f"{place}: the same letters in other code points are two classes: {some_of(alike)}; keep one")
     if odd := [c for c in classes if not _names_a_folder(c)]:
         raise RetortError(
             f"{place}: {some_of([repr(c) for c in odd])} cannot name a folder; a class id is not empty, has no slash "

@@ -6,10 +6,13 @@ from pathlib import Path
 from retort.data.layouts.flat import add_label, list_flat
 from retort.data.layouts.listing import (
     ImageFile,
+    class_folder,
     folder_names,
     images_in,
+    nearest_of,
     refuse_odd_ids,
     require_folders,
+    spelt_as,
     words_of,
 )
 from retort.errors import RetortError, some_of
@@ -37,8 +40,10 @@ def list_classes(path: Path, wanted: list[str] | None) -> list[str]:
             f"dataset.path: there is neither {path / CATEGORIES} nor {train}; "
             "name the folder that holds them, or the classes in dataset.classes"
         )
+    wanted = wanted and spelt_as(wanted, known)
     if missing := sorted(set(wanted or []) - set(known)):
-        raise RetortError(f"dataset.classes: {path} has no class {some_of(missing)}; it has {some_of(known)}")
+        close = nearest_of(missing, known)
+        raise RetortError(f"dataset.classes: {path} has no class {some_of(missing)}{close}; it has {some_of(known)}")
     return wanted or known
 
 
@@ -82,7 +87,7 @@ def _has_folders(path: Path) -> bool:
 
 def _class_folder(root: Path, class_id: str, categories: dict[str, str]) -> Path:
     """Where a class lies: under its id, or as the development kit nests it."""
-    folder = root / class_id
+    folder = class_folder(root, class_id)
     return folder if class_id not in categories or folder.is_dir() else root / categories[class_id]
 
 

@@ -8,6 +8,7 @@ from retort.data.layouts.flat import add_label, list_flat
 from retort.data.layouts.listing import (
     ImageFile,
     images_in,
+    nearest_of,
     refuse_odd_ids,
     require_folders,
     text_of,
@@ -27,7 +28,7 @@ def list_classes(path: Path, wanted: list[str] | None) -> list[str]:
     known = [words[0] for _, words in words_of(table)]
     refuse_odd_ids(known, str(table))
     if missing := sorted(set(wanted or []) - set(known)):
-        raise RetortError(f"dataset.classes: {table} does not name {some_of(missing)}")
+        raise RetortError(f"dataset.classes: {table} does not name {some_of(missing)}{nearest_of(missing, known)}")
     return wanted or sorted(known)
 
 
