@@ -7,6 +7,7 @@
 #   make survive                    those alone, and the most exhaustive ones
 #   make real-weights               a real ImageNet classifier, from a package that is installed for it (19 MB), as a teacher
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
+#   make plan CONFIG=<file>         what is finished, took long and the next run would replace, and why
 #   make bench                      speed beside plain alternatives, as a table and results/bench.csv; three minutes
 #                                   (FULL=1 for the sizes of real runs); python -m bench.scaling for growth
 #   make gpu-check                  the acceptance run on one GPU, 10 to 25 minutes; python -m tests.gpu.accept for parts
@@ -42,7 +43,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
-.PHONY: env demo report status test survive real-weights lint parity gpu-check bench staleness schema lock clean clean-results
+.PHONY: env demo report status plan test survive real-weights lint parity gpu-check bench staleness schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -73,6 +74,9 @@ report: env
 
 status: env
 	@python workflow/status.py $(if $(CONFIG),--configfile "$(CONFIG)")
+
+plan: env
+	@python workflow/status.py --replaced $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
 	pytest $(TOGETHER) $(if $(SURVIVE),-m "not exhaustive and not real_weights") $(if $(FAULTS),--faults $(FAULTS))

@@ -53,7 +53,7 @@ include: "rules/figures.smk"
 include: "rules/quality.smk"
 include: "rules/report.smk"
 include: "rules/export.smk"
-include: "rules/cluster.smk"
+include: "rules/start.smk"
 
 
 rule all:

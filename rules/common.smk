@@ -21,7 +21,6 @@ os.environ.update(HF_HUB_OFFLINE="1")
 
 from retort.config.about import about
 from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
-from retort.config.cluster import watch_by_squeue_without_accounting
 from retort.config.devices import DETERMINISTIC
 from retort.config.fingerprint import fingerprints
 from retort.config.jobs import full_size, shared_jobs

@@ -2,13 +2,13 @@
 
     python workflow/status.py --configfile my-config.yaml        and any other argument of your snakemake command
     python workflow/status.py --output results/status.md         as a file
+    python workflow/status.py --replaced                         what took long and the next run would replace
 
 Nothing but that file is written, and a run that is going on is not disturbed.
 """
 
 import argparse
 import logging
-import re
 import socket
 import sys
 from datetime import datetime
@@ -20,14 +20,16 @@ from snakemake.cli import parse_args, parse_config
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
 from retort.data.files import whole_file
-from retort.status.jobs import FOLLOWS, Run, WantedJob, locked_since, look
+from retort.status.jobs import Run, WantedJob, locked_since, look
+from retort.status.reasons import reasons
+from retort.status.replaced import finished_results, replaced
 from retort.status.table import coloured, plain, report
 
-FINGERPRINT = re.compile(r"'?[0-9a-f]{12}'?")  # of a rule's code, among its parameters
+NOTHING_LOST = "Nothing that is finished and took a minute or more would be replaced."
 
 
-def wanted_jobs(api: SnakemakeApi, arguments: list[str]) -> list[WantedJob]:
-    """What the arguments ask Snakemake for, in the order of the work. Raises whatever it raises for a bad config."""
+def planned(api: SnakemakeApi, arguments: list[str]):
+    """The workflow with its DAG that the arguments ask Snakemake for. Raises whatever it raises for a bad config."""
     _, given = parse_args(arguments)
     flow = api.workflow(
         resource_settings=ResourceSettings(cores=1),
@@ -41,6 +43,11 @@ def wanted_jobs(api: SnakemakeApi, arguments: list[str]) -> list[WantedJob]:
     workflow = flow._workflow
     workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
     workflow._build_dag()
+    return workflow
+
+
+def wanted_jobs(workflow) -> list[WantedJob]:
+    """All of them, in the order of the work."""
     written = {rule.name: place for place, rule in enumerate(workflow.rules)}
     levels = (sorted(level, key=lambda job: written[job.rule.name]) for level in workflow.dag.toposorted())
     jobs = [job for level in levels for job in level if job.output]
@@ -50,20 +57,6 @@ def wanted_jobs(api: SnakemakeApi, arguments: list[str]) -> list[WantedJob]:
 def _wanted(job, reason) -> WantedJob:
     there = all(Path(path).exists() for path in job.output)
     return WantedJob(job.rule.name, next(map(str, job.log), None), there, reasons(reason) if reason else ())
-
-
-def reasons(reason) -> tuple[str, ...]:
-    """Snakemake's, but of changed parameters whether they are the settings of a stage or its code.
-
-    Forced here (see `wanted_jobs`) are the jobs whose outputs it has marked as incomplete.
-    """
-    ours = {"input files updated by another job": FOLLOWS, "forced": "Snakemake did not see it end"}
-    found = [ours.get(name, name) for name in reason.get_names() if not name.startswith("params have changed")]
-    if reason.params_changed:
-        values = map(str, reason.params_changed.only_old | reason.params_changed.only_new)
-        changed = {"code" if FINGERPRINT.fullmatch(value) else "settings" for value in values}
-        found = [f"its {what} changed" for what in sorted(changed)] + found
-    return tuple(found) or ("others need it again",)
 
 
 def alive(pid: int, started: datetime) -> bool:
@@ -77,13 +70,18 @@ def alive(pid: int, started: datetime) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", metavar="FILE", help="write there, as Markdown, instead of the terminal")
+    parser.add_argument("--replaced", action="store_true", help="only what took long and the next run would replace")
     options, arguments = parser.parse_known_args()
     with SnakemakeApi(OutputSettings(log_level_override=logging.ERROR, enable_file_logging=False)) as api:
         try:
-            wanted = wanted_jobs(api, arguments)
+            workflow = planned(api, arguments)
+            lost, wanted = replaced(finished_results(workflow.dag)), wanted_jobs(workflow)
         except Exception as error:  # whatever a config or a Snakefile can do wrong, in Snakemake's words
             api.print_exception(error)
             return 1
+    if options.replaced:
+        print("\n".join(lost or [NOTHING_LOST]))
+        return 0
     locked = locked_since(Path())
     seen = [look(job, Run(socket.gethostname(), locked, alive)) for job in wanted]
     if options.output:

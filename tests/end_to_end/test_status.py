@@ -56,6 +56,24 @@ def test_what_a_lost_output_and_a_changed_setting_ask_for_is_waiting_and_stale(t
     assert only["draw_accuracy"]["stale"] == 1
 
 
+def test_what_took_long_and_will_be_replaced_is_said_before_it_is_lost(twin):
+    assert "Nothing that is finished" in status(twin, "--replaced")
+    benchmark = next(twin.results("smoke", "benchmarks", "train_dit").glob("*.tsv"))
+    heads, values = benchmark.read_text().splitlines()[:2]
+    times = benchmark.stat()
+    benchmark.write_text("\n".join([heads, "\t".join(["7200.0", *values.split("\t")[1:]])]) + "\n")
+    os.utime(benchmark, ns=(times.st_atime_ns, times.st_mtime_ns))
+    twin.config["models"]["dit"]["train"]["steps"] += 1
+    twin.configure(twin.config)
+    words = (
+        "train_dit: results/smoke/models/dit is finished and will be replaced, 2:00:00 of work last time: its settings "
+    )
+    words += "changed (steps 60 -> 61)"
+    assert status(twin, "--replaced").splitlines() == [words]
+    output = twin.run("--cores", "2", "--", "results/smoke/models/dit")
+    assert output.index(words) < output.index("rule train_dit")
+
+
 def test_a_failed_job_is_shown_with_its_error_and_its_log_until_it_is_done(twin):
     table = twin.results("accuracy.csv")
     whole, times = table.read_text(), table.stat()

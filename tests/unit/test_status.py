@@ -15,8 +15,10 @@ from tqdm import tqdm
 import status
 from retort.errors import RetortError
 from retort.stages.job import DONE, failure, job, opening
-from retort.status.jobs import FOLLOWS, KILLED, Run, SeenJob, State, WantedJob, locked_since, look
+from retort.status.jobs import KILLED, Run, SeenJob, State, WantedJob, locked_since, look
 from retort.status.logs import progress, read_log
+from retort.status.reasons import FOLLOWS, changed_settings, reasons
+from retort.status.replaced import COSTLY, Finished, replaced, seconds_of
 from retort.status.table import coloured, report
 
 HOST, NOW = "node7", datetime.now().astimezone()
@@ -276,8 +278,53 @@ def reason(*names: str, before: str = "", now: str = "") -> SimpleNamespace:
     ],
 )
 def test_reasons_are_told_in_the_words_of_the_readme(given, said):
-    assert status.reasons(given) == said
+    assert reasons(given) == said
 
 
 def test_the_opening_of_a_log_names_every_wildcard():
     assert opening("x", {"a": "1", "b": "c d"}).startswith(f"retort: x a=1 b=c d on {socket.gethostname()}, pid ")
+
+
+# ---------------------------------------------------------------- what a run would replace
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ("{'steps': 2, 'guidance': 4.0}", "{'steps': 2, 'guidance': 2.0}", "guidance 4.0 -> 2.0"),
+        ("{'umap': {'neighbors': 15}}", "{'umap': {'neighbors': 85}}", "neighbors 15 -> 85"),
+        (
+            "{'a': 1, 'b': 1, 'c': 1, 'd': 1}",
+            "{'a': 2, 'b': 2, 'c': 2, 'd': 2}",
+            "a 1 -> 2, b 1 -> 2, c 1 -> 2 and 1 more",
+        ),
+        ("{'a': 1}", "{'b': 2}", "a 1 -> none, b none -> 2"),
+        ("32", "64", "32 -> 64"),
+        ("'0123456789ab'", "'ba9876543210'", ""),
+    ],
+)
+def test_settings_that_changed_are_named_before_and_now(before, now, said):
+    assert changed_settings(reason(before=before, now=now)) == said
+    assert changed_settings(reason()) == ""
+
+
+def test_what_took_long_is_said_by_stage_and_cause_and_the_rest_is_not():
+    shards = [Finished("invert_latents", f"inversion/ddim/{n}", 3600.0, "its code changed") for n in range(3)]
+    other = Finished("train_dit", "models/dit", COSTLY, "its settings changed (steps 2 -> 3)")
+    quick = Finished("draw_accuracy", "accuracy.png", COSTLY - 1, "its code changed")
+    assert replaced([*shards, other, quick]) == [
+        "invert_latents: 3 results (inversion/ddim/0, ...) are finished and will be replaced, 3:00:00 of work last "
+        "time: its code changed",
+        "train_dit: models/dit is finished and will be replaced, 0:01:00 of work last time: its settings changed "
+        "(steps 2 -> 3)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("s\th:m:s\n12.5\t0:00:12\n", 12.5), ("s\n1\n2\n", 2.0), ("", 0.0), ("s\n-\n", 0.0), ("x\n1\n", 0.0)],
+)
+def test_what_a_job_took_is_read_where_it_was_measured(tmp_path, text, seconds):
+    (tmp_path / "job.tsv").write_text(text)
+    assert seconds_of(str(tmp_path / "job.tsv")) == seconds
+    assert seconds_of(None) == seconds_of(str(tmp_path / "none.tsv")) == 0

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from retort.status.logs import JobLog, read_log
 
-FOLLOWS = "what it reads will be made again"
 KILLED = "it ended without a word: killed, perhaps because memory or time ran out"
 
 
