@@ -12,14 +12,21 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from scipy.stats import ttest_rel
 
-from retort.stages.report.accuracy import spread
+from retort.data.files import write_json
+from retort.protocols.optimisers import build_optimizer, lr_factor
+from retort.stages.report.accuracy import accuracy_view
 from retort.stages.report.charts import accuracy_over_cost, accuracy_over_ipc
 from retort.stages.report.classes import by_cell, class_tables, confusion_changes
 from retort.stages.report.page import write_report
 from retort.stages.report.pictures import WIDEST, data_uri
-from retort.stages.report.words import duration, method_line, protocol_rows, size
+from retort.stages.report.words import LOSSES, RATES, UNSAID, duration, method_line, protocol_rows, size
+from retort.stages.set_card import steps_in_words
+from retort.stages.shown import read_numbers, spread
+from retort.stages.tabulate import accuracy_shown, tabulate_accuracy
 
 from .made_up_results import made_up_results
 from .workspace import REPOSITORY, smoke_config
@@ -171,6 +178,11 @@ def test_what_was_run_is_said(made, text, page):
     assert constants["temperature"] == ["–", "20"]
     assert constants["steps"] == ["5", "–"]
     assert constants["crop"] == ["0.5 to 1", "0.5 to 1"]
+    assert constants["loss"] == [LOSSES["hard"], LOSSES["soft"]]
+    assert constants["momentum"] == ["0.9", "–"]
+    assert constants["betas"] == ["–", "0.9, 0.999"]
+    assert constants["test images: share of the side kept"] == ["1", "1"]
+    assert constants["test images: resized by"] == ["bilinear", "bilinear"]
     assert constants["id"] == [made["about"]["protocols"][name]["id"] for name in ("hard", "soft")]
     for method in made["about"]["methods"]:
         assert f'<article id="method-{method}"' in text
@@ -373,6 +385,96 @@ def test_a_constant_by_image_count_is_spelt_out():
     rows = dict(protocol_rows({"p": protocol | {"temperature": 20.0, "evaluations": 3}}))
     assert rows["batch"] == ["up to 10 per class: 50, up to 50 per class: 100"]
     assert "temperature" not in rows  # of soft labels only
+
+
+def optimiser(kind: str, schedule: str) -> dict:
+    return {"kind": kind, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "schedule": schedule}
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_the_constants_of_an_optimiser_are_those_that_it_computes_with(kind):
+    built = build_optimizer(torch.nn.Linear(2, 2), kind, 0.1, 0.9, 0.01).defaults
+    protocol = {"id": "x", "labels": "hard", "views": {}, "optimizer": optimiser(kind, "constant"), "evaluations": 3}
+    rows = {name: cells[0] for name, cells in protocol_rows({"p": protocol})}
+    assert rows.get("momentum") == (str(built["momentum"]) if "momentum" in built else None)
+    assert rows.get("betas") == (", ".join(map(str, built["betas"])) if "betas" in built else None)
+    assert rows.get("epsilon") == (str(built["eps"]) if "eps" in built else None)
+    assert set(UNSAID[kind]) <= set(rows)
+
+
+def test_the_words_for_learning_rates_say_what_they_do():
+    assert set(RATES) == {"half-cosine", "milestones", "constant"}
+    factors = {name: [lr_factor(name, now, 600) for now in (0, 399, 400, 499, 500, 600)] for name in RATES}
+    assert factors["milestones"] == pytest.approx([1, 1, 0.2, 0.2, 0.04, 0.04])  # x 0.2 at 2/3 and again at 5/6
+    assert factors["constant"] == [1] * 6
+    assert (factors["half-cosine"][0], factors["half-cosine"][-1]) == (1, pytest.approx(0.5))
+    protocol = {"id": "x", "labels": "hard", "views": {}, "evaluations": 3}
+    protocols = {name: protocol | {"optimizer": optimiser("sgd", name)} for name in RATES}
+    assert dict(protocol_rows(protocols))["learning rate over the training"] == list(RATES.values())
+
+
+def test_every_number_is_rounded_once_from_the_students(tmp_path):
+    """A deviation of 5.147 is 5.1 and not, by way of 5.15, 5.2; and p likewise."""
+    lasts = {"random": (0.2, 0.3, 0.4), "mine": (0.15023, 0.2017, 0.25317)}
+    same = {"dataset": "toy", "ipc": "1", "protocol": "hard", "student": "net", "teacher_arch": None}
+    files = []
+    for method, tops in lasts.items():
+        for seed, top in enumerate(tops):
+            measured = {"top1": top, "top5": 1.0, "per_class": [top]}
+            record = same | {"method": method, "seed": seed, "last": measured, "best": measured | {"step": 1}}
+            files.append(str(tmp_path / f"{method}-{seed}.json"))
+            write_json(files[-1], record)
+    outputs = [str(tmp_path / f"accuracy.{ending}") for ending in ("csv", "md", "tex")]
+    lines = {"random": ["random"], "full": [], "unguided": {}, "wanted": [], "protocols": {"hard": "hard"}}
+    tabulate_accuracy(files, *outputs, **lines, reported=[])
+    deviation = np.std(100 * np.array(lasts["mine"]), ddof=1)
+    p = ttest_rel(lasts["mine"], lasts["random"]).pvalue
+    twice = f"{round(deviation, 2):.1f}", f"{round(p, 4):.3f}"
+    assert (f"{deviation:.1f}" == twice[0], f"{p:.3f}" == twice[1]) == (False, False)  # or this test could not fail
+    row = accuracy_view(read_numbers(outputs[0]), [])["rows"][-1]["cells"]
+    assert row["top1_last"]["text"].endswith(f"± {deviation:.1f}")
+    assert row["p_random"]["text"] == f"{p:.3f}"
+    texts = accuracy_shown(read_numbers(outputs[0])).iloc[-1]
+    markdown = [cell.strip() for cell in Path(outputs[1]).read_text().splitlines()[3].split("|")]
+    assert (texts["top-1 last"], texts["p"]) == (row["top1_last"]["text"], row["p_random"]["text"])
+    assert {texts["top-1 last"], texts["p"]} <= set(markdown)
+
+
+# ---------------------------------------------------------------- parts that the words do not know
+
+
+UNKNOWN = {
+    "a sampler": {"generate": {"model": "dit", "sampler": "flow", "guidance": 2.0, "start": "noise", "steps": 4}},
+    "a start": {"generate": {"model": "dit", "sampler": "ddim", "guidance": 2.0, "start": {"flow": "x"}, "steps": 4}},
+    "a guide": {
+        "generate": {"model": "dit", "sampler": "ddim", "guidance": 2.0, "start": "noise", "guide": {"flow": "x"}}
+    },
+    "a selection": {"select": {"flow": "x", "size": 3}},
+    "a word": {"select": "flow"},
+    "a coverage": {"select": {"coverage": "flow", "encoder": "vae"}},
+    "a refinement": {
+        "generate": {"model": "dit", "sampler": "ddim", "guidance": 2.0, "start": "noise"},
+        "refine": {"flow": 7},
+    },
+    "a composition": {"compose": {"flow": {"deep": [1, 2]}, "grid": 2}},
+    "a method": {"flow": {"deep": 1}},
+}
+
+
+@pytest.mark.parametrize("settings", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_part_without_words_is_said_by_its_settings(made, settings, tmp_path):
+    assert "flow" in method_line(settings, None)
+    record = {"inversions": {}, "settings": settings}
+    assert any("flow" in sentence for sentence in steps_in_words(record))
+    about = made["about"]
+    methods = about["methods"] | {"random": about["methods"]["random"] | {"settings": settings}}
+    odd = {"id": "odd", "labels": "flow", "views": {}, "evaluations": 1, "optimizer": {"kind": "flow", "lr": 1.0}}
+    about = about | {"methods": methods, "protocols": about["protocols"] | {"odd": odd}}
+    write_report(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
+    (article,) = re.findall(
+        r'<article id="method-random".*?</article>', (tmp_path / "page.html").read_text(), re.DOTALL
+    )
+    assert "flow" in article.split("<table")[0]
 
 
 # ---------------------------------------------------------------- of a run

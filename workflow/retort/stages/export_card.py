@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from retort.data.files import read_json, whole_file
 from retort.stages.set_card import origin_in_words
+from retort.stages.shown import read_numbers
 from retort.stages.tabulate import accuracy_shown, note_of
 
 
@@ -18,7 +17,7 @@ def write_card(
     teacher: the directory of the one whose logits are exported. `about`: method, ipc, that teacher's name (`logits_of`)
     and its part of the config (`teacher`), and where the labels of augmented views lie (`view_labels`).
     """
-    table = pd.read_csv(accuracy, dtype={"ipc": str})
+    table = read_numbers(accuracy)
     own = table[(table["method"] == about["method"]) & (table["ipc"] == about["ipc"])].reset_index(drop=True)
     shown = accuracy_shown(own).drop(columns=["dataset", "method", "ipc"])
     with whole_file(picture) as scratch:

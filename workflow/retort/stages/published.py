@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from retort.stages.shown import gap, spread
+
 CELL = ["dataset", "method", "ipc", "protocol", "student"]
 TABLES = ("author's table", "another paper's table")  # a number of another status says so wherever it stands
 HEADS = {"reported": "published", "gap_to_reported": "to published", "reported_other": "published, other teacher"}
@@ -58,7 +60,7 @@ def published_shown(table: pd.DataFrame) -> dict[str, list[str]]:
     for column, head in HEADS.items():
         if column in table and table[column].notna().any():
             rows = table.to_dict("records")
-            shown[head] = [_gap(row[column]) if column.startswith("gap") else number(row, column) for row in rows]
+            shown[head] = [gap(row[column]) if column.startswith("gap") else number(row, column) for row in rows]
     return shown
 
 
@@ -66,11 +68,6 @@ def number(row: dict, column: str) -> str:
     """A published number as text: its standard deviation where known, that it is of the last epoch, and any doubt."""
     if pd.isna(row[column]):
         return ""
-    spread = "" if pd.isna(row[f"{column}_std"]) else f" ± {row[f'{column}_std']:.1f}"
     said = ["last"] * (row.get(f"{column}_epoch") == "last")
     said += [row[f"{column}_status"]] * (row[f"{column}_status"] not in TABLES)
-    return f"{row[column]:.1f}{spread}" + (f" ({', '.join(said)})" if said else "")
-
-
-def _gap(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:+.1f}"
+    return spread(row[column], row[f"{column}_std"]) + (f" ({', '.join(said)})" if said else "")

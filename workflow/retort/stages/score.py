@@ -7,6 +7,7 @@ import pandas as pd
 
 from retort.data.files import whole_file
 from retort.protocols.scores import augmentation_robust_score, label_robust_score
+from retort.stages.shown import kept, save_numbers
 from retort.stages.tabulate import CELL, accuracy_table, read_students
 
 COLUMNS = [
@@ -57,7 +58,8 @@ def tabulate_scores(
     """CSV of COLUMNS, see `score_table`."""
     accuracy = accuracy_table(read_students(students), random, full)
     with whole_file(output) as scratch:
-        score_table(accuracy, random, full, hard, plain).to_csv(scratch, index=False, float_format="%.4f")
+        table = kept(score_table(accuracy, random, full, hard, plain))
+        save_numbers(table, scratch, dict.fromkeys(COLUMNS, 4))
 
 
 def score_table(

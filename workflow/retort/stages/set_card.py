@@ -1,9 +1,11 @@
 """The card of a distilled set: what it is, how it was made, what stands behind it, how to load it; in words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from retort.data.manifest import ClassEntry
+from retort.stages.plain import in_words_or_plain, plain
 
 UNKNOWN = "licence unknown, check before you pass the set on"
 DATA_TERMS = {
@@ -96,18 +98,15 @@ def steps_in_words(provenance: dict) -> list[str]:
     """One sentence for each stage of the method, in the order of the work."""
     settings, steps = provenance["settings"], []
     if generate := settings.get("generate"):
-        steps += _generated(generate, provenance)
+        steps += _said(lambda found: _generated(found, provenance), "Sampled", generate)
     if select := settings.get("select"):
-        squashed = settings.get("fit") == "squash"
-        steps.append(_selected(select, from_pool=bool(generate)) + " Squashed to squares." * squashed)
+        squashed = " Squashed to squares." * (settings.get("fit") == "squash")
+        steps += _said(lambda found: [_selected(found, bool(generate)) + squashed], "Chosen", select)
     if refine := settings.get("refine"):
-        steps.append(
-            f"Refined: the latents moved for {refine['iterations']} iterations (Adam, rate {refine['lr']:g}) to where "
-            f"the model denoises them best, {refine['condition']} condition."
-        )
+        steps += _said(_refined, "Refined", refine)
     if compose := settings.get("compose"):
-        steps += _composed(compose)
-    return steps
+        steps += _said(_composed, "Composed", compose)
+    return steps or [f"Settings: {plain(settings)}."]
 
 
 def sources_in_words(provenance: dict) -> list[str]:
@@ -124,6 +123,19 @@ def sources_in_words(provenance: dict) -> list[str]:
     return lines
 
 
+def _said(words: Callable[[Any], list[str]], did: str, settings: Any) -> list[str]:
+    """The sentences of a part, or one of its settings as they are set."""
+    said = in_words_or_plain(words, did, settings)
+    return [f"{said}."] if isinstance(said, str) else said
+
+
+def _refined(refine: dict) -> list[str]:
+    return [
+        f"Refined: the latents moved for {refine['iterations']} iterations (Adam, rate {refine['lr']:g}) to where "
+        f"the model denoises them best, {refine['condition']} condition."
+    ]
+
+
 def _generated(generate: dict, provenance: dict) -> list[str]:
     start, guide, pool = generate.get("start", "noise"), generate.get("guide"), generate.get("pool", 1)
     many = f" {pool} times as many images as were wanted" if pool > 1 else ""
@@ -135,9 +147,8 @@ def _generated(generate: dict, provenance: dict) -> list[str]:
     ]
     if start != "noise":
         inversion = provenance["inversions"][start["inversion"]]
-        drawn = "one group made to match"
-        if start["search"] == "groups":
-            drawn = f"the best of {start['groups']} random groups by"
+        groups = f"the best of {start.get('groups')} random groups by"
+        drawn = {"groups": groups, "closed-form": "one group made to match"}[start["search"]]
         steps.append(
             f"The start of each class: {drawn} the statistics of its training images at "
             f"step {inversion['stop']} of {inversion['steps']} of DDIM inversion."

@@ -8,7 +8,7 @@ from scipy.stats import ttest_rel
 from tqdm import tqdm
 
 from retort.data.files import read_json, whole_file
-from retort.stages import published
+from retort.stages import published, shown
 
 CELL = published.CELL
 MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_last": ("last", "top5")}
@@ -51,16 +51,15 @@ def tabulate_accuracy(
     cells = table[CELL].itertuples(index=False, name=None)
     table.insert(table.columns.get_loc("protocol_id") + 1, "labelled_by", [teachers[cell] for cell in cells])
     tested = {tuple(record[key] for key in CELL): test_images(record) for record in records}
-    table = published.with_reported(table, reported, tested)
+    table = shown.kept(published.with_reported(table, reported, tested))
     with whole_file(csv) as scratch:
-        p_values = table["p_random"].map("{:.4f}".format, na_action="ignore")
-        table.assign(p_random=p_values).to_csv(scratch, index=False, float_format="%.2f")
-    shown = accuracy_shown(table)
+        shown.save_numbers(table, scratch, {"p_random": 4})
+    texts = accuracy_shown(table)
     with whole_file(markdown) as scratch:
-        scratch.write_text(shown.to_markdown(index=False, disable_numparse=True) + f"\n\n{note_of(table)}\n")
+        scratch.write_text(texts.to_markdown(index=False, disable_numparse=True) + f"\n\n{note_of(table)}\n")
     with whole_file(latex) as scratch:
-        scratch.write_text(accuracy_latex(shown, note_of(table)))
-    print(shown.to_markdown(index=False, disable_numparse=True))
+        scratch.write_text(accuracy_latex(texts, note_of(table)))
+    print(texts.to_markdown(index=False, disable_numparse=True))
 
 
 def accuracy_table(
@@ -138,35 +137,34 @@ def accuracy_shown(table: pd.DataFrame) -> pd.DataFrame:
     """The same rows as text for people: mean ± standard deviation; "2 of 3" where seeds are missing."""
 
     def spread(name: str) -> list[str]:
-        pairs = zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)
-        return [f"{mean:.1f}" + ("" if pd.isna(std) else f" ± {std:.1f}") for mean, std in pairs]
+        return [shown.spread(*pair) for pair in zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)]
 
     def seeds() -> list[str]:
         pairs = zip(table["seeds"], table["missing_seeds"], strict=True)
         return [f"{there} of {there + missing}" if missing else str(there) for there, missing in pairs]
 
     def gaps(line: str) -> list[str]:
-        return [f"{gap:+.1f}" if pd.notna(gap) else "" for gap in table[f"gap_to_{line}"]]
+        return [shown.gap(gap) for gap in table[f"gap_to_{line}"]]
 
-    shown = table[CELL].assign(
+    texts = table[CELL].assign(
         **{
             "seeds": seeds(),
             "top-1 last": spread("top1_last"),
             "top-1 best*": spread("top1_best"),
             "top-5 last": spread("top5_last"),
             "to random": gaps("random"),
-            "p": ["" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_random"]],
+            "p": [shown.p_text(p) for p in table["p_random"]],
             "to full": gaps("full"),
         }
     )
     if "gap_to_unguided" in table:
-        shown.insert(shown.columns.get_loc("to full"), "to unguided", gaps("unguided"))
+        texts.insert(texts.columns.get_loc("to full"), "to unguided", gaps("unguided"))
     if "protocol_id" in table:
-        shown["protocol"] = [
+        texts["protocol"] = [
             name if name == known else f"{name} ({known})"
             for name, known in zip(table["protocol"], table["protocol_id"], strict=True)
         ]
-    return shown.assign(**published.published_shown(table))
+    return texts.assign(**published.published_shown(table))
 
 
 def note_of(table: pd.DataFrame) -> str:
@@ -174,10 +172,10 @@ def note_of(table: pd.DataFrame) -> str:
     return f"{NOTE} {published.NOTE}" if published.published_shown(table) else NOTE
 
 
-def accuracy_latex(shown: pd.DataFrame, note: str = NOTE) -> str:
+def accuracy_latex(texts: pd.DataFrame, note: str = NOTE) -> str:
     """The same as a booktabs table, with the note as its caption."""
-    text = shown.to_latex(
-        index=False, escape=True, caption=_latex_text(note), column_format="lllllr" + "r" * (len(shown.columns) - 6)
+    text = texts.to_latex(
+        index=False, escape=True, caption=_latex_text(note), column_format="lllllr" + "r" * (len(texts.columns) - 6)
     )
     return text.replace(" ± ", r" $\pm$ ")
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from retort.stages.published import HEADS, number
+from retort.stages.shown import gap, p_text, spread
 
 CELL = ["protocol", "student", "ipc"]
 COLUMNS = [
@@ -23,10 +24,6 @@ COLUMNS = [
     ("reported_other", HEADS["reported_other"], "Top-1 of a paper with another teacher, or whose epoch is not stated"),
 ]
 SORTED_LAST = 10**9  # the whole training set, among numbers of images
-
-
-def read_accuracy(path: str) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"ipc": str})
 
 
 def accuracy_view(table: pd.DataFrame, upper: list[str]) -> dict:
@@ -74,17 +71,8 @@ def _cell(row: dict, key: str) -> dict:
     elif key in ("reported", "reported_other"):
         text, note = number(row, key), row[f"{key}_by"]
     elif key.startswith("gap_"):
-        text = f"{value:+.1f}"
+        text = gap(value)
     return {"text": text, "value": value, "note": note}
-
-
-def spread(mean: float, std: float) -> str:
-    """Mean ± standard deviation; a single seed has none."""
-    return f"{mean:.1f}" + ("" if pd.isna(std) else f" ± {std:.1f}")
-
-
-def p_text(p: float) -> str:
-    return "" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def headlines(table: pd.DataFrame, lower: list[str], upper: list[str]) -> list[dict]:
@@ -99,7 +87,7 @@ def headlines(table: pd.DataFrame, lower: list[str], upper: list[str]) -> list[d
         found.append(
             {"protocol": protocol, "student": student, "ipc": ipc, "method": best["method"], "of": len(methods)}
             | {"top1": spread(best["top1_last_mean"], best["top1_last_std"]), "p": p_text(best["p_random"])}
-            | {"gap": "" if pd.isna(best["gap_to_random"]) else f"{best['gap_to_random']:+.1f}"}
+            | {"gap": gap(best["gap_to_random"])}
             | {"random": _line(group, lower), "full": _line(table[same], upper)}
         )
     return found
@@ -138,8 +126,4 @@ def _regime(by_protocol: pd.DataFrame, protocol: str) -> dict:
     if protocol not in by_protocol.index:
         return {"text": "", "gap": ""}
     row = by_protocol.loc[protocol]
-    gap = row["gap_to_random"]
-    return {
-        "text": spread(row["top1_last_mean"], row["top1_last_std"]),
-        "gap": "" if pd.isna(gap) else f"{gap:+.1f}",
-    }
+    return {"text": spread(row["top1_last_mean"], row["top1_last_std"]), "gap": gap(row["gap_to_random"])}

@@ -9,12 +9,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from retort.data.files import read_json, whole_file
 from retort.data.manifest import read_classes, read_split
-from retort.stages.report.accuracy import accuracy_view, headlines, of_method, read_accuracy, regimes
+from retort.stages.report.accuracy import accuracy_view, headlines, of_method, regimes
 from retort.stages.report.charts import accuracy_over_cost, accuracy_over_ipc
 from retort.stages.report.classes import by_cell, class_tables, confusion_changes
 from retort.stages.report.costs import ALL, making_seconds, method_costs, projection_target, read_costs, stage_costs
 from retort.stages.report.pictures import class_pictures, method_pictures, picture_of
 from retort.stages.report.words import indented, method_line, protocol_rows
+from retort.stages.shown import read_numbers
 from retort.stages.tabulate import note_of
 
 TEMPLATE = "page.html.j2"
@@ -47,7 +48,7 @@ def write_report(
     config/about.py. The style and the script stand beside the template.
     """
     names = [c.name for c in read_classes(class_table)]
-    table, cost = read_accuracy(accuracy), read_costs(costs)
+    table, cost = read_numbers(accuracy), read_costs(costs)
     lower, upper = about["lower"], about["upper"]
     view = accuracy_view(table, upper)
     records = [read_json(path) for path in students]
@@ -57,7 +58,7 @@ def write_report(
         "about": about,
         "data": _data(about["dataset"], manifest, names),
         "models": _models(about, origins, pd.read_csv(models)),
-        "protocols": {"names": list(about["protocols"]), "rows": protocol_rows(about["protocols"])},
+        "protocols": {"names": list(about["protocols"]), "rows": protocol_rows(about["protocols"], about["dataset"])},
         "versions": _versions(sets),
         "date": time.strftime("%d %B %Y", time.localtime(max(Path(path).stat().st_mtime for path in students))),
         "counts": {"methods": table["method"].nunique(), "sets": len(sets), "students": len(records)},
@@ -69,7 +70,7 @@ def write_report(
             "cost": accuracy_over_cost(table, lower, upper, seconds),
         },
         "costs": {"methods": method_costs(cost), "stages": stage_costs(cost, ALL), "target": projection_target(cost)},
-        "regimes": regimes(table, pd.read_csv(scores, dtype={"ipc": str}), about["protocols"]),
+        "regimes": regimes(table, read_numbers(scores), about["protocols"]),
         "class_tables": class_tables(cells, names),
         "quality": _quality(quality) if quality else None,
         "confusions": confusion_changes(cells, lower, names),

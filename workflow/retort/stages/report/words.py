@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from retort.stages.plain import in_words_or_plain, plain
+
 SAMPLERS = {"ddim": "DDIM", "ddpm": "ancestral DDPM", "dpm++": "DPM-Solver++"}
 SIZES = ("B", "kB", "MB", "GB", "TB")
 
@@ -9,17 +11,18 @@ SIZES = ("B", "kB", "MB", "GB", "TB")
 def method_line(settings: dict, steps: int | None) -> str:
     """What a method does, in one sentence, from its part of the config and its number of sampling steps."""
     if "compose" in settings:
-        return _sentence(_composed(settings["compose"]))
+        return _sentence(in_words_or_plain(_composed, "composes", settings["compose"]))
     if "generate" not in settings:
-        return _sentence(_selected(settings["select"]))
-    parts = [_generated(settings["generate"], steps)]
+        if "select" in settings:
+            return _sentence(in_words_or_plain(_selected, "selects", settings["select"]))
+        return _sentence(f"settings: {plain(settings)}")
+    generate = settings["generate"]
+    parts = [in_words_or_plain(lambda found: _generated(found, steps), "samples", generate)]
     if "select" in settings:
-        parts.append(f"of {settings['generate']['pool']} samples for each image {_chosen(settings['select'])}")
+        chosen = in_words_or_plain(_chosen, "chooses", settings["select"])
+        parts.append(f"of {generate.get('pool', 1)} samples for each image {chosen}")
     if refine := settings.get("refine"):
-        given = "told no class" if refine["condition"] == "unconditional" else "told the image's class"
-        parts.append(
-            f"then moves each latent, in {refine['iterations']} steps, to where the model, {given}, denoises it best"
-        )
+        parts.append(in_words_or_plain(_refined, "then refines", refine))
     return _sentence("; ".join(parts))
 
 
@@ -27,16 +30,21 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _generated(generate: dict, steps: int) -> str:
+def _refined(refine: dict) -> str:
+    given = {"unconditional": "told no class", "class": "told the image's class"}[refine["condition"]]
+    return f"then moves each latent, in {refine['iterations']} steps, to where the model, {given}, denoises it best"
+
+
+def _generated(generate: dict, steps: int | None) -> str:
     start, guide = generate["start"], generate.get("guide")
     text = f"samples from {generate['model']} ({SAMPLERS[generate['sampler']]}, {steps} steps, "
     text += f"CFG {generate['guidance']:g})"
     if start == "noise":
         text += ", starting from noise"
-    elif start["search"] == "groups":
-        text += f", starting from the best of {start['groups']:,} random groups by the class's inverted statistics"
     else:
-        text += ", starting from one group that is made to match the class's inverted statistics"
+        groups = f"the best of {start.get('groups', 0):,} random groups by"
+        made = {"groups": groups, "closed-form": "one group that is made to match"}[start["search"]]
+        text += f", starting from {made} the class's inverted statistics"
     if guide:
         text += f", drawn towards real representatives ({guide['discovery']}) with strength {guide['strength']:g}"
     return text
@@ -72,39 +80,54 @@ def _composed(compose: dict) -> str:
     return f"real patches, {grid} x {grid} to an image: {patches}{ranked}"
 
 
-def protocol_rows(protocols: dict[str, dict]) -> list[tuple[str, list[str]]]:
-    """Every constant of the protocols, as rows of a table with a column for each."""
-    flat = [_flat(protocol) for protocol in protocols.values()]
+# What a protocol leaves to the code, in its words; a test compares them with what the code does.
+LOSSES = {
+    "hard": "cross-entropy; of mixed images, of both classes by their areas",
+    "soft": "KL(teacher || student) at the temperature, without its square",
+}
+RATES = {
+    "half-cosine": "along half a cosine's fall, to one half",
+    "milestones": "x 0.2 at 2/3 and again at 5/6",
+    "constant": "the same throughout",
+}
+UNSAID = {"adamw": {"betas": "0.9, 0.999", "epsilon": "1e-08"}, "sgd": {}}
+UNREAD = {"adamw": ("momentum",)}
+TESTING = {"test_crop": "test images: share of the side kept", "test_resize": "test images: resized by"}
+
+
+def protocol_rows(protocols: dict[str, dict], dataset: dict | None = None) -> list[tuple[str, list[str]]]:
+    """Every constant of the protocols, as rows of a table with a column for each.
+
+    `dataset`: the data set's part of the config, which says how test images are resized and cropped.
+    """
+    testing = {head: (dataset or {})[key] for key, head in TESTING.items() if key in (dataset or {})}
+    flat = [_flat(protocol) | testing for protocol in protocols.values()]
     names = list(dict.fromkeys(name for table in flat for name in table))
     return [(name, [plain(table[name]) if name in table else "–" for table in flat]) for name in names]
 
 
 def _flat(protocol: dict) -> dict[str, Any]:
     labels = protocol["labels"]
-    soft = labels != "hard"
-    found = {"id": protocol["id"], "labels": labels["kind"] if soft else "hard"}
+    soft = isinstance(labels, dict)
+    found = {"id": protocol["id"], "labels": labels["kind"] if soft else labels}
+    found |= {"loss": LOSSES["soft" if soft else "hard"]}
     if soft:
-        found |= {"teacher": labels["teacher"], "temperature": protocol["temperature"]}
+        found |= {"teacher": labels.get("teacher", "–"), "temperature": protocol["temperature"]}
         found |= {f"labels: {key}": value for key, value in labels.items() if key not in ("kind", "teacher")}
     found |= protocol["views"]
-    found |= {("optimiser" if key == "kind" else key): value for key, value in protocol["optimizer"].items()}
+    found |= _optimiser(protocol["optimizer"])
     found |= {"tests during training": protocol["evaluations"], "precision": protocol.get("precision", "float32")}
     parts, twice = protocol.get("accumulate", 1), protocol.get("forward_twice", False)
     found |= {"parts of a batch": parts} if parts > 1 else {}
     return found | ({"forward passes of a batch": 2} if twice else {})
 
 
-def plain(value: Any) -> str:
-    """A setting as people write it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, dict):
-        return ", ".join(f"up to {bound} per class: {plain(number)}" for bound, number in value.items())
-    if isinstance(value, list | tuple):
-        return " to ".join(map(plain, value))
-    return str(value)
+def _optimiser(settings: dict) -> dict[str, Any]:
+    """What it reads of its settings, with what it does by the schedule and the constants that are not set."""
+    kind = settings["kind"]
+    read = {key: value for key, value in settings.items() if key != "kind" and key not in UNREAD.get(kind, ())}
+    rate = {"learning rate over the training": RATES[name]} if (name := settings.get("schedule")) in RATES else {}
+    return {"optimiser": kind} | read | rate | UNSAID.get(kind, {})
 
 
 def duration(seconds: float) -> str:
