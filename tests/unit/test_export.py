@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
 import re
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,6 +40,7 @@ from retort.stages.tabulate import NOTE
 from retort.stages.write_set import write_set
 
 SIDE = 8
+PATHS = {"PATH": os.environ["PATH"]}
 CLASSES = ["n03", "n01", "n02"]  # the label order, which is not the alphabet's
 NAMES = ["crane", "tench", "crane"]  # as in ImageNet, two classes have one name
 OURS, ALPHABETICAL = [0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 1]  # labels of the images in our order
@@ -95,6 +99,34 @@ def test_timm_numbers_folders_by_the_alphabet_until_it_is_told(home):
     assert numbered(create_dataset("", root=str(home / "set"))) == ALPHABETICAL
     told = create_dataset("", root=str(home / "set"), class_map=str(home / "set" / "class_map.txt"))
     assert numbered(told) == OURS
+
+
+def test_timms_train_py_given_as_the_card_says_learns_from_one_folder_and_tests_on_another(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(home / "set")
+    real = tmp_path / "real images"
+    for i, class_id in enumerate(CLASSES):
+        (real / class_id).mkdir(parents=True)
+        Image.new("RGB", (SIDE, SIDE), (i * 40,) * 3).save(real / class_id / "held out.png")
+    alone = {split: create_dataset("", root=".", split=split, class_map="class_map.txt") for split in ("train", "val")}
+    assert numbered(alone["train"]) == numbered(alone["val"])  # what the card warns of
+    (shell,) = re.findall(r"```sh\n(.*?)```", Path("card.md").read_text(), re.DOTALL)
+    shell = shell.replace("/path/to/validation/images", shlex.quote(str(real)))
+    shell = shell.replace("python train.py", "printf '%s\\n'")
+    done = subprocess.run(
+        ["bash", "-euc", shell], capture_output=True, text=True, env={"TMPDIR": str(tmp_path)} | PATHS
+    )
+    words = done.stdout.splitlines()
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    assert Path(given["--class-map"]).is_absolute()
+    assert given["--num-classes"] == str(len(CLASSES))
+    found = {
+        part: create_dataset(
+            "", root=given["--data-dir"], split=given[f"--{part}-split"], class_map=given["--class-map"]
+        )
+        for part in ("train", "val")
+    }
+    assert numbered(found["train"]) == OURS
+    assert numbered(found["val"]) == [0, 1, 2]
 
 
 def test_hugging_faces_image_folder_has_our_labels_and_the_names_of_classes(home, tmp_path):

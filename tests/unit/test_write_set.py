@@ -1,5 +1,7 @@
 """Distilled sets on disk: pixel-exact, readable by others, and never half written."""
 
+import re
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +18,13 @@ from torchvision.datasets import ImageFolder
 from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.data.files import read_json, read_rows, write_json, write_rows
+from retort.data.licences import data_licence, hub_keys
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.tensors import open_tensors, write_tensors
 from retort.errors import RetortError
 from retort.stages.decode import decode_split
 from retort.stages.distilled import COLUMNS, read_set
+from retort.stages.public import public
 from retort.stages.set_card import steps_in_words
 from retort.stages.write_set import write_set
 
@@ -393,7 +397,7 @@ def test_provenance_has_settings_seed_versions_and_sources(home):
     provenance = read_json(write_generated(home, [str(fetched), str(trained)]) / "provenance.json")
     assert provenance.items() >= ABOUT.items()
     assert provenance["images"] == 6
-    assert provenance["sources"] == {str(fetched): origin}
+    assert provenance["sources"] == {f"{home.name}/vae": origin}
     for package in ("torch", "diffusers", "numpy"):
         assert provenance["versions"][package] == version(package)
 
@@ -456,6 +460,59 @@ def test_the_card_says_where_models_come_from_and_under_which_licence(home):
     assert "Model vae (vae): from somebody/vae at revision abc123; licence cc-by-nc-4.0." in card
     assert "Model dit (dit): trained here on the data above, with weights from big/dit; licence mit." in card
     assert "Teacher resnet (resnet18.a1_in1k): from timm/resnet18.a1_in1k at revision d; licence unknown, check" in card
+
+
+def test_neither_card_nor_provenance_says_where_things_lie_on_this_machine(home, monkeypatch):
+    """The licence is still that of the folder, which is read before its path is left out."""
+    (home / "photos").mkdir()
+    (home / "photos" / "README.md").write_text("---\nlicense: cc0-1.0\n---\n")
+    places = {"dataset": {**CONFIG["dataset"], "path": str(home / "photos")}}
+    places |= {"models": CONFIG["models"] | {"vae": {"kind": "vae", "source": "~/weights/vae"}}}
+    places |= {"teachers": {"resnet": {"arch": "resnet18", "source": str(home / "nets" / "teacher.pt")}}}
+    monkeypatch.setattr(sys.modules[__name__], "CONFIG", CONFIG | places)
+    (home / "models" / "dit").mkdir(parents=True)
+    came = {"name": "dit", "trained_from": {"source": str(home / "dits" / "xl"), "licence": "mit"}}
+    write_json(home / "models" / "dit" / "origin.json", came)
+    directory = write_made(home, ["0000", "0001"], models=[str(home / "models" / "dit")], method="cao2")
+    card, provenance = ((directory / name).read_text() for name in ("card.md", "provenance.json"))
+    for text in (card, provenance):
+        assert str(home) not in text
+        assert "~/" not in text
+        assert not re.search(r"[\s\"'`(](/[\w.-]+){2,}", text.replace("/path/to/validation", ""))
+    assert "at photos); licence cc0-1.0." in card
+    assert "weights from xl; licence mit" in card
+    assert "from teacher.pt" in card
+    assert read_json(directory / "provenance.json")["data"]["path"] == "photos"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        *((text, text) for text in ("photos", "../photos/a", "some/hub", "https://a.org/b/c", "", 3, None, True)),
+        *((text, "b") for text in ("/a/b", "/a/b/", "~/a/b", "$DATA/a/b", "C:\\a\\b", "file:///a/b")),
+        ({"/a/b/c": ["/x/y", {"k": "/z"}]}, {"b/c": ["y", {"k": "z"}]}),
+    ],
+)
+def test_what_may_be_passed_on_has_no_absolute_path(said, kept):
+    assert public(said) == kept
+
+
+@pytest.mark.parametrize(
+    ("data", "licence", "keys"),
+    [
+        ({"kind": "digits"}, "cc-by-4.0", {"license": "cc-by-4.0"}),
+        ({"kind": "imagenet", "path": "x"}, "imagenet-terms-of-access", {"license": "other"}),
+        ({"kind": "folder", "path": "no/where"}, None, {}),
+    ],
+)
+def test_the_licence_of_data_of_a_known_kind_is_recorded(data, licence, keys):
+    assert data_licence(data) == licence
+    assert hub_keys(data["kind"], licence).items() >= keys.items()
+
+
+def test_a_licence_that_is_no_id_of_the_hub_is_named_beside_other():
+    assert hub_keys("folder", "mit") == {"license": "mit"}
+    assert hub_keys("folder", "My own terms, 2024") == {"license": "other", "license_name": "my-own-terms-2024"}
 
 
 def test_the_card_gives_the_licence_that_the_data_state(home, monkeypatch):

@@ -4,15 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from retort.data.licences import KNOWN
 from retort.data.manifest import ClassEntry
 from retort.stages.plain import in_words_or_plain, plain
 
 UNKNOWN = "licence unknown, check before you pass the set on"
-DATA_TERMS = {
-    "digits": "scikit-learn's handwritten digits (UCI, Alpaydin and Kaynak 1998; CC BY 4.0)",
-    "imagenet": "ImageNet (ILSVRC 2012); its terms allow research and education that is not commercial",
-    "tiny-imagenet": "cut from ImageNet, whose terms allow research and education that is not commercial",
-}
 LOADING = """## Labels and how to load them
 
 A label is a class's number in `classes.csv`, which need not be the alphabetical order of the folders. Loaders that
@@ -26,13 +22,13 @@ from torchvision.datasets import ImageFolder  # alphabetical by itself
 folder = ImageFolder({root})
 folder.target_transform = lambda target: order[folder.classes[target]]
 
-from timm.data import create_dataset  # on the command line: --class-map class_map.txt
+from timm.data import create_dataset  # its train.py: see below
 dataset = create_dataset("", root={root}, class_map="class_map.txt")
 
 from datasets import load_dataset  # metadata.csv gives it the right labels{packed}
 dataset = load_dataset("imagefolder", data_dir=".", split="train")
 ```
-{reading}
+{reading}{timm}
 `manifest.csv` has one row per image, with its label (`class_index`) and what it was made from.
 """
 UNPACKING = """import tempfile, zipfile  # for loaders of folders, on a disk that may hold many files
@@ -65,6 +61,19 @@ class Packed(Dataset):
 images = Packed()
 ```
 """
+TIMM = """
+timm's `train.py` wants one folder that holds `train` and `val`, and the map by its absolute path. Given this folder
+alone it validates on the distilled images themselves, without a word. Validation images lie in folders named by class
+id:
+
+```sh
+both=$(mktemp -d)
+ln -s {images} "$both/train"
+ln -s /path/to/validation/images "$both/val"
+python train.py --data-dir "$both" --train-split train --val-split val \\
+    --class-map "$PWD/class_map.txt" --num-classes {count}
+```
+"""
 WHOLE = "The whole training set: `manifest.csv` points at its rows, no image is copied."
 
 
@@ -80,13 +89,14 @@ def set_card(provenance: dict, classes: Sequence[ClassEntry], store: str | None)
         f"Global seed: {provenance['seed']}. All settings and the versions of the packages: `provenance.json`.",
         "## From which data and models",
         _listed(sources_in_words(provenance)),
-        _loading(folder, packed=store == "zip") if store else WHOLE,
+        _loading(folder, len(classes), packed=store == "zip") if store else WHOLE,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _loading(folder: str, packed: bool) -> str:
-    words = {"folder": folder, "root": "unpacked" if packed else '"."', "packed": ", inside the archive" * packed}
+def _loading(folder: str, classes: int, packed: bool) -> str:
+    words = {"timm": TIMM, "images": "/path/to/unpacked" if packed else '"$PWD"', "count": str(classes)}
+    words |= {"folder": folder, "root": "unpacked" if packed else '"."', "packed": ", inside the archive" * packed}
     words |= {"unpacking": UNPACKING * packed, "reading": READING * packed}
     text = LOADING
     for name, said in words.items():
@@ -114,7 +124,7 @@ def sources_in_words(provenance: dict) -> list[str]:
     data, origins = provenance["data"], {Path(d).parts[-2:]: origin for d, origin in provenance["sources"].items()}
     kind, where = data["kind"], data.get("path")
     named = f"{provenance['dataset']} (kind {kind}{f', at {where}' if where else ''})"
-    terms = DATA_TERMS.get(kind) or _licence(provenance["data_licence"])
+    terms = KNOWN[kind].words if kind in KNOWN else _licence(provenance["data_licence"])
     lines = [f"Data: {named}; {terms}."]
     for part, what in (("models", "Model"), ("teachers", "Teacher")):
         for name, settings in provenance[part].items():

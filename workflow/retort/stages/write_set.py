@@ -13,8 +13,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from retort.data.files import each_row, read_json, read_rows, rows_as_bytes, whole_directory, write_json, write_rows
-from retort.data.hub import licence_of
 from retort.data.images import Fit
+from retort.data.licences import data_licence
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.stores import Put, storing
 from retort.data.streams import stream_squares
@@ -22,6 +22,7 @@ from retort.data.tensors import open_tensors
 from retort.errors import RetortError
 from retort.stages.cells import cell_of, places_of
 from retort.stages.distilled import COLUMNS, MANIFEST
+from retort.stages.public import public
 from retort.stages.set_card import set_card
 
 # Columns of the manifest that come from a discovery, from a selection by a teacher, and from what made the images.
@@ -136,10 +137,10 @@ def _row(entry: ClassEntry, index: int) -> dict:
 
 def _provenance(about: dict, model_directories: Sequence[str], images: int) -> dict:
     weights = {str(d): read_json(Path(d, "origin.json")) for d in model_directories if Path(d, "origin.json").exists()}
-    return about | {
+    return public(about) | {
         "images": images,
-        "sources": weights,
-        "data_licence": licence_of(about["data"]["path"]) if "path" in about["data"] else None,
+        "sources": public(weights),
+        "data_licence": data_licence(about["data"]),
         "versions": {package: version(package) for package in RECORDED_PACKAGES},
         "python": sys.version.split()[0],
         "machine": platform.machine(),
