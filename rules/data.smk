@@ -42,6 +42,7 @@ rule build_manifest:
     resources:
         mem_mb=memory(8),
         runtime=minutes(240),
+        needed=images_needed,
     params:
         code=code_of("build_manifest"),
         classes=plan.classes,

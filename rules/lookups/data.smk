@@ -1,6 +1,12 @@
 """Look-ups of data.smk: where real images come from."""
 
+from retort.config.least import refuse_known_small, word_of_needs
 from retort.data.manifest import read_made_of
+
+try:
+    refuse_known_small(plan, DATA / "manifest.parquet")
+except RetortError as error:
+    raise WorkflowError(str(error))
 
 
 @cache
@@ -17,6 +23,11 @@ def data_stamp(wildcards):
 def images_origin(wildcards):
     """What tells the images that a manifest points at from others of the same names and sizes."""
     return {"data": stamp_of_images(), "written_by": code_of("export_images") if plan.dataset.written_out else None}
+
+
+def images_needed(wildcards):
+    """What the sets of the runs need of each class. A resource: a larger ipc changes no manifest."""
+    return word_of_needs(plan)
 
 
 def exported_images(wildcards):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from retort.config.least import word_of_needs
 from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.data.classes import class_list
@@ -41,6 +42,7 @@ def built(plan: Plan, out: Path, written: Path | None = None) -> pd.DataFrame:
         **plan.manifest_settings(),
         classes=plan.classes,
         made_of={"data": plan.contents_stamp()},
+        needed=word_of_needs(plan),
         threads=2,
     )
     return pd.read_parquet(out / "manifest.parquet")

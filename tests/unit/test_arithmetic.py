@@ -1,4 +1,4 @@
-"""Sides that models trained here cannot divide are refused with the config."""
+"""Sides that models trained here cannot divide, and patches that no mosaic can have, are refused with the config."""
 
 from copy import deepcopy
 
@@ -80,3 +80,27 @@ def test_models_from_elsewhere_are_looked_at_when_they_are_there():
     raw["dataset"]["resolution"] = 100
     raw["models"] = {"vae": {"kind": "vae", "source": "x"}, "dit": {"kind": "dit", "encoder": "vae", "source": "y"}}
     load_config(raw)
+
+
+def mosaics(ipc: list[int], **score) -> str:
+    """What is said of mosaics of 2 x 2 patches of one method, among methods that have none."""
+    raw = deepcopy(BASE) | {"typicalities": {"typical": {"model": "dit"}}}
+    raw["teachers"] = {"judge": {"arch": "resnet8", "train": {}}}
+    raw["methods"] = {"random": {"select": "random"}, "mosaic": {"compose": {"score": score}}}
+    raw["runs"] = [
+        BASE["runs"][0] | {"methods": ["mosaic"], "ipc": ipc},
+        BASE["runs"][0] | {"methods": ["random"], "ipc": [1000]},
+    ]
+    try:
+        load_config(raw)
+    except RetortError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(("kept", "score"), [("images", {"teacher": "judge"}), ("keep", {"typicality": "typical"})])
+def test_mosaics_take_no_more_patches_than_are_kept(kept, score):
+    assert mosaics([1, 10], **score, **{kept: 40}) == ""
+    said = mosaics([1, 11], **score, **{kept: 43})
+    assert f"methods.mosaic.compose.score.{kept}: 43" in said
+    assert "but ipc 11 of 2 x 2 patches takes 44; raise it to that, or ask for ipc 10 at most" in said

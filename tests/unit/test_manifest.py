@@ -42,7 +42,7 @@ def built(folder: Path, out: Path, **settings) -> Path:
     }
     out.mkdir(exist_ok=True)
     paths = [str(out / name) for name in ("manifest.parquet", "classes.csv", "bad.csv")]
-    build_manifest(settings.pop("written", None), *paths, **defaults | {"made_of": {}} | settings)
+    build_manifest(settings.pop("written", None), *paths, **defaults | {"made_of": {}, "needed": ""} | settings)
     return out
 
 

@@ -12,5 +12,6 @@ with job(snakemake):
         **snakemake.params.settings,
         classes=snakemake.params.classes,
         made_of=snakemake.params.made_of,
+        needed=snakemake.resources.get("needed", ""),
         threads=snakemake.threads,
     )

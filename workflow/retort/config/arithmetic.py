@@ -1,13 +1,15 @@
-"""Numbers of different parts of the config that must fit each other for what is trained here."""
+"""Numbers of different parts of the config that must fit each other: of what is trained here, and of mosaics."""
 
 from collections.abc import Iterator
 
 from retort.config.schema import Config
+from retort.config.schema.methods import Compose, TypicalityScore
 from retort.config.schema.models import DitTraining, VaeModel
 
 
 def misfits(config: Config) -> Iterator[str]:
-    """One line for each side of images, latents or patches that another part of the config does not divide."""
+    """One line for each side of images, latents or patches that another part of the config does not divide, and each
+    method that would keep fewer patches than its mosaics take."""
     for name, model in config.models.items():
         if isinstance(model, VaeModel) and model.train:
             yield from _halvings(name, model, config)
@@ -16,6 +18,25 @@ def misfits(config: Config) -> Iterator[str]:
             encoder = config.models.get(model.encoder)
             if isinstance(encoder, VaeModel) and encoder.train:
                 yield from _patches(name, model.train.patch, model.encoder, encoder, config)
+
+    for name, method in config.methods.items():
+        asked = [ipc for run in config.runs if name in run.methods for ipc in run.ipc or []]
+        if method.compose and asked:
+            yield from _kept_patches(f"methods.{name}.compose", method.compose, max(asked))
+
+
+def _kept_patches(place: str, compose: Compose, ipc: int) -> Iterator[str]:
+    score = compose.score
+    key, kept, what = (
+        ("keep", score.keep, "windows of a class go on to the ranking")
+        if isinstance(score, TypicalityScore)
+        else ("images", score.images, "images of a class give one patch each")
+    )
+    if kept < (needed := ipc * compose.grid**2):
+        yield (
+            f"{place}.score.{key}: {kept} {what}, but ipc {ipc} of {compose.grid} x {compose.grid} patches takes "
+            f"{needed}; raise it to that, or ask for ipc {kept // compose.grid**2} at most"
+        )
 
 
 def _sides(model: VaeModel, config: Config) -> dict[str, int]:

@@ -13,6 +13,7 @@ from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
 from retort.config.schema.models import DitFineTuning
 from retort.data.classes import contents_stamp, given_names, published_name
+from retort.data.manifest import settings_mark
 
 
 class Plan(Compositions):
@@ -34,6 +35,10 @@ class Plan(Compositions):
             "check": getattr(dataset, "check", "decode"),
             "max_per_class": dataset.max_per_class,
         }
+
+    def counted_by(self) -> str:
+        """What tells a manifest's count of images from one by other settings or of other classes."""
+        return settings_mark(self.classes, **self.manifest_settings())
 
     def written_layout(self) -> dict:
         """What is read of the layout when images are written out: not how they are split then."""

@@ -1,5 +1,8 @@
 """The manifest: every usable image with its split and class, and the one class order that all labels use."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +37,27 @@ def write_manifest(images: pd.DataFrame, classes: list[ClassEntry], manifest: Pa
 
 def read_made_of(manifest: str | Path) -> dict:
     """What a manifest says of the images that it points at (see `build_manifest`); nothing where there is none."""
+    return _attributes(manifest).get("made_of", {})
+
+
+def _attributes(manifest: str | Path) -> dict:
     if not Path(manifest).is_file():
         return {}
     try:
-        return read_parquet(manifest, COLUMNS, columns=[]).attrs.get("made_of", {})
+        return read_parquet(manifest, COLUMNS, columns=[]).attrs
     except Damaged:  # asked while the run is planned, when the rule that makes it must still be found
         return {}
+
+
+def settings_mark(classes: Sequence[str], *, names: dict[str, str], **settings) -> str:
+    """A short hash of what decides which images a manifest lists; readable names do not."""
+    return hashlib.sha256(json.dumps([list(classes), settings], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_sizes(manifest: str | Path) -> tuple[dict[str, int], str | None]:
+    """Training images by class id, and by which settings they were counted; nothing where there is no manifest."""
+    counted = _attributes(manifest).get("sizes")  # as text: pandas copies attributes at each step
+    return (found := json.loads(counted or "{}")).get("train", {}), found.get("by")
 
 
 def read_classes(table: str | Path) -> list[ClassEntry]:

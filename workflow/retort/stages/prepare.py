@@ -1,6 +1,8 @@
 """From a data set to its manifest: which images there are, that each can be read, and the order of the classes."""
 
+import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,8 @@ from tqdm import tqdm
 from retort.data.files import whole_directory, write_rows
 from retort.data.images import BadImage, header_size, image_size
 from retort.data.layouts.listing import ImageFile, left_out
-from retort.data.manifest import ClassEntry, write_manifest
+from retort.data.manifest import ClassEntry, settings_mark, write_manifest
+from retort.data.sizes import from_word, refuse_small_classes
 from retort.data.sources import class_names, first_drawn, list_images, write_images
 from retort.errors import RetortError, some_of
 
@@ -40,18 +43,21 @@ def build_manifest(
     max_per_class: int | None,
     made_of: dict,
     threads: int,
+    needed: str = "",
 ) -> None:
     """Look at every image once and write manifest, class table and the list of unreadable images.
 
     written: the folder that `export_images` made, if it did. names: readable names that replace the data set's own.
     check: "decode" reads every image in full; "header" only as far as its size, which finds empty and foreign files.
-    made_of: kept in the manifest, which thus differs whenever the images do.
-    Raises RetortError listing the unreadable ones when on_bad_image is "stop", and when skipping them leaves a
-    class without images.
+    made_of: kept in the manifest, which thus differs whenever the images do. needed: what the wanted sets need of each
+    class, as data.sizes has it in one word.
+    Raises RetortError listing the unreadable ones when on_bad_image is "stop", when skipping them leaves a class
+    without images, and when classes have fewer images than are needed: before any is read, and of those that can be.
     """
     rows = list_images(layout, written, list(classes))
     if max_per_class is not None:
         rows = first_drawn(rows, max_per_class)
+    _refuse_small(rows, classes, needed)
     measured = list(_measure([r.path for r in rows], MEASURES[check], threads))
     bad = [{"path": r.path, "reason": m} for r, m in zip(rows, measured, strict=True) if isinstance(m, str)]
     if bad and on_bad_image == "stop":
@@ -66,12 +72,27 @@ def build_manifest(
     empty = [f"{s}/{c}" for s in ("train", "val") for c in classes if (s, c) not in counts]
     if empty:
         raise RetortError(f"no readable image is left in {', '.join(empty)}; skipped were:\n  - {_listed(bad)}")
+    sizes = {c: int(counts["train", c]) for c in classes}
+    refuse_small_classes(sizes, from_word(needed), f"{len(bad)} unreadable ones left out")
     write_rows(bad_images, BAD_COLUMNS, bad)
-    images.attrs["made_of"] = made_of
+    by = settings_mark(
+        classes,
+        names=names,
+        layout=layout,
+        on_bad_image=on_bad_image,
+        check=check,
+        max_per_class=max_per_class,
+    )
+    images.attrs |= {"made_of": made_of, "sizes": json.dumps({"train": sizes, "by": by})}
     write_manifest(images, entries, Path(manifest), Path(class_table))
     print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
     if others := left_out(dict.fromkeys(os.path.dirname(row.path) for row in rows)):  # noqa: PTH120 (a million of them)
         print(f"{len(others)} other files and folders beside the images are left out: {some_of(others)}")
+
+
+def _refuse_small(rows: list[ImageFile], classes: Sequence[str], needed: str) -> None:
+    found = Counter(row.class_id for row in rows if row.split == "train")
+    refuse_small_classes({c: found[c] for c in classes}, from_word(needed), "counted before any is read")
 
 
 def _measure(
