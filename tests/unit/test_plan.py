@@ -641,6 +641,8 @@ def test_how_images_are_split_does_not_count_when_they_are_written_out():
         "path": "hub",
         "format": "parquet",
         "label_column": None,
+        "image_column": None,
+        "val_split": None,
         "label_ids": None,
     }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from retort.data.imagenet import FULL, imagenet_classes
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
+from retort.data.layouts.huggingface import asked_of
 from retort.data.layouts.listing import refuse_odd_ids, spelt_as
 from retort.data.stamps import stamp_of
 from retort.errors import RetortError
@@ -48,8 +49,8 @@ def _classes(dataset) -> list[str]:
     if kind == "places365":
         return places.list_classes(path, wanted)
     if kind == "huggingface" and dataset.format == "parquet":
-        return huggingface.parquet_classes(path, wanted, dataset.label_column, dataset.label_ids)
-    splits = huggingface.folder_splits(path) if kind == "huggingface" else None
+        return huggingface.parquet_classes(asked_of(dataset.layout()), wanted)
+    splits = huggingface.folder_splits(path, dataset.val_split) if kind == "huggingface" else None
     return folders.list_folder_classes(path, wanted, splits)
 
 
@@ -114,6 +115,6 @@ def _places(dataset, classes: list[str]) -> list[Path]:
     if kind == "places365":
         return places.places(path, classes)
     if kind == "huggingface" and dataset.format == "parquet":
-        return huggingface.parquet_places(path)
-    splits = huggingface.folder_splits(path) if kind == "huggingface" else None
+        return huggingface.parquet_places(asked_of(dataset.layout()))
+    splits = huggingface.folder_splits(path, dataset.val_split) if kind == "huggingface" else None
     return folders.places(path, classes, splits)

@@ -50,7 +50,7 @@ def write_images(layout: dict, folder: Path, classes: Sequence[str]) -> None:
     elif kind in cifar.ARCHIVES:
         cifar.write_images(kind, Path(layout["path"]), folder, classes)
     else:
-        huggingface.write_images(Path(layout["path"]), folder, classes, layout["label_column"], layout["label_ids"])
+        huggingface.write_images(huggingface.asked_of(layout), folder, classes)
 
 
 def list_images(layout: dict, written: str | None, classes: Sequence[str]) -> list[ImageFile]:
@@ -70,7 +70,7 @@ def list_images(layout: dict, written: str | None, classes: Sequence[str]) -> li
         return tiny_imagenet.list_images(path, classes)
     if kind == "places365":
         return places.list_images(path, classes)
-    splits = huggingface.folder_splits(path) if kind == "huggingface" else None
+    splits = huggingface.folder_splits(path, layout["val_split"]) if kind == "huggingface" else None
     return folders.list_images(path, classes, val_fraction, splits)
 
 
@@ -84,7 +84,7 @@ def class_names(layout: dict, classes: Sequence[str]) -> dict[str, str]:
     if kind == "places365" or kind in cifar.ARCHIVES:
         return {class_id: class_id.replace("_", " ").replace("-", " ") for class_id in classes}
     if kind == "huggingface" and layout["format"] == "parquet":
-        return huggingface.parquet_names(Path(layout["path"]), layout["label_column"], layout["label_ids"])
+        return huggingface.parquet_names(huggingface.asked_of(layout))
     return {}
 
 

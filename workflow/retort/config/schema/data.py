@@ -218,15 +218,29 @@ class HuggingFaceDataset(InFolders):
     Shards hold their own images and class names; they are written out once, byte for byte.
     """
 
-    layout_keys = ("path", "format", "label_column", "label_ids", "val_fraction")
+    layout_keys = ("path", "format", "label_column", "label_ids", "image_column", "val_split", "val_fraction")
 
     kind: Literal["huggingface"]
-    path: LocalPath = Field(description="The folder that holds the shards or the splits, or whose data/ does.")
+    path: LocalPath = Field(
+        description="The folder that holds the shards or the splits, or whose data/ does; of shards also what holds "
+        "the one folder of a configuration, such as plain_text/."
+    )
     format: Literal["parquet", "imagefolder"] = Field(
         "parquet", description="parquet: train-00000-of-00001.parquet and so on; imagefolder: train/<class>/ and so on."
     )
     label_column: str | None = Field(
-        None, description="parquet: the column of class labels; needed where there are several (fine_label)."
+        None,
+        description="parquet: the column of class labels; needed where there are several (fine_label), and where the "
+        "labels are text or whole numbers that the shards do not describe as classes.",
+    )
+    image_column: str | None = Field(
+        None, description="parquet: the column of images; needed where there are several, such as images and masks."
+    )
+    val_split: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="The split whose images are held out, by its name; none holds out val_fraction of the train split, "
+        "as is right where the labels of the others are withheld. By default it is validation, or else test.",
     )
     label_ids: ImageNetSubset | None = Field(
         None,

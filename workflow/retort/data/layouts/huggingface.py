@@ -4,20 +4,21 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.folders import Splits, holds_classes
 from retort.data.layouts.listing import nearest_of, refuse_odd_ids, spelt_as
+from retort.data.layouts.shards import NONE, TRAIN_NAMES, VAL_NAMES, find_splits, missing_shards, split_names, whole
 from retort.errors import RetortError, some_of
 
-TRAIN_NAMES = ("train", "training")
-# A test split counts as validation only where there is none: on the hub its labels are often withheld.
-VAL_NAMES = ("validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation")
 ROWS = 256  # read at a time
-_SHARD = re.compile(r"(?P<split>[a-z]+)-(?P<index>\d+)-of-(?P<count>\d+)(?:-[0-9a-f]+)?\.parquet")
+MOST_TEXTS = 20_000  # different labels in a column of text, above which it is no column of labels
+WITHHELD = -1  # the hub's label of an image whose class is not published
 WNID = re.compile(r"n\d{8}")
 _SIGNATURES = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -31,12 +32,22 @@ _SIGNATURES = (
 # ---------------------------------------------------------------- image folders
 
 
-def folder_splits(path: Path) -> Splits:
-    """Where the splits of an `imagefolder` lie, in `path` or its data/; None where no images are held out."""
+def folder_splits(path: Path, val_split: str | None = None) -> Splits:
+    """Where the splits of an `imagefolder` lie, in `path` or its data/; None where no images are held out.
+
+    val_split: as the shards have it. Raises RetortError for a named split that is not there.
+    """
     for root in (path, path / "data"):
         train = next((root / name for name in TRAIN_NAMES if holds_classes(root / name)), None)
+        if train and val_split == NONE:
+            return train, None
         if train:
-            return train, next((root / name for name in VAL_NAMES if holds_classes(root / name)), None)
+            val = next(
+                (root / name for name in (val_split and [val_split]) or VAL_NAMES if holds_classes(root / name)), None
+            )
+            if val_split and not val:
+                raise RetortError(f"dataset.val_split: {root} has no folder {val_split} with one folder per class")
+            return train, val
     return path, None
 
 
@@ -44,88 +55,156 @@ def folder_splits(path: Path) -> Splits:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a config says of shards: where they lie, which columns and split count, and what the class ids are.
+
+    label_ids: the subset of ImageNet whose wnids are the ids, in the papers' order; by default they are the labels'
+    names (with - for /).
+    """
+
+    path: Path
+    label_column: str | None = None
+    label_ids: str | None = None
+    image_column: str | None = None
+    val_split: str | None = None
+
+    def splits(self):
+        return find_splits(self.path, self.val_split)
+
+
+def asked_of(layout: dict) -> Asked:
+    """The same of a layout as the config has it."""
+    keys = ("label_column", "label_ids", "image_column", "val_split")
+    return Asked(Path(layout["path"]), **{key: layout[key] for key in keys})
+
+
+@dataclass(frozen=True)
 class Columns:
-    """The columns that hold the image and its label, and what the labels are called, in label order."""
+    """The columns that hold the image and its label, and what labels are called, in label order; None where the column
+    holds the names themselves, as text or whole numbers."""
 
     image: str
     label: str
-    names: list[str]
+    names: tuple[str, ...] | None
 
 
-def parquet_classes(path: Path, wanted: list[str] | None, label_column: str | None, label_ids: str | None) -> list[str]:
+def parquet_classes(asked: Asked, wanted: list[str] | None) -> list[str]:
     """Class ids in label order: `wanted`, or those of the shards. The shards need not be there if classes are named.
 
-    label_ids: the subset of ImageNet whose wnids are the ids, in the papers' order; by default they are the labels'
-    names (with - for /). Raises RetortError for shards that do not say what their labels are, and for unknown classes.
+    Raises RetortError for shards that do not say what their labels are, and for unknown classes.
     """
-    if not _shards(path, TRAIN_NAMES):
+    if not asked.splits().train:
         if wanted:
             return wanted
-        if label_ids:
-            return list(subset_classes(label_ids))
-        raise RetortError(
-            f"dataset.path: {path} has no Parquet shards of a train split, neither itself nor in data/; "
-            "for folders of images give dataset.format: imagefolder"
-        )
-    ids = _ids(path, label_column, label_ids)
-    known = list(subset_classes(label_ids)) if label_ids else ids  # the papers' order, as without the shards
+        if asked.label_ids:
+            return list(subset_classes(asked.label_ids))
+        raise missing_shards(asked.path)
+    ids = _ids(asked)
+    known = list(subset_classes(asked.label_ids)) if asked.label_ids else ids  # in order, as without the shards
     wanted = wanted and spelt_as(wanted, known)
     if missing := sorted(set(wanted or []) - set(known)):
+        close = nearest_of(missing, known)
         raise RetortError(
-            f"dataset.classes: the shards in {path} have no class {some_of(missing)}{nearest_of(missing, known)}; "
+            f"dataset.classes: the shards in {asked.path} have no class {some_of(missing)}{close}; "
             f"they have {some_of(known)}"
         )
     return wanted or known
 
 
-def parquet_names(path: Path, label_column: str | None, label_ids: str | None) -> dict[str, str]:
+def parquet_names(asked: Asked) -> dict[str, str]:
     """The readable name of each class id."""
-    if label_ids:
-        return {wnid: imagenet_names()[wnid] for wnid in subset_classes(label_ids)}
-    shards = _shards(path, TRAIN_NAMES)
-    names = _columns(shards[0], label_column).names if shards else []
-    return {_as_id(name): name for name in names}
+    if asked.label_ids:
+        return {wnid: imagenet_names()[wnid] for wnid in subset_classes(asked.label_ids)}
+    train = asked.splits().train
+    return {_as_id(name): name for name in (_names(train, _columns(train[0], asked)) if train else [])}
 
 
-def parquet_places(path: Path) -> list[Path]:
+def parquet_places(asked: Asked) -> list[Path]:
     """The shards."""
-    return [*_shards(path, TRAIN_NAMES), *_shards(path, VAL_NAMES)]
+    splits = asked.splits()
+    return [*splits.train, *splits.val]
 
 
-def write_images(
-    path: Path, folder: Path, classes: Sequence[str], label_column: str | None, label_ids: str | None
-) -> None:
+def write_images(asked: Asked, folder: Path, classes: Sequence[str]) -> None:
     """The images of `classes` as they were stored: folder/{train,val}/<class id>/<row>.<kind>.
 
     Rows count within a split. Without a validation split the classes lie directly under `folder`. No more than a
     few hundred rows are held at a time. Raises RetortError for missing shards, rows without an image, and labels
     outside the classes.
     """
-    ids, kept = _ids(path, label_column, label_ids), set(classes)
-    train, val = _whole(_shards(path, TRAIN_NAMES)), _whole(_shards(path, VAL_NAMES))
-    columns = _columns(train[0], label_column)
+    ids, kept, splits = _ids(asked), set(classes), asked.splits()
+    train, val = whole(splits.train), whole(splits.val)
+    columns = _columns(train[0], asked)
+    labels = {name: i for i, name in enumerate(_names(train, columns))} if columns.names is None else None
+    if splits.root not in (asked.path, asked.path / "data"):
+        print(f"the shards lie in {splits.root}")
     for split, shards in (("train" if val else "", train), ("val", val)):
         roots = {class_id: folder / split / class_id for class_id in classes}
         for root in roots.values():
             if shards:
                 root.mkdir(parents=True, exist_ok=True)
-        for row, (content, label, where) in enumerate(_rows(shards, columns)):
-            if ids[label] in kept:
+        for row, (content, label, where) in enumerate(_rows(shards, columns, asked)):
+            index = _index(label, len(ids), labels, where, splits.root if split == "val" else None)
+            if ids[index] in kept:
                 if not content:
                     raise RetortError(f"{where}: no bytes of an image; only data sets that hold their images are read")
-                (roots[ids[label]] / f"{row:08d}{_extension(content)}").write_bytes(content)
+                (roots[ids[index]] / f"{row:08d}{_extension(content)}").write_bytes(content)
 
 
-def _ids(path: Path, label_column: str | None, label_ids: str | None) -> list[str]:
-    shards = _shards(path, TRAIN_NAMES)
+def _index(label: Any, count: int, labels: dict[str, int] | None, where: str, held_out: Path | None) -> int:
+    """The place of a row's label among the classes. held_out: where the shards of its split lie, if it is held out."""
+    found = label if labels is None else labels.get(str(label))
+    if isinstance(found, int) and 0 <= found < count:
+        return found
+    remedy = ""
+    if held_out:
+        others = [name for name in split_names(held_out) if name not in TRAIN_NAMES]
+        why = "which the hub writes where labels are withheld" if label == WITHHELD else "which no training image has"
+        remedy = (
+            f", {why}; give dataset.val_split another split ({some_of(others)}), or {NONE}, and val_fraction of the "
+            "training images is held out"
+        )
+    raise RetortError(f"{where}: the label {label} is none of the {count} classes{remedy}")
+
+
+def _ids(asked: Asked) -> list[str]:
+    shards = asked.splits().train
     if not shards:
-        raise RetortError(f"dataset.path: {path} has no Parquet shards of a train split, neither itself nor in data/")
-    names = _columns(shards[0], label_column).names
-    if label_ids is None:
+        raise missing_shards(asked.path)
+    names = _names(shards, _columns(shards[0], asked))
+    if asked.label_ids is None:
         ids = [_as_id(name) for name in names]
         refuse_odd_ids(ids, f"names of the labels in {shards[0]}")
         return ids
-    return _wnids(names, label_ids, shards[0])
+    return _wnids(names, asked.label_ids, shards[0])
+
+
+def _names(shards: list[Path], columns: Columns) -> list[str]:
+    """What the labels are called, in label order; of text sorted, of whole numbers in their order."""
+    if columns.names is not None:
+        return list(columns.names)
+    states = tuple((shard, shard.stat().st_mtime_ns) for shard in shards)
+    return [str(value) for value in _distinct(states, columns.label)]
+
+
+@lru_cache(maxsize=4)
+def _distinct(states: tuple[tuple[Path, int], ...], column: str) -> list:
+    """The different values of a column in shards, sorted; planning asks more than once."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: set = set()
+    for shard, _ in states:
+        try:
+            found |= set(pq.read_table(shard, columns=[column]).column(0).unique().to_pylist())
+        except (pa.ArrowException, OSError) as error:
+            raise RetortError(f"{shard} is damaged: {error}") from None
+        if len(found) > MOST_TEXTS:
+            raise RetortError(
+                f"dataset.label_column: {shard} has more than {MOST_TEXTS} different values in {column!r}, which are "
+                "no classes; name another column"
+            )
+    return sorted(found - {None, WITHHELD})
 
 
 def _wnids(names: list[str], subset: str, shard: Path) -> list[str]:
@@ -164,78 +243,80 @@ def _as_id(name: str) -> str:
     return name.replace("/", "-")
 
 
-def _shards(path: Path, splits: Sequence[str]) -> list[Path]:
-    """The shards of the first of these splits that is there, in order: split-00000-of-00004.parquet or split/*.parquet,
-    directly under `path` or in its data/."""
-    for split in splits:
-        for root in (path, path / "data"):
-            patterns = (f"{split}-*.parquet", f"{split}.parquet", f"{split}/*.parquet")
-            if found := [shard for pattern in patterns for shard in root.glob(pattern)]:
-                return sorted(found)
-    return []
-
-
-def _whole(shards: list[Path]) -> list[Path]:
-    """The shards, if each that their names count is there, once. Raises RetortError if not."""
-    numbered = [match for shard in shards if (match := _SHARD.fullmatch(shard.name))]
-    if numbered:
-        count = int(numbered[0]["count"])
-        once = {int(match["index"]) for match in numbered if int(match["count"]) == count}
-        if len(once) < len(shards):
-            raise RetortError(
-                f"{shards[0].parent} holds shards of more than one version of a split, whose images would count twice: "
-                f"{some_of([shard.name for shard in shards])}; keep those of one"
-            )
-        if missing := sorted(set(range(count)) - once):
-            names = [f"{numbered[0]['split']}-{i:05d}-of-{count:05d}.parquet" for i in missing]
-            raise RetortError(f"{shards[0].parent} lacks {some_of(names)}; fetch the rest of the data set")
-    return shards
-
-
-def _columns(shard: Path, label_column: str | None) -> Columns:
-    """What the shard's metadata says of its columns, as the hub writes it."""
+def _columns(shard: Path, asked: Asked) -> Columns:
+    """Which columns count, by the config, or by what the shard's metadata say of them, as the hub writes it."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_schema(shard).metadata or {}
-        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+        schema = pq.read_schema(shard)
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     except Exception as error:  # neither Parquet nor JSON say all that can be wrong with a file
         raise RetortError(f"{shard} cannot be read as Parquet: {error}") from None
     kinds = {name: spec.get("_type") for name, spec in features.items() if isinstance(spec, dict)}
-    images = [name for name, kind in kinds.items() if kind == "Image"]
+    types = {field.name: field.type for field in schema}
+    images = [name for name, kind in kinds.items() if kind == "Image"] or [n for n in types if _holds_images(types[n])]
     labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
-    if label_column is not None and label_column not in labels:
-        raise RetortError(
-            f"dataset.label_column: {shard} has no label column {label_column!r}; it has {some_of(labels)}"
-        )
-    if len(labels) > 1 and label_column is None:
-        raise RetortError(f"{shard} has several label columns; set dataset.label_column to one of {some_of(labels)}")
-    if len(images) != 1 or not labels:
-        raise RetortError(
-            f"{shard}: expected one column of images and one of class labels, described in the 'huggingface' "
-            f"metadata; found images: {some_of(images)}; labels: {some_of(labels)}"
-        )
-    label = label_column or labels[0]
-    return Columns(images[0], label, [str(name) for name in features[label].get("names", [])])
+    plain = [n for n, t in types.items() if n not in labels and (pa.types.is_integer(t) or _is_text(t))]
+    image = _one_column(shard, "image", asked.image_column, images, [])
+    label = _one_column(shard, "label", asked.label_column, labels, plain)
+    names = features[label].get("names", []) if label in labels else None
+    return Columns(image, label, names if names is None else tuple(map(str, names)))
 
 
-def _rows(shards: list[Path], wanted: Columns) -> Iterator[tuple[bytes | None, int, str]]:
+def _one_column(shard: Path, what: str, wanted: str | None, found: list[str], possible: list[str]) -> str:
+    """The column that is wanted, or the only one. possible: others that may be wanted, and are not taken unasked."""
+    key, among = f"dataset.{what}_column", [*found, *possible]
+    if wanted is not None:
+        if wanted in among:
+            return wanted
+        close = nearest_of([wanted], among)
+        raise RetortError(f"{key}: {shard} has no {what} column {wanted!r}{close}; it has {some_of(among)}")
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RetortError(f"{shard} has several {what} columns; set {key} to one of {some_of(found)}")
+    way_out = f"; set {key} to the one of {some_of(possible)} that holds the classes" if possible else ""
+    raise RetortError(
+        f"{shard}: expected one column of images and one of class labels, described in the 'huggingface' metadata; "
+        f"found {what}s: none{way_out}"
+    )
+
+
+def _holds_images(kind) -> bool:
+    """Bytes, or the hub's struct of bytes and a path."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _is_text(kind) -> bool:
+    import pyarrow as pa
+
+    whole_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return whole_text or (pa.types.is_dictionary(kind) and _is_text(kind.value_type))
+
+
+def _rows(shards: list[Path], wanted: Columns, asked: Asked) -> Iterator[tuple[bytes | None, Any, str]]:
     """(bytes of the image, label, place) of each row, shard after shard."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     for shard in tqdm(shards, desc="writing", unit="shard"):
-        if _columns(shard, wanted.label) != wanted:
+        if _columns(shard, asked) != wanted:
             raise RetortError(f"{shard} has other columns or other names of labels than the first training shard")
         row = 0
         try:
             for batch in pq.ParquetFile(shard).iter_batches(ROWS, columns=[wanted.image, wanted.label]):
                 images, labels = (batch.column(name).to_pylist() for name in (wanted.image, wanted.label))
                 for image, label in zip(images, labels, strict=True):
-                    where = f"{shard}, row {row}"
-                    if not isinstance(label, int) or not 0 <= label < len(wanted.names):
-                        raise RetortError(f"{where}: the label {label} is none of the {len(wanted.names)} classes")
-                    yield (image or {}).get("bytes"), label, where
+                    yield (
+                        (image or {}).get("bytes") if not isinstance(image, bytes) else image,
+                        label,
+                        f"{shard}, row {row}",
+                    )
                     row += 1
         except (pa.ArrowException, OSError) as error:
             raise RetortError(f"{shard} is damaged after row {row}: {error}") from None
