@@ -217,6 +217,16 @@ def test_measures_of_sets_are_there_where_they_were_asked_for(made, page, tmp_pa
     assert "beside-real" not in (tmp_path / "page.html").read_text()
 
 
+def test_the_page_does_not_say_where_things_lie_on_this_machine(made, tmp_path):
+    about = made["about"] | {"dataset": made["about"]["dataset"] | {"path": str(tmp_path / "photos")}}
+    about["models"] = {"vae": {"kind": "vae", "source": "/home/somebody/weights/vae"}}
+    write_report(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
+    text = (tmp_path / "page.html").read_text()
+    assert "/home/somebody" not in text
+    assert str(tmp_path) not in text
+    assert "source: vae" in text
+
+
 def test_names_are_escaped(made, tmp_path):
     harm = "<script>alert(1)</script>"
     classes = tmp_path / "classes.csv"

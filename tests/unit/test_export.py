@@ -40,7 +40,6 @@ from retort.stages.tabulate import NOTE
 from retort.stages.write_set import write_set
 
 SIDE = 8
-PATHS = {"PATH": os.environ["PATH"]}
 CLASSES = ["n03", "n01", "n02"]  # the label order, which is not the alphabet's
 NAMES = ["crane", "tench", "crane"]  # as in ImageNet, two classes have one name
 OURS, ALPHABETICAL = [0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 1]  # labels of the images in our order
@@ -112,19 +111,14 @@ def test_timms_train_py_given_as_the_card_says_learns_from_one_folder_and_tests_
     (shell,) = re.findall(r"```sh\n(.*?)```", Path("card.md").read_text(), re.DOTALL)
     shell = shell.replace("/path/to/validation/images", shlex.quote(str(real)))
     shell = shell.replace("python train.py", "printf '%s\\n'")
-    done = subprocess.run(
-        ["bash", "-euc", shell], capture_output=True, text=True, env={"TMPDIR": str(tmp_path)} | PATHS
-    )
+    surroundings = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(["bash", "-euc", shell], capture_output=True, text=True, check=True, env=surroundings)
     words = done.stdout.splitlines()
     given = dict(zip(words[::2], words[1::2], strict=True))
     assert Path(given["--class-map"]).is_absolute()
     assert given["--num-classes"] == str(len(CLASSES))
-    found = {
-        part: create_dataset(
-            "", root=given["--data-dir"], split=given[f"--{part}-split"], class_map=given["--class-map"]
-        )
-        for part in ("train", "val")
-    }
+    where = {"root": given["--data-dir"], "class_map": given["--class-map"]}
+    found = {part: create_dataset("", split=given[f"--{part}-split"], **where) for part in ("train", "val")}
     assert numbered(found["train"]) == OURS
     assert numbered(found["val"]) == [0, 1, 2]
 

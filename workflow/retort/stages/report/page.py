@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from retort.data.files import read_json, whole_file
 from retort.data.manifest import read_classes, read_split
+from retort.stages.public import public
 from retort.stages.report.accuracy import accuracy_view, headlines, of_method, regimes
 from retort.stages.report.charts import accuracy_over_cost, accuracy_over_ipc
 from retort.stages.report.classes import by_cell, class_tables, confusion_changes
@@ -47,6 +48,7 @@ def write_report(
     `classes` a folder with one of each class, `pictures` those of sets and of how methods work. `about` comes from
     config/about.py. The style and the script stand beside the template.
     """
+    about = public(about)
     names = [c.name for c in read_classes(class_table)]
     table, cost = read_numbers(accuracy), read_costs(costs)
     lower, upper = about["lower"], about["upper"]
@@ -104,7 +106,7 @@ def _models(about: dict, origins: Sequence[str], quality: pd.DataFrame) -> list[
     records = {}
     for folder in map(Path, origins):
         if (folder / "origin.json").exists():
-            records[folder.name] = read_json(folder / "origin.json")
+            records[folder.name] = public(read_json(folder / "origin.json"))
     rows = []
     for role, table in (("model", about["models"]), ("teacher", about["teachers"])):
         for name, settings in table.items():
