@@ -10,6 +10,7 @@ rule export_set:
         classes=CLASSES,
     output:
         table=EXPORTS / "train.parquet",
+        croissant=EXPORTS / "croissant.json",
     log:
         LOGS / "export_set" / "{method}" / "ipc{ipc}.log",
     benchmark:
@@ -38,6 +39,7 @@ rule write_card:
     output:
         card=EXPORTS / "README.md",
         picture=EXPORTS / "contact_sheet.png",
+        provenance=EXPORTS / "provenance.json",
     log:
         LOGS / "write_card" / "{method}" / "ipc{ipc}.log",
     benchmark:

@@ -17,9 +17,8 @@ def export_about(wildcards):
 
 def card_about(wildcards):
     of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
-    owners = plan.view_label_owners(**of_set)
-    labels = [path_of(rules.relabel_set.output.labels, protocol=owner, **of_set) for owner in owners]
-    return export_about(wildcards) | {"view_labels": labels}
+    learnt = {"view_labels": plan.view_label_owners(**of_set), "temperature": plan.labelling_temperature(**of_set)}
+    return export_about(wildcards) | learnt
 
 
 def exports_of(rows):

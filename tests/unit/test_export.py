@@ -1,6 +1,7 @@
 """Distilled sets in the hands of others: the libraries that people load images with, and the Parquet file."""
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -19,20 +20,21 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from tests.unit.small_datasets import REST
+from tests.unit.small_datasets import REST, paint
 from tests.unit.tiny_models import save_untrained_teacher
 from timm.data import create_dataset
 from torchvision.datasets import ImageFolder
 
 from retort.config.load import load_config
 from retort.config.plan import Plan
-from retort.data.files import read_rows, write_json
+from retort.data.files import read_json, read_rows, write_json
 from retort.data.hub import download, licence_of
 from retort.data.tensors import write_tensors
 from retort.errors import RetortError
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
+from retort.protocols.losses import soft_loss
 from retort.stages import export
 from retort.stages.export import export_set
 from retort.stages.export_card import write_card
@@ -245,23 +247,23 @@ def carded(home: Path, folder: Path, labels: list[str]) -> str:
     Image.new("RGB", (4, 4), (1, 2, 3)).save(folder.parent / "sheet.png")
     inputs = (str(home / "set"), str(folder.parent / "accuracy.csv"), str(folder.parent / "sheet.png"))
     teacher = str(home / "teacher")
-    about = ABOUT | {"view_labels": labels}
+    about = ABOUT | {"view_labels": labels, "temperature": 4.0}
     write_card(*inputs, teacher, str(folder / "README.md"), str(folder / "contact_sheet.png"), about=about)
     return (folder / "README.md").read_text()
 
 
 def test_the_card_has_the_sets_own_accuracies_protocols_and_picture(home, tmp_path):
-    card = carded(home, tmp_path / "export", ["results/toy/labels/random/ipc2/soft.safetensors"])
+    card = carded(home, tmp_path / "export", ["soft", "views"])
     assert "| hard (hard-0123abcd) | resnet8   | 2 of 3  | 12.3 ± 0.5" in card
     assert "23.4 ± 0.5" in card or "23.5 ± 0.5" in card
     assert "99." not in card
     assert NOTE in card
     assert "random, 2 images per class, from toy" in card
     assert "Global seed: 0" in card
-    assert "`results/toy/labels/random/ipc2/soft.safetensors`" in card
+    assert "Students by soft and views learnt from the teacher's logits of augmented views" in card
     picture = re.search(r"!\[[^]]+\]\(([^)]+)\)", card)[1]
     assert np.asarray(Image.open(tmp_path / "export" / picture))[0, 0].tolist() == [1, 2, 3]
-    assert "that students learnt from" not in carded(home, tmp_path / "export", [])
+    assert "augmented views" not in carded(home, tmp_path / "export", [])
 
 
 def test_the_card_says_whose_soft_labels_the_file_has(home, tmp_path):
@@ -282,7 +284,122 @@ def test_hugging_face_loads_the_exported_folder_as_it_is(home, tmp_path):
     assert found["label"][:] == OURS
     assert found.features["label"].names == CLASSES
     assert [grey(row["image"]) for row in found] == list(range(6))
-    assert "license" not in yaml.safe_load(card.split("---")[1])  # the card beneath says what is known of it
+    assert "license" not in yaml.safe_load(card.split("---")[1])  # none is known of these photos
+
+
+def standing_alone(home: Path, folder: Path) -> Path:
+    """An export as the rules leave it, where nothing else of the run is."""
+    carded(home, folder, ["soft"])
+    exported(home, folder / "train.parquet")
+    return folder
+
+
+def test_an_export_names_no_file_but_its_own_and_no_place_on_this_machine(home, tmp_path):
+    folder = standing_alone(home, tmp_path / "export")
+    card = (folder / "README.md").read_text()
+    prose = re.sub(r"```.*?```", "", card, flags=re.DOTALL)
+    named = {name for name in re.findall(r"`([\w./-]+\.\w+)`|\]\(([^)]+)\)", prose) for name in name if name}
+    assert named - {"train.py"} == {file.name for file in folder.iterdir()} - {"README.md"}
+    read = set(re.findall(r'"([\w./-]+\.(?:parquet|csv|txt|json|zip|safetensors))"', card)) - {"map.txt"}
+    assert read == {"train.parquet"}
+    for file in folder.iterdir():
+        assert str(home).encode() not in file.read_bytes(), file
+    recorded = read_json(folder / "provenance.json")
+    assert recorded == read_json(home / "set" / "provenance.json")
+    assert not re.search(r'"(/|~)', (folder / "provenance.json").read_text())
+
+
+def test_every_recipe_of_an_export_runs_in_its_folder(home, tmp_path, monkeypatch, capsys):
+    folder = standing_alone(home, tmp_path / "export")
+    real = tmp_path / "real"
+    for i, class_id in enumerate(CLASSES):
+        paint(real / class_id / "held out.png", i * 40)
+    monkeypatch.chdir(folder)
+    code = (folder / "README.md").read_text().replace("/path/to/validation/images", str(real))
+    by_datasets, by_arrow, soft, by_timm, written_out = re.findall(r"```python\n(.*?)```", code, re.DOTALL)
+    named = {}
+    exec(by_datasets, named)
+    assert numbered((row["image"], row["label"]) for row in named["dataset"]) == OURS
+    assert named["names"] == CLASSES
+    exec(soft, named)
+    softened = np.exp(expected_logits(home).astype(float) / 4.0)
+    softened /= softened.sum(1, keepdims=True)
+    np.testing.assert_allclose(named["targets"].numpy(), softened, rtol=2e-3, atol=2e-3)
+    guess = torch.zeros(6, 3)
+    assert named["loss_of"](guess, named["targets"]) == pytest.approx(
+        float(soft_loss(guess, named["logits"], 4.0)), rel=1e-5
+    )
+    exec(by_arrow, named)
+    assert numbered(zip(named["images"], named["labels"], strict=True)) == OURS
+    assert named["classes"] == CLASSES
+    exec(by_timm, named)
+    assert numbered(named["dataset"]) == OURS
+    exec(written_out, named)
+    words = capsys.readouterr().out.split()
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    where = {"root": given["--data-dir"], "class_map": given["--class-map"]}
+    assert Path(given["--class-map"]).is_absolute()
+    (line,) = re.findall(r"```sh\n(.*?)```", code, re.DOTALL)
+    parts = {part: re.search(rf"--{part}-split (\w+)", line)[1] for part in ("train", "val")}
+    assert f"--num-classes {len(CLASSES)}" in line
+    assert numbered(create_dataset("", split=parts["train"], **where)) == OURS
+    assert numbered(create_dataset("", split=parts["val"], **where)) == [0, 1, 2]
+
+
+def test_the_hubs_client_reads_the_head_of_the_card(home, tmp_path, caplog):
+    folder = standing_alone(home, tmp_path / "export")
+    card = huggingface_hub.DatasetCard.load(folder / "README.md")
+    assert isinstance(card.data, huggingface_hub.DatasetCardData)
+    found = card.data.to_dict()
+    assert huggingface_hub.DatasetCardData(**found).to_dict() == found
+    assert found["task_categories"] == ["image-classification"]
+    assert found["size_categories"] == ["n<1K"]
+    assert {"dataset-distillation", "soft-labels"} <= set(found["tags"])
+    said = datasets.Features._from_yaml_list(found["dataset_info"]["features"])
+    loaded = datasets.load_dataset(str(folder), split="train")
+    assert said == loaded.features
+    assert "Ignoring" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "licence", "front"),
+    [
+        ("digits", "cc-by-4.0", {"license": "cc-by-4.0"}),
+        ("imagenet", "imagenet-terms-of-access", {"license": "other", "license_name": "imagenet-terms-of-access"}),
+    ],
+)
+def test_the_head_and_croissant_name_the_licence_of_the_data(home, tmp_path, kind, licence, front):
+    other = shutil.copytree(home / "set", tmp_path / "other" / "set")
+    for name in ("teacher", "classes.csv"):
+        (tmp_path / "other" / name).symlink_to(home / name)
+    record = read_json(other / "provenance.json")
+    write_json(other / "provenance.json", record | {"data": {"kind": kind}, "data_licence": licence})
+    folder = standing_alone(tmp_path / "other", tmp_path / "export")
+    head = huggingface_hub.DatasetCard.load(folder / "README.md").data.to_dict()
+    assert head.items() >= front.items()
+    assert read_json(folder / "croissant.json")["license"] == head.get("license_link", licence)
+
+
+def test_croissant_describes_every_column_of_the_file_and_its_bytes(home, tmp_path):
+    folder = standing_alone(home, tmp_path / "export")
+    about = read_json(folder / "croissant.json")
+    assert (about["@type"], about["conformsTo"]) == ("sc:Dataset", "http://mlcommons.org/croissant/1.0")
+    (file,) = about["distribution"]
+    assert file["sha256"] == hashlib.sha256((folder / file["contentUrl"]).read_bytes()).hexdigest()
+    sets = {record["@id"]: record for record in about["recordSet"]}
+    assert [tuple(row.values()) for row in sets["classes"]["data"]] == [
+        (i, c, name) for i, (c, name) in enumerate(zip(CLASSES, NAMES, strict=True))
+    ]
+    columns = [field["source"]["extract"]["column"] for field in sets["images"]["field"]]
+    assert columns == pq.read_schema(folder / "train.parquet").names
+    ids = [node["@id"] for record in about["recordSet"] for node in (record, *record["field"])]
+    assert len(set(ids)) == len(ids)
+    referred = [field["references"]["field"]["@id"] for field in sets["images"]["field"] if "references" in field]
+    assert referred == ["classes/label"]
+    assert {field["source"]["fileObject"]["@id"] for field in sets["images"]["field"]} == {file["@id"]}
+    exported(home, tmp_path / "hard" / "train.parquet", teacher=False)
+    hard = read_json(tmp_path / "hard" / "croissant.json")["recordSet"][1]["field"]
+    assert [field["name"] for field in hard] == [name for name in columns if name != "logits"]
 
 
 # ---------------------------------------------------------------- what is exported

@@ -250,7 +250,10 @@ def test_exports_and_pictures_of_both_forms_are_the_same_files(home, tmp_path):
         export_set(place, table, str(home / "teacher"), str(made / "train.parquet"), about={"dataset": "birds"})
         draw_contact_sheet(place, None, split, table, str(made / "sheet.png"), classes=3, side=SIDE, title="two")
         draw_gallery([place], ["two"], split, table, str(made / "gallery.png"), classes=3, side=SIDE)
-    assert sorted(below(tmp_path / "files")) == ["gallery.png", "sheet.png", "train.parquet"]
+    assert sorted(below(tmp_path / "files")) == ["croissant.json", "gallery.png", "sheet.png", "train.parquet"]
+    for name in ("files", "packed"):  # which is what the set's method is called here
+        described = tmp_path / name / "croissant.json"
+        described.write_text(described.read_text().replace(name, "two"))
     assert below(tmp_path / "files") == below(tmp_path / "packed")
 
 

@@ -280,6 +280,11 @@ class Plan(Compositions):
         """The teacher of the first protocol with soft labels that a set is measured by; None without one."""
         return next((teacher for p in self.protocols_of(method, ipc) if (teacher := self.teacher_of(p))), None)
 
+    def labelling_temperature(self, method: str, ipc: str) -> float | None:
+        """At which students of that protocol learn from the teacher."""
+        soft = (self.protocol(p).temperature for p in self.protocols_of(method, ipc) if self.teacher_of(p))
+        return next(soft, None)
+
     def view_label_owners(self, method: str, ipc: str) -> list[str]:
         """The protocols under whose names the labels of a set's augmented views are stored."""
         stored = [p for p in self.protocols_of(method, ipc) if (self.labelling_of(p) or {}).get("views")]

@@ -9,15 +9,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from retort.data.files import read_rows, whole_file
+from retort.data.files import read_json, read_rows, whole_file, write_json
 from retort.data.images import BadImage, decode_rgb
 from retort.data.manifest import read_classes
 from retort.data.stores import StoredImages
 from retort.models.teacher import Teacher, check_kept, load_teacher, logits_of
 from retort.stages.batches import in_batches
+from retort.stages.croissant import croissant_of
 from retort.stages.distilled import MANIFEST, open_images, unreadable
+from retort.stages.public import public
 
 TOGETHER = 256  # images in memory at once, and in a group of the file's rows
+CROISSANT = "croissant.json"
 TEXTS = ("class_id", "class_name", "source")
 
 
@@ -26,13 +29,15 @@ def export_set(distilled: str, class_table: str, teacher: str | None, output: st
 
     The bytes are those of the PNG files; label is the number of the class in `class_table`; the logits are of the
     images as they are, not augmented. The schema tells Hugging Face's datasets which column is what, with class ids for
-    the names of labels (readable names need not be unique); `about` stands beside that, under "retort".
+    the names of labels (readable names need not be unique); `about` (of which data set, method and images per class it
+    is, and of the teacher) stands beside that, under "retort". Beside the file, croissant.json describes it.
 
     Raises RetortError when an image of the manifest is missing, and when float16 cannot hold a logit.
     """
-    classes = [c.id for c in read_classes(class_table)]
+    entries = read_classes(class_table)
+    classes = [c.id for c in entries]
     judge = load_teacher(teacher, classes) if teacher else None
-    schema = _schema(classes, about, soft=judge is not None)
+    schema = _schema(classes, public(about), soft=judge is not None)
     listed = read_rows(Path(distilled, MANIFEST))
     images = open_images(distilled, [row["file"] for row in listed])
     with whole_file(output) as scratch, pq.ParquetWriter(scratch, schema) as writer:
@@ -41,6 +46,8 @@ def export_set(distilled: str, class_table: str, teacher: str | None, output: st
                 writer.write_table(_table(rows, images, judge, schema))
             except BadImage as error:
                 raise unreadable(distilled, error) from None
+    provenance = read_json(Path(distilled, "provenance.json"))
+    write_json(Path(output).with_name(CROISSANT), croissant_of(output, entries, schema.names, provenance))
 
 
 def _schema(classes: Sequence[str], about: dict, soft: bool) -> pa.Schema:

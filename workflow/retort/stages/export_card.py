@@ -1,29 +1,47 @@
-"""The card of an exported set: the set's own, with what was measured of it and a picture."""
+"""The card of an exported set, which stands alone: how it was made and is read, what was measured of it, a picture."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from retort.data.files import read_json, whole_file
-from retort.stages.set_card import origin_in_words
+import yaml
+
+from retort.data.files import read_json, whole_file, write_json
+from retort.data.licences import hub_keys
+from retort.data.manifest import ClassEntry, read_classes
+from retort.stages import export_recipes
+from retort.stages.public import public
+from retort.stages.set_card import head_of, origin_in_words, sources_and_steps
 from retort.stages.shown import read_numbers
 from retort.stages.tabulate import accuracy_shown, note_of
+
+PROVENANCE = "provenance.json"
+SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
+TEXTS = ("class_id", "class_name", "source")
 
 
 def write_card(
     distilled: str, accuracy: str, sheet: str, teacher: str | None, card: str, picture: str, *, about: dict
 ) -> None:
-    """README.md of an exported set: the card of the set, the rows of `accuracy` (a CSV) that are its own, a picture.
+    """README.md of an exported set, with a picture and, beside it, the set's provenance.json.
 
-    teacher: the directory of the one whose logits are exported. `about`: method, ipc, that teacher's name (`logits_of`)
-    and its part of the config (`teacher`), and where the labels of augmented views lie (`view_labels`).
+    The card names no file but those beside it. It has the set's own words, the recipes for the Parquet file, and the
+    rows of `accuracy` (a CSV) that are the set's. teacher: the directory of the one whose logits are exported. `about`:
+    method, ipc, that teacher's name (`logits_of`), its part of the config (`teacher`), the `temperature` of the
+    protocol that it labels for, and the protocols whose students learnt from stored labels of views (`view_labels`).
     """
+    provenance, classes = public(read_json(Path(distilled, PROVENANCE))), read_classes(Path(distilled, "classes.csv"))
     table = read_numbers(accuracy)
     own = table[(table["method"] == about["method"]) & (table["ipc"] == about["ipc"])].reset_index(drop=True)
     shown = accuracy_shown(own).drop(columns=["dataset", "method", "ipc"])
+    write_json(Path(card).with_name(PROVENANCE), provenance)
     with whole_file(picture) as scratch:
         shutil.copyfile(sheet, scratch)
     parts = [
-        *(_FRONT, Path(distilled, "card.md").read_text(encoding="utf-8"), _labels_in_words(about, teacher)),
+        f"---\n{yaml.safe_dump(front_matter(provenance, classes, teacher is not None), sort_keys=False)}---",
+        *head_of(provenance, classes),
+        *sources_and_steps(provenance),
+        *_reading(about, teacher, len(classes)),
         *("## Measured accuracy", shown.to_markdown(index=False, disable_numparse=True), note_of(own)),
         *("## What it looks like", f"![Real training images on the left, the set on the right]({Path(picture).name})"),
     ]
@@ -31,29 +49,53 @@ def write_card(
         scratch.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
 
 
-# Says which of the files beside it are the data set.
-_FRONT = """---
-configs:
-- config_name: default
-  data_files: train.parquet
----"""
-_EXPORTED = """## The Parquet file
+def front_matter(provenance: dict, classes: Sequence[ClassEntry], soft: bool) -> dict:
+    """What the hub reads of a card: the file that is the data set, its columns, the data's licence, task, tags."""
+    features = [
+        {"name": "image", "dtype": "image"},
+        {"name": "label", "dtype": {"class_label": {"names": {str(c.index): c.id for c in classes}}}},
+        *({"name": name, "dtype": "string"} for name in TEXTS),
+        *([{"name": "logits", "list": "float16", "length": len(classes)}] if soft else []),
+    ]
+    count, name = provenance["images"], f"{provenance['dataset']} by {provenance['method']}"
+    return hub_keys(provenance["data"]["kind"], provenance["data_licence"]) | {
+        "pretty_name": f"{name}, {provenance['ipc']} images per class",
+        "task_categories": ["image-classification"],
+        "tags": ["dataset-distillation", "croissant", "retort", *(["soft-labels"] if soft else [])],
+        "size_categories": [next((size for most, size in SIZES.items() if count < most), "1M<n<10M")],
+        "configs": [{"config_name": "default", "data_files": "train.parquet"}],
+        "dataset_info": {"features": features},
+    }
 
-`train.parquet` beside this card has the same images (`image`), with `label` in the order of `classes.csv`, `class_id`,
-`class_name` and `source`; `load_dataset` of this folder gives all of it."""
+
+def _reading(about: dict, teacher: str | None, classes: int) -> list[str]:
+    """What the file holds and how it is read, whose soft labels it has, and what it does not hold."""
+    return [
+        "## How to read it",
+        "`train.parquet` has the images (`image`: PNG files), `label`, the number of the class, `class_id`, "
+        "`class_name` and `source`. The order of the classes stands in the file itself. `croissant.json` describes it "
+        f"by MLCommons' Croissant 1.0, `{PROVENANCE}` has all settings and versions.",
+        export_recipes.DATASETS,
+        export_recipes.PARQUET,
+        *(_logits(about, teacher) if teacher else []),
+        export_recipes.TIMM.replace("{count}", str(classes)),
+    ]
 
 
-def _labels_in_words(about: dict, teacher: str | None) -> str:
-    """What the file holds, whose soft labels it has, and where those of augmented views lie, which it cannot hold."""
-    said = [_EXPORTED]
-    if teacher:
-        record = Path(teacher, "origin.json")
-        origin = origin_in_words(read_json(record) if record.exists() else None, about["teacher"])
-        said.append(
-            f"`logits` are those of the teacher {about['logits_of']} ({about['teacher']['arch']}) for each image as it "
-            f"is, float16 and not softened. The teacher: {origin}."
-        )
+def _logits(about: dict, teacher: str) -> list[str]:
+    record = Path(teacher, "origin.json")
+    origin = origin_in_words(public(read_json(record)) if record.exists() else None, public(about["teacher"]))
+    temperature = f"{about['temperature']:g}"
+    parts = [
+        "### Soft labels",
+        f"`logits` are those of the teacher {about['logits_of']} ({about['teacher']['arch']}) for each image as it "
+        f"is, float16 and not softened. The teacher: {origin}. Students learn from them at temperature {temperature}:",
+        export_recipes.LOGITS.replace("{temperature}", temperature),
+    ]
     if about["view_labels"]:
-        where = ", ".join(f"`{path}`" for path in about["view_labels"])
-        said.append(f"The labels that students learnt from, with the view that each is of, are in {where}.")
-    return "\n\n".join(said)
+        named = " and ".join(about["view_labels"])
+        parts.append(
+            f"Students by {named} learnt from the teacher's logits of augmented views of the images instead, which are "
+            "no part of this export: with one label an image, accuracies may differ from those below."
+        )
+    return parts

@@ -79,19 +79,33 @@ WHOLE = "The whole training set: `manifest.csv` points at its rows, no image is 
 
 def set_card(provenance: dict, classes: Sequence[ClassEntry], store: str | None) -> str:
     """Markdown from provenance.json's content; store: the form of its images, None where it has none."""
-    listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
     folder = f"distilled/{provenance['method']}/ipc{provenance['ipc']}"
     parts = [
+        *head_of(provenance, classes),
+        *sources_and_steps(provenance),
+        _loading(folder, len(classes), packed=store == "zip") if store else WHOLE,
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def head_of(provenance: dict, classes: Sequence[ClassEntry]) -> list[str]:
+    """Title, and how many images of which classes there are."""
+    listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
+    return [
         f"# {provenance['method']}, {provenance['ipc']} images per class, from {provenance['dataset']}",
         f"{provenance['images']} images of {len(classes)} classes ({listed}), {provenance['side']} pixels a side.",
+    ]
+
+
+def sources_and_steps(provenance: dict) -> list[str]:
+    """The sections on how the images were made, and from what."""
+    return [
         "## How they were made",
         _listed(steps_in_words(provenance)),
         f"Global seed: {provenance['seed']}. All settings and the versions of the packages: `provenance.json`.",
         "## From which data and models",
         _listed(sources_in_words(provenance)),
-        _loading(folder, len(classes), packed=store == "zip") if store else WHOLE,
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _loading(folder: str, classes: int, packed: bool) -> str:
