@@ -20,15 +20,15 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 os.environ.update(HF_HUB_OFFLINE="1")
 
 from retort.config.about import about
-from retort.config.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
+from retort.plan.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
 from retort.config.devices import DETERMINISTIC
 from retort.config.fingerprint import fingerprints
-from retort.config.jobs import full_size, shared_jobs
+from retort.plan.jobs import full_size, shared_jobs
 from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.config.reported import reported_for
 from retort.config.strict_yaml import read_strictly
-from retort.config.surroundings import refuse_odd_paths, refused
+from retort.plan.surroundings import refuse_odd_paths, refused
 from retort.data.classes import class_list, look_into
 from retort.errors import RetortError
 

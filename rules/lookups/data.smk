@@ -1,6 +1,6 @@
 """Look-ups of data.smk: where real images come from."""
 
-from retort.config.least import refuse_known_small, word_of_needs
+from retort.plan.least import refuse_known_small, word_of_needs
 from retort.data.manifest import read_made_of
 
 try:

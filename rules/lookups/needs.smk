@@ -1,12 +1,12 @@
 """What a job asks of a cluster: memory, time, a GPU. On one machine nothing reads it unless a limit is set.
 
 Memory is a guess on the safe side for full-size models, and grows with the kind of model or the set. Time follows the
-arithmetic of retort.config.work for jobs that compute on a GPU, and is a guess for all others; no cluster has confirmed
+arithmetic of retort.plan.work for jobs that compute on a GPU, and is a guess for all others; no cluster has confirmed
 either. Each new attempt (`--retries`) asks for more, and none for more than a day. `--resources gpu=0 slot=2` makes
 every job do without a GPU; `slot` is the SLURM profile's, whose list this replaces.
 """
 
-from retort.config.work import A_DAY, WorkOf
+from retort.plan.work import A_DAY, WorkOf
 
 TRAINED_HERE, TRANSFORMER, TEXT_TO_IMAGE = 6, 20, 32  # GB in which a model of each kind is loaded and run
 

@@ -7,11 +7,11 @@ import pandas as pd
 
 from retort.config.about import about
 from retort.config.compositions import Compositions
-from retort.config.jobs import full_size, shared_jobs
 from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.data.files import write_json
 from retort.data.manifest import ClassEntry, write_manifest
+from retort.plan.jobs import full_size, shared_jobs
 from retort.stages.costs import tabulate_costs
 from retort.stages.score import tabulate_scores
 from retort.stages.sheet import draw_sheet

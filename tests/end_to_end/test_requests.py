@@ -10,8 +10,8 @@ from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_
 
 from retort.config.load import load_config
 from retort.config.plan import Plan
-from retort.config.work import A_DAY, WorkOf
 from retort.data.classes import class_list
+from retort.plan.work import A_DAY, WorkOf
 from tests.staleness.planning import built
 
 from .workspace import REPOSITORY, Workspace

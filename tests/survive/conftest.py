@@ -4,6 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD
 
 from ..end_to_end.workspace import Workspace, smoke_config
 
@@ -14,7 +18,8 @@ def one_of_each(vae: Path, teacher: Path) -> dict:
     """The smoke config with every stage there is in six methods: an encoder and a teacher also come from elsewhere."""
     config = smoke_config()
     config["models"]["fetched"] = {"kind": "vae", "source": str(vae)}
-    config["teachers"]["fetched"] = {"arch": "resnet8", "source": str(teacher)}
+    halves = {"mean": [0.5] * 3, "std": [0.5] * 3}  # images normalised so are those in [-1, 1]: raw ones
+    config["teachers"]["fetched"] = {"arch": "resnet8", "source": str(teacher)} | halves
     generate = {
         "model": "dit",
         "start": {"inversion": "ddim", "groups": 100},
@@ -41,6 +46,17 @@ def one_of_each(vae: Path, teacher: Path) -> dict:
     return config
 
 
+def save_for_raw_images(teacher: Path, target: Path) -> Path:
+    """The same network with ImageNet's normalisation in its first layer, so that it judges images in [-1, 1]."""
+    weights = load_file(teacher / "model.safetensors")
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    shift = (weights["stem.weight"] * (0.5 - mean) / std).sum((1, 2, 3))
+    weights["stem_norm.running_mean"] -= shift
+    weights["stem.weight"] *= 0.5 / std
+    save_file(weights, target)
+    return target
+
+
 @pytest.fixture(scope="session")
 def undisturbed(finished, shared) -> Workspace:
     """`one_of_each`, run to the end; tests only read it."""
@@ -48,7 +64,8 @@ def undisturbed(finished, shared) -> Workspace:
     def run(folder: Path) -> Workspace:
         elsewhere = folder.parent / "elsewhere"
         vae = shutil.copytree(finished.results("smoke", "models", "vae"), elsewhere / "vae")
-        teacher = shutil.copytree(finished.results("smoke", "teachers", "resnet"), elsewhere / "resnet")
+        trained = finished.results("smoke", "teachers", "resnet")
+        teacher = save_for_raw_images(trained, elsewhere / "resnet.safetensors")
         workspace = Workspace.fresh(folder, one_of_each(vae, teacher))
         workspace.run("--cores", "2", *TARGETS)
         return workspace

@@ -12,10 +12,10 @@ import yaml
 from tests.end_to_end.workspace import REPOSITORY
 from tests.unit.fake_jobs import fake_job
 
-from retort.config.jobs import full_size, grows_with, jobs_behind, shared_jobs
 from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.data.manifest import ClassEntry, write_manifest
+from retort.plan.jobs import full_size, grows_with, jobs_behind, shared_jobs
 from retort.stages.costs import ALL, COLUMNS, JOB_COLUMNS, cost_table, measured_jobs, tabulate_costs
 from retort.stages.job import job
 

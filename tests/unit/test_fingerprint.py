@@ -142,7 +142,7 @@ def test_students_do_not_depend_on_sampling_nor_inversion_on_protocols():
 
 
 # What jobs compute with; not the schema and its cross-checks, nor the run table and the plan.
-HARMLESS = {f"retort.config.{name}" for name in ("architectures", "devices", "gpus", "running", "seeds")}
+HARMLESS = {f"retort.config.{name}" for name in ("architectures", "devices", "gpus", "hints", "running", "seeds")}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

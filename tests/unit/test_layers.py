@@ -15,9 +15,10 @@ SOURCES = {
     ".".join(["retort", *path.relative_to(LIBRARY).with_suffix("").parts]).removesuffix(".__init__"): path
     for path in sorted(LIBRARY.rglob("*.py"))
 }
-FLOORS = {"config": 0, "data": 1, "models": 2, "methods": 3, "protocols": 3, "stages": 4, "status": 5}
-# The plan asks which classes there are before anything is read, so that module is kept as light as the config.
-EXCEPTIONS = {("retort.config.plan", "retort.data.classes")}
+FLOORS = {"config": 0, "data": 1, "models": 2, "methods": 3, "protocols": 3, "plan": 4, "stages": 4, "status": 5}
+# The plan asks which classes there are, and by which settings images are counted, before anything is read, so these
+# modules are kept as light as the config.
+EXCEPTIONS = {("retort.config.plan", "retort.data.classes"), ("retort.config.plan", "retort.data.sizes")}
 
 
 def imports(source: str, package: str) -> set[str]:

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from retort.config.surroundings import refuse_odd_paths, refused
 from retort.data.classes import look_into
 from retort.errors import RetortError
+from retort.plan.surroundings import refuse_odd_paths, refused
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ODD = [

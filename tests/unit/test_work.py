@@ -10,9 +10,9 @@ from tests.unit.test_docs import ROOT
 from retort.config.architectures import ARCHITECTURES, smallest_side
 from retort.config.load import load_config
 from retort.config.plan import Plan
-from retort.config.work import A_DAY, CLASSIFIERS, START, Work, WorkOf, classifier_call
 from retort.data.classes import class_list
 from retort.models.classifiers import build_classifier
+from retort.plan.work import A_DAY, CLASSIFIERS, START, Work, WorkOf, classifier_call
 
 SUSTAINED = 120.0  # TFLOP/s
 LEAST, MOST = 2, 10  # times what that would take

@@ -13,7 +13,7 @@ from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
 from retort.config.schema.models import DitFineTuning
 from retort.data.classes import contents_stamp, given_names, published_name
-from retort.data.manifest import settings_mark
+from retort.data.sizes import settings_mark
 
 
 class Plan(Compositions):

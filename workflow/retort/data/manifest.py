@@ -1,8 +1,6 @@
 """The manifest: every usable image with its split and class, and the one class order that all labels use."""
 
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +45,6 @@ def _attributes(manifest: str | Path) -> dict:
         return read_parquet(manifest, COLUMNS, columns=[]).attrs
     except Damaged:  # asked while the run is planned, when the rule that makes it must still be found
         return {}
-
-
-def settings_mark(classes: Sequence[str], *, names: dict[str, str], **settings) -> str:
-    """A short hash of what decides which images a manifest lists; readable names do not."""
-    return hashlib.sha256(json.dumps([list(classes), settings], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_sizes(manifest: str | Path) -> tuple[dict[str, int], str | None]:

@@ -1,6 +1,8 @@
 """Whether classes have as many training images as the wanted sets need."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 from retort.errors import RetortError, some_of
@@ -13,6 +15,11 @@ WHY = {
     "variance": "two, without which there is no variance",
     "neighbors": "as many neighbours of each image, and itself",
 }
+
+
+def settings_mark(classes: Sequence[str], *, names: dict[str, str], **settings) -> str:
+    """A short hash of what decides which images a manifest lists; readable names do not."""
+    return hashlib.sha256(json.dumps([list(classes), settings], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

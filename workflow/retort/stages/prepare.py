@@ -13,8 +13,8 @@ from tqdm import tqdm
 from retort.data.files import whole_directory, write_rows
 from retort.data.images import BadImage, header_size, image_size
 from retort.data.layouts.listing import ImageFile, left_out
-from retort.data.manifest import ClassEntry, settings_mark, write_manifest
-from retort.data.sizes import from_word, refuse_small_classes
+from retort.data.manifest import ClassEntry, write_manifest
+from retort.data.sizes import from_word, refuse_small_classes, settings_mark
 from retort.data.sources import class_names, first_drawn, list_images, write_images
 from retort.errors import RetortError, some_of
 

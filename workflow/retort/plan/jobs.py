@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from retort.config.plan import Plan
-from retort.config.work import PUBLISHED, WorkOf
+from retort.plan.work import PUBLISHED, WorkOf
 
 PER_IMAGE = {
     *("export_images", "build_manifest", "decode_split", "adopt_teacher", "measure_raw_teacher"),

@@ -1,6 +1,7 @@
 """Whether classes can be told apart, and their order is certain, where something from elsewhere depends on it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from retort.config.hints import did_you_mean
 from retort.config.schema import Config
@@ -9,7 +10,6 @@ from retort.data.imagenet import imagenet_names
 from retort.data.layouts.listing import letters_of
 from retort.data.prompts import alike, prompted_alike
 from retort.errors import RetortError, some_of
-from retort.models.sources import teacher_files
 
 BY_FOLDER_NAME = ("folder", "huggingface")  # kinds of data set whose classes are in the order of their folders' names
 
@@ -79,4 +79,6 @@ def _readers_of_the_order(config: Config) -> list[str]:
 
 
 def _says(source: str) -> bool:
-    return any(path.name == "teacher.json" and path.is_file() for path in teacher_files(source))
+    """Whether the classes of its head are written beside a checkpoint."""
+    place = Path(source).expanduser()
+    return ((place if place.is_dir() else place.parent) / "teacher.json").is_file()
