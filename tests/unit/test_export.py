@@ -37,7 +37,7 @@ from retort.models.teacher import load_teacher
 from retort.protocols.losses import soft_loss
 from retort.stages import export
 from retort.stages.export import export_set
-from retort.stages.export_card import write_card
+from retort.stages.export_card import write_card, write_cards
 from retort.stages.tabulate import NOTE
 from retort.stages.write_set import write_set
 
@@ -264,6 +264,22 @@ def test_the_card_has_the_sets_own_accuracies_protocols_and_picture(home, tmp_pa
     picture = re.search(r"!\[[^]]+\]\(([^)]+)\)", card)[1]
     assert np.asarray(Image.open(tmp_path / "export" / picture))[0, 0].tolist() == [1, 2, 3]
     assert "augmented views" not in carded(home, tmp_path / "export", [])
+
+
+def test_cards_of_several_sets_are_each_of_their_own(home, tmp_path):
+    carded(home, tmp_path / "one", [])  # for its table and picture
+    folders = [tmp_path / "soft", tmp_path / "hard"]
+    about = ABOUT | {"view_labels": [], "temperature": 4.0, "teacher_directory": str(home / "teacher")}
+    none = {"logits_of": None, "teacher": None, "temperature": None, "teacher_directory": None}
+    outputs = [[str(folder / name) for folder in folders] for name in ("README.md", "contact_sheet.png")]
+    inputs = ([str(home / "set")] * 2, str(tmp_path / "accuracy.csv"), [str(tmp_path / "sheet.png")] * 2)
+    write_cards(*inputs, *outputs, about=[about, about | none])
+    soft, hard = ((folder / "README.md").read_text() for folder in folders)
+    assert soft == carded(home, tmp_path / "one", [])
+    assert "### Soft labels" in soft
+    assert "logits" not in hard
+    assert "temperature" not in hard
+    assert {file.name for file in folders[1].iterdir()} == {"README.md", "contact_sheet.png", "provenance.json"}
 
 
 def test_the_card_says_whose_soft_labels_the_file_has(home, tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from tqdm import tqdm
 
 from retort.data.files import read_json, whole_file, write_json
 from retort.data.licences import hub_keys
@@ -18,6 +19,21 @@ from retort.stages.tabulate import accuracy_shown, note_of
 PROVENANCE = "provenance.json"
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
 TEXTS = ("class_id", "class_name", "source")
+
+
+def write_cards(
+    sets: Sequence[str],
+    accuracy: str,
+    sheets: Sequence[str],
+    cards: Sequence[str],
+    pictures: Sequence[str],
+    *,
+    about: Sequence[dict],
+) -> None:
+    """The cards of all exported sets, see `write_card`; `about` has the `teacher_directory` of each too."""
+    each = zip(sets, sheets, cards, pictures, about, strict=True)
+    for distilled, sheet, card, picture, of_set in tqdm(each, desc="writing", unit="card", total=len(sets)):
+        write_card(distilled, accuracy, sheet, of_set["teacher_directory"], card, picture, about=of_set)
 
 
 def write_card(

@@ -1,0 +1,14 @@
+"""Rule write_cards."""
+
+from retort.stages.export_card import write_cards
+from retort.stages.job import job
+
+with job(snakemake):
+    write_cards(
+        snakemake.input.distilled,
+        snakemake.input.accuracy,
+        snakemake.input.sheets,
+        snakemake.output.cards,
+        snakemake.output.pictures,
+        about=snakemake.params.about,
+    )
