@@ -111,7 +111,7 @@ def test_timms_train_py_given_as_the_card_says_learns_from_one_folder_and_tests_
     alone = {split: create_dataset("", root=".", split=split, class_map="class_map.txt") for split in ("train", "val")}
     assert numbered(alone["train"]) == numbered(alone["val"])  # what the card warns of
     (shell,) = re.findall(r"```sh\n(.*?)```", Path("card.md").read_text(), re.DOTALL)
-    shell = shell.replace("/path/to/validation/images", shlex.quote(str(real)))
+    shell = shell.replace("realpath validation", f"realpath {shlex.quote(str(real))}")
     shell = shell.replace("python train.py", "printf '%s\\n'")
     surroundings = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
     done = subprocess.run(["bash", "-euc", shell], capture_output=True, text=True, check=True, env=surroundings)
@@ -331,7 +331,7 @@ def test_every_recipe_of_an_export_runs_in_its_folder(home, tmp_path, monkeypatc
     for i, class_id in enumerate(CLASSES):
         paint(real / class_id / "held out.png", i * 40)
     monkeypatch.chdir(folder)
-    code = (folder / "README.md").read_text().replace("/path/to/validation/images", str(real))
+    code = (folder / "README.md").read_text().replace('Path("validation")', f"Path({str(real)!r})")
     by_datasets, by_arrow, soft, by_timm, written_out = re.findall(r"```python\n(.*?)```", code, re.DOTALL)
     named = {}
     exec(by_datasets, named)

@@ -48,7 +48,7 @@ dataset = create_dataset(f"hfds/{os.getcwd()}", split="train")  # of the hub: hf
 ```
 
 timm's `train.py` looks for training and validation images in one place, and this one has no validation images. So write
-the images out beside a link to your validation images, which lie in folders named by class id:
+the images out beside a link to your validation images, here the folder `validation` with folders named by class id:
 
 ```python
 import json
@@ -62,7 +62,7 @@ for row in table["image"].to_pylist():
     file = both / "train" / row["path"]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(row["bytes"])
-(both / "val").symlink_to("/path/to/validation/images")
+(both / "val").symlink_to(Path("validation").resolve())
 classes = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["label"]["names"]
 (both / "map.txt").write_text("".join(f"{name}\\n" for name in classes))
 print(f"--data-dir {both} --class-map {both}/map.txt")

@@ -63,13 +63,13 @@ images = Packed()
 """
 TIMM = """
 timm's `train.py` wants one folder that holds `train` and `val`, and the map by its absolute path. Given this folder
-alone it validates on the distilled images themselves, without a word. Validation images lie in folders named by class
-id:
+alone it validates on the distilled images themselves, without a word. Your validation images, here in `validation`,
+lie in folders named by class id:
 
 ```sh
 both=$(mktemp -d)
 ln -s {images} "$both/train"
-ln -s /path/to/validation/images "$both/val"
+ln -s "$(realpath validation)" "$both/val"
 python train.py --data-dir "$both" --train-split train --val-split val \\
     --class-map "$PWD/class_map.txt" --num-classes {count}
 ```
@@ -109,7 +109,7 @@ def sources_and_steps(provenance: dict) -> list[str]:
 
 
 def _loading(folder: str, classes: int, packed: bool) -> str:
-    words = {"timm": TIMM, "images": "/path/to/unpacked" if packed else '"$PWD"', "count": str(classes)}
+    words = {"timm": TIMM, "images": '"$(realpath unpacked)"' if packed else '"$PWD"', "count": str(classes)}
     words |= {"folder": folder, "root": "unpacked" if packed else '"."', "packed": ", inside the archive" * packed}
     words |= {"unpacking": UNPACKING * packed, "reading": READING * packed}
     text = LOADING
