@@ -133,6 +133,13 @@ def reached_by(script: str) -> set[str]:
     return reachable(ROOT / "scripts" / script)
 
 
+def test_how_folders_are_listed_and_refused_counts_only_where_images_are_listed():
+    """Every job reads the manifest, whose module must therefore not reach them."""
+    listing = {"retort.config.hints", "retort.data.layouts.listing", "retort.data.layouts.instead"}
+    readers = {script.stem for script in SCRIPTS if listing & reachable(script)}
+    assert readers == {"build_manifest", "export_images"}
+
+
 def test_students_do_not_depend_on_sampling_nor_inversion_on_protocols():
     students, inversion = reached_by("train_students.py"), reached_by("invert_latents.py")
     assert "retort.protocols.student" in students
@@ -141,7 +148,8 @@ def test_students_do_not_depend_on_sampling_nor_inversion_on_protocols():
     assert not {name for name in inversion if name.startswith("retort.protocols")}
 
 
-# What jobs compute with; not the schema and its cross-checks, nor the run table and the plan.
+# What jobs compute with, or say of a name that is nearly right; not the schema and its cross-checks, nor the run table
+# and the plan.
 HARMLESS = {f"retort.config.{name}" for name in ("architectures", "devices", "gpus", "hints", "running", "seeds")}
 
 

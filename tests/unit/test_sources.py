@@ -11,9 +11,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from retort.config.load import load_config
+from retort.data.class_ids import refuse_odd_ids
 from retort.data.classes import class_list, digit_classes
 from retort.data.layouts.folders import list_folder_classes, list_images, places
-from retort.data.layouts.listing import left_out, refuse_odd_ids
 from retort.data.sources import write_digits
 from retort.errors import RetortError
 
@@ -295,13 +295,6 @@ def test_a_class_may_be_called_like_a_split(tmp_path, name):
     root = filled(tmp_path, {"bus": 3, "car": 3, name: 3})
     assert list_folder_classes(root, None) == sorted(["bus", "car", name])
     assert len(listed(root, ["bus", "car", name])) == 9
-
-
-def test_what_lies_beside_the_images_is_counted_as_left_out(tmp_path):
-    root = filled(tmp_path, {"cat": 2, "cat/more": 3, "dog": 2})
-    for path in ("dog/x.avif", "dog/.DS_Store", "dog/._000.png"):
-        (root / path).touch()
-    assert left_out([str(root / "cat"), str(root / "dog")]) == [str(root / "cat/more"), str(root / "dog/x.avif")]
 
 
 @pytest.mark.parametrize(

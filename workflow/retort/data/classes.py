@@ -4,10 +4,10 @@ import errno
 import os
 from pathlib import Path
 
+from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.imagenet import FULL, imagenet_classes
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
 from retort.data.layouts.huggingface import asked_of
-from retort.data.layouts.listing import refuse_odd_ids, spelt_as
 from retort.data.stamps import stamp_of
 from retort.errors import RetortError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from retort.data.class_ids import refuse_odd_ids
 from retort.data.files import read_rows, whole_file
-from retort.data.layouts.listing import refuse_odd_ids
 from retort.data.tables import read_parquet
 from retort.errors import Damaged
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from retort.data.files import read_json
-from retort.data.layouts.listing import is_image
+from retort.data.layouts.listing import is_image, may_be_image
 
 
 def stamp_of(places: Iterable[Path], within: bool = False) -> str | None:
@@ -48,7 +48,7 @@ def _images(folder: Path) -> Iterator[str]:
     """The state of each image file in a folder, by name."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if is_image(entry.name):
+            if is_image(entry.name) or (may_be_image(entry.name) and entry.is_file()):
                 yield f"{entry.name}\0{_state(entry)}\n"
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from retort.config.hints import did_you_mean
 from retort.config.schema import Config
+from retort.data.class_ids import letters_of
 from retort.data.classes import given_names, known_ids
 from retort.data.imagenet import imagenet_names
-from retort.data.layouts.listing import letters_of
 from retort.data.prompts import alike, prompted_alike
 from retort.errors import RetortError, some_of
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from retort.data.duplicates import Twin, in_both_splits
 from retort.data.files import whole_directory, write_rows
 from retort.data.images import BadImage, header_size, image_size
-from retort.data.layouts.listing import ImageFile, left_out
+from retort.data.layouts.instead import unread
+from retort.data.layouts.listing import ImageFile
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.sizes import from_word, refuse_small_classes, settings_mark
 from retort.data.sources import class_names, first_drawn, list_images, write_images
@@ -86,8 +88,18 @@ def build_manifest(
     images.attrs |= {"made_of": made_of, "sizes": json.dumps({"train": sizes, "by": by})}
     write_manifest(images, entries, Path(manifest), Path(class_table))
     print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
-    if others := left_out(dict.fromkeys(os.path.dirname(row.path) for row in rows)):  # noqa: PTH120 (a million of them)
-        print(f"{len(others)} other files and folders beside the images are left out: {some_of(others)}")
+    for line in unread(dict.fromkeys(os.path.dirname(row.path) for row in rows)):  # noqa: PTH120 (a million of them)
+        print(f"warning: left out beside the images are {line}")
+    if twins := in_both_splits(images, threads):
+        print(_warning_of(twins))
+
+
+def _warning_of(twins: list[Twin]) -> str:
+    counts = some_of([f"{count} of {c}" for c, count in Counter(twin.class_id for twin in twins).most_common()])
+    return (
+        f"warning: {len(twins)} validation images are training images as well, byte for byte ({counts}), such as "
+        f"{twins[0].val}, which is {twins[0].train}. Accuracies come out too high; remove them from one of the splits."
+    )
 
 
 def _refuse_small(rows: list[ImageFile], classes: Sequence[str], needed: str) -> None:

@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from retort.data.layouts.listing import ImageFile, image_names, letters_of
+from retort.data.class_ids import letters_of
+from retort.data.layouts.listing import ImageFile, image_names
 from retort.errors import RetortError, some_of
 
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retort.config.seeds import derive_seed
-from retort.data.layouts.listing import (
-    ImageFile,
-    class_folder,
-    folder_names,
-    image_names,
-    images_in,
-    letters_of,
-    nearest_of,
-    spelt_as,
+from retort.data.class_ids import letters_of, spelt_as
+from retort.data.layouts.instead import (
+    instead_of_images,
+    near_folder,
+    split_beside,
+    splits_by_another_name,
+    wrong_level,
 )
+from retort.data.layouts.listing import ImageFile, class_folder, folder_names, image_names, nearest_of
+from retort.data.layouts.required import images_in
 from retort.errors import RetortError, some_of
 
 Splits = tuple[Path, Path | None]  # the folder of training images, and of the held-out ones if they have their own
@@ -40,19 +40,24 @@ def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | N
     if not root.is_dir():
         if wanted:
             return wanted
-        raise RetortError(f"dataset.path: there is no folder {path}; give the folder that holds one folder per class")
+        raise RetortError(
+            f"dataset.path: there is no folder {path}{near_folder(path)}; "
+            "give the folder that holds one folder per class"
+        )
     found = folder_names(root)
     wanted = wanted and spelt_as(wanted, found)
     if missing := [c for c in wanted or [] if c not in found]:
         raise RetortError(
             f"dataset.classes: {root} has no folder {', '.join(missing)}{nearest_of(missing, found)}; "
-            f"it has {some_of(found)}"
+            f"it has {some_of(found)}{wrong_level(root, found)}"
         )
+    if not wanted and (like_splits := splits_by_another_name(root, found)):
+        raise RetortError(f"dataset.path: {root} has {some_of(found)}; {like_splits}")
     classes = wanted or found
     if len(classes) < 2:
         raise RetortError(
             f"dataset.path: {root} has {len(found)} class folders; "
-            "at least two are needed, one folder of images per class"
+            f"at least two are needed, one folder of images per class{wrong_level(root, found)}"
         )
     return classes
 
@@ -75,12 +80,19 @@ def list_images(
     Raises RetortError for a missing folder, classes without images, and train/ without val/ or with other classes.
     """
     if not path.is_dir():
-        raise RetortError(f"dataset.path: there is no folder {path}; give the folder that holds the images")
+        raise RetortError(
+            f"dataset.path: there is no folder {path}{near_folder(path)}; give the folder that holds the images"
+        )
     train, val = splits or find_splits(path)
     if val is None:
+        if unused := split_beside(train):
+            print(f"warning: {unused} beside {train} is not read; for these splits give dataset.path: {train.parent}")
         return _held_out(train, classes, val_fraction)
     if not val.is_dir():
-        raise RetortError(f"{path} has train/ but no val/; add val/, or put the class folders directly under {path}")
+        other = splits_by_another_name(path, folder_names(path))
+        raise RetortError(
+            f"{path} has train/ but no val/; {other or f'add val/, or put the class folders directly under {path}'}"
+        )
     found, wanted = set(map(letters_of, folder_names(train))), set(map(letters_of, classes))
     odd = found ^ set(map(letters_of, folder_names(val)))
     # Where all classes are wanted, one that only val/ has is forgotten in train/.
@@ -100,13 +112,16 @@ def _held_out(root: Path, classes: Sequence[str], val_fraction: float) -> list[I
     """The images of folders without splits, the training ones first."""
     rows = []
     for class_id in classes:
-        names = image_names(root / class_id)
+        names = image_names(class_folder(root, class_id))
         if len(names) < 2:
-            raise RetortError(f"{root / class_id} has {len(names)} images; at least two are needed to hold one out")
+            raise RetortError(
+                f"{root / class_id} has {len(names)} images{instead_of_images(class_folder(root, class_id))}; "
+                "at least two are needed to hold one out"
+            )
         count = min(max(round(val_fraction * len(names)), 1), len(names) - 1)
         held_out = set(sorted(names, key=lambda name: derive_seed("split", class_id, name))[:count])
         rows += [
             image._replace(split="val") if Path(image.path).name in held_out else image
-            for image in images_in(root / class_id, "train", class_id)
+            for image in images_in(class_folder(root, class_id), "train", class_id)
         ]
     return sorted(rows, key=lambda image: image.split)  # stable: "train" before "val", classes and names kept

@@ -10,25 +10,18 @@ from typing import Any
 
 from tqdm import tqdm
 
+from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.folders import Splits, holds_classes
-from retort.data.layouts.listing import nearest_of, refuse_odd_ids, spelt_as
+from retort.data.layouts.listing import nearest_of
 from retort.data.layouts.shards import NONE, TRAIN_NAMES, VAL_NAMES, find_splits, missing_shards, split_names, whole
+from retort.data.layouts.signatures import kind_of
 from retort.errors import RetortError, some_of
 
 ROWS = 256  # read at a time
 MOST_TEXTS = 20_000  # different labels in a column of text, above which it is no column of labels
 WITHHELD = -1  # the hub's label of an image whose class is not published
 WNID = re.compile(r"n\d{8}")
-_SIGNATURES = (
-    (b"\xff\xd8\xff", ".jpg"),
-    (b"\x89PNG", ".png"),
-    (b"GIF8", ".gif"),
-    (b"BM", ".bmp"),
-    (b"II*\0", ".tif"),
-    (b"MM\0*", ".tif"),
-)
-
 # ---------------------------------------------------------------- image folders
 
 
@@ -324,6 +317,4 @@ def _rows(shards: list[Path], wanted: Columns, asked: Asked) -> Iterator[tuple[b
 
 def _extension(content: bytes) -> str:
     """By what the bytes are. Bytes of no known kind are left for the check of all images to find."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return ".webp"
-    return next((extension for start, extension in _SIGNATURES if content.startswith(start)), ".png")
+    return kind_of(content) or ".png"

@@ -3,18 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.layouts.flat import add_label, list_flat
-from retort.data.layouts.listing import (
-    ImageFile,
-    class_folder,
-    folder_names,
-    images_in,
-    nearest_of,
-    refuse_odd_ids,
-    require_folders,
-    spelt_as,
-    words_of,
-)
+from retort.data.layouts.listing import ImageFile, class_folder, folder_names, nearest_of, words_of
+from retort.data.layouts.required import images_in, require_folders
 from retort.errors import RetortError, some_of
 
 CATEGORIES, TRUTH = "categories_places365.txt", "places365_val.txt"

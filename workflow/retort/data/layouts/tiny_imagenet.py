@@ -3,17 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from retort.data.class_ids import refuse_odd_ids
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.flat import add_label, list_flat
-from retort.data.layouts.listing import (
-    ImageFile,
-    images_in,
-    nearest_of,
-    refuse_odd_ids,
-    require_folders,
-    text_of,
-    words_of,
-)
+from retort.data.layouts.listing import ImageFile, nearest_of, text_of, words_of
+from retort.data.layouts.required import images_in, require_folders
 from retort.errors import RetortError, some_of
 
 

@@ -1,0 +1,36 @@
+"""What kind of image a file is, by its first bytes."""
+
+from pathlib import Path
+
+BEGINNING = 16  # bytes that tell
+_SIGNATURES = (
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"\x89PNG", ".png"),
+    (b"GIF8", ".gif"),
+    (b"BM", ".bmp"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"P5\n", ".pgm"),
+    (b"P6\n", ".ppm"),
+    (b"\xff\x0a", ".jxl"),
+    (b"\0\0\0\x0cJXL ", ".jxl"),
+)
+_BRANDS = {b"avif": ".avif", b"avis": ".avif"} | dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), ".heic")
+
+
+def kind_of(content: bytes) -> str | None:
+    """The extension that these first bytes of a file belong to; None for those of no known kind of image."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return ".webp"
+    if content[4:8] == b"ftyp":
+        return _BRANDS.get(content[8:12])
+    return next((extension for start, extension in _SIGNATURES if content.startswith(start)), None)
+
+
+def kind_of_file(path: str | Path) -> str | None:
+    """The same of a file; None for one that cannot be read, whose reader says so."""
+    try:
+        with open(path, "rb") as handle:
+            return kind_of(handle.read(BEGINNING))
+    except OSError:
+        return None
