@@ -14,6 +14,7 @@ from retort.data.layouts.listing import folder_names, image_names
 from retort.data.layouts.signatures import kind_of_file
 from retort.data.stamps import stamp_of
 from retort.errors import RetortError
+from retort.stages.prepare import export_images
 
 CONVERT = "files of .heic (HEIC; convert them to JPEG or PNG, for instance with pillow-heif)"
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0"
@@ -256,3 +257,13 @@ def test_files_that_differ_in_one_byte_at_their_end_are_two_images(tmp_path, cap
     (root / "val/cat/x.png").write_bytes(content)
     built(planned("folder", root), tmp_path / "out")
     assert "1 validation images are training images as well" in capsys.readouterr().out
+
+
+def test_places_and_archives_at_another_place_are_found(tmp_path):
+    painted(tmp_path, [f"places/train/{c}/a.jpg" for c in ("airfield", "bar")])
+    plan = planned("places365", tmp_path, classes=["airfield", "bar"])
+    assert f"give dataset.path: {tmp_path}/places, which holds train" in refused(lambda: built(plan, tmp_path / "out"))
+    touched(tmp_path, "archives/cifar-10-python.tar.gz")
+    plan = planned("cifar10", tmp_path / "archives" / "cifar10-python.tar.gz")
+    near = f"(did you mean {tmp_path}/archives/cifar-10-python.tar.gz?)"
+    assert near in refused(lambda: export_images(str(tmp_path / "images"), plan.dataset.layout(), plan.classes))

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from retort.data.files import read_rows
+from retort.data.layouts.instead import near_folder
 from retort.data.layouts.listing import nearest_of
 from retort.data.unpickle import read_plain_pickle
 from retort.errors import RetortError, some_of
@@ -126,7 +127,10 @@ def _read_folder(place: Path, archive: Archive) -> dict[str, bytes]:
 def _read_archive(place: Path, archive: Archive) -> dict[str, bytes]:
     """The batches, read into memory by name; no name in the archive becomes a path."""
     if not place.is_file():
-        raise RetortError(f"dataset.path: there is no {place}; give {archive.file} or the folder that it unpacks to")
+        near = near_folder(place)
+        raise RetortError(
+            f"dataset.path: there is no {place}{near}; give {archive.file} or the folder that it unpacks to"
+        )
     with open(place, "rb") as handle:
         found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != archive.md5:

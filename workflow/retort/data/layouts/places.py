@@ -5,6 +5,7 @@ from pathlib import Path
 
 from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.layouts.flat import add_label, list_flat
+from retort.data.layouts.instead import train_nearby
 from retort.data.layouts.listing import ImageFile, class_folder, folder_names, nearest_of, words_of
 from retort.data.layouts.required import images_in, require_folders
 from retort.errors import RetortError, some_of
@@ -53,7 +54,10 @@ def list_images(path: Path, classes: Sequence[str]) -> list[ImageFile]:
     """
     train, val, categories = _first_of(path, TRAIN_FOLDERS), _first_of(path, VAL_FOLDERS), _read_categories(path)
     if not train.is_dir():
-        raise RetortError(f"dataset.path: {path} has none of {', '.join(TRAIN_FOLDERS)}, one of which holds the images")
+        near = train_nearby(path)
+        raise RetortError(
+            f"dataset.path: {path} has none of {', '.join(TRAIN_FOLDERS)}, one of which holds the images{near}"
+        )
     folders = {class_id: _class_folder(train, class_id, categories) for class_id in classes}
     if missing := [class_id for class_id, folder in folders.items() if not folder.is_dir()]:
         raise RetortError(f"{train} has no folder for {some_of(missing)}")
