@@ -19,7 +19,7 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 # Models come by the rules of fetch.smk, which lift this; no other job may ask for one behind the back of the plan.
 os.environ.update(HF_HUB_OFFLINE="1")
 
-from retort.config.about import about
+from retort.plan.about import about
 from retort.plan.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
 from retort.config.devices import DETERMINISTIC
 from retort.config.fingerprint import fingerprints

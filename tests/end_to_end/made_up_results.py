@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from retort.config.about import about
 from retort.config.compositions import Compositions
 from retort.config.load import load_config
 from retort.config.plan import Plan
 from retort.data.files import write_json
 from retort.data.manifest import ClassEntry, write_manifest
+from retort.plan.about import about
 from retort.plan.jobs import full_size, shared_jobs
 from retort.stages.costs import tabulate_costs
 from retort.stages.score import tabulate_scores
