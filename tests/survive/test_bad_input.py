@@ -237,7 +237,30 @@ def split_in_part(root: Path) -> None:
         shutil.move(root / class_id, root / "train")
 
 
+def deeper(root: Path, *names: str) -> None:
+    """What lies in `root`, moved into a folder of it for each name; all but the first are copies."""
+    held = [path.name for path in root.iterdir()]
+    for name in names:
+        (root / name).mkdir()
+    for name in held:
+        for copy in names[1:]:
+            shutil.copytree(root / name, root / copy / name)
+        shutil.move(root / name, root / names[0])
+
+
+def only_heic(root: Path) -> None:
+    for file in (root / "dog").iterdir():
+        file.rename(file.with_suffix(".heic"))
+
+
 FOLDERS = {
+    "splits called otherwise": (lambda root: deeper(root, "Train", "Val"), ["Train and Val look like splits"]),
+    "a level deeper": (
+        lambda root: deeper(root, "photos"),
+        ["photos in it has 2 (cat, dog): give dataset.path"],
+    ),
+    "images inside a folder": (lambda root: deeper(root / "dog", "images"), ["a folder images with 3 images"]),
+    "a format that is not read": (only_heic, ["3 files of .heic", "pillow-heif"]),
     "a class without images": (lambda root: [f.unlink() for f in (root / "dog").iterdir()], ["dog", "0 images"]),
     "one class": (lambda root: shutil.rmtree(root / "dog"), ["1 class folders", "at least two"]),
     "no folder": (shutil.rmtree, ["there is no folder", "one folder per class"]),
