@@ -19,6 +19,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.cli import parse_args, parse_config
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
+from retort.config.strict_yaml import read_strictly
 from retort.data.files import whole_file
 from retort.status.jobs import Run, WantedJob, locked_since, look
 from retort.status.reasons import reasons
@@ -31,6 +32,8 @@ NOTHING_LOST = "Nothing that is finished and took a minute or more would be repl
 def planned(api: SnakemakeApi, arguments: list[str]):
     """The workflow with its DAG that the arguments ask Snakemake for. Raises whatever it raises for a bad config."""
     _, given = parse_args(arguments)
+    for file in given.configfile or []:
+        read_strictly(file)  # its line and column, where it is no YAML
     flow = api.workflow(
         resource_settings=ResourceSettings(cores=1),
         config_settings=ConfigSettings(config=parse_config(given.config), configfiles=given.configfile),

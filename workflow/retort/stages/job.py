@@ -15,6 +15,7 @@ from pathlib import Path
 
 from retort.config.gpus import own_gpu, why_no_gpu
 from retort.config.running import Running
+from retort.stages.alone import alone_at
 from retort.stages.troubles import Stopped, explained
 
 DONE = "retort: done in"
@@ -31,7 +32,8 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
     The log begins with the job, where it runs and since when, and ends with the time that it took or with its error.
     Mistakes in the input and what the machine refuses (see troubles.py) are one line; any other error has its traceback
     before it. SIGTERM is such a line too, and what the job had begun is cleaned up as after any error. A job that asks
-    for a GPU has one, or says at once why it computes on the CPU, or ends (see gpus.py).
+    for a GPU has one, or says at once why it computes on the CPU, or ends (see gpus.py). One with a checkpoint has that
+    for itself (see alone.py).
     """
     if network:
         os.environ.pop("HF_HUB_OFFLINE", None)
@@ -45,7 +47,8 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
             use_deterministic_kernels()
         try:
             _demand_gpu(snakemake.resources)
-            yield
+            with alone_at(getattr(snakemake.params, "checkpoint", None)):
+                yield
             _say_gpu()
             log.write(f"{DONE} {time.perf_counter() - began:.1f} s\n")
         except (Exception, Stopped, KeyboardInterrupt) as error:
