@@ -10,9 +10,9 @@
 #   make plan CONFIG=<file>         what is finished, took long and the next run would replace, and why
 #   make bench                      speed beside plain alternatives, as a table and results/bench.csv; three minutes
 #                                   (FULL=1 for the sizes of real runs); python -m bench.scaling for growth
-#   make gpu-check                  the acceptance run on one GPU, 10 to 25 minutes; python -m tests.gpu.accept for parts
+#   make gpu-check                  the acceptance run on one GPU (not yet timed); python -m tests.gpu.accept for parts
 #   make parity FIXTURES=<folder>   the parity tests on another folder of reference numbers
-#   make staleness                  docs/staleness.md anew, after a change of config classes, rules or imports
+#   make staleness                  docs/staleness.md again, after a change of config classes, rules or imports
 #   make env TORCH_BACKEND=cpu      set up with another build of PyTorch than CUDA 13's: cpu is small, cu126 runs on drivers
 #                                   below 580 and on GPUs older than Turing; any of uv's --torch-backend, see docs/running.md
 

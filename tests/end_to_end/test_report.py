@@ -379,7 +379,7 @@ def test_numbers_read_as_people_say_them():
 
 def test_methods_are_told_in_one_sentence(made):
     lines = {name: method_line(m["settings"], m["steps"]) for name, m in made["about"]["methods"].items()}
-    assert lines["random"] == "Real images, drawn at random: the lower line."
+    assert lines["random"] == "Random real images (baseline)."
     assert lines["dit"] == "Samples from dit (DDIM, 10 steps, CFG 2), starting from noise."
     assert lines["coda"].startswith(
         "Samples from dit (DPM-Solver++, 6 steps, CFG 2), starting from noise, drawn towards"

@@ -38,7 +38,7 @@ def tabulate_accuracy(
 ) -> None:
     """One row per (dataset, method, ipc, protocol, student): means and standard deviations over seeds, in per cent.
 
-    `random` and `full` name the methods that are the lower and the upper line, see `accuracy_table`; `unguided` gives
+    `random` and `full` name the methods that are baseline and upper bound, see `accuracy_table`; `unguided` gives
     for a method the one that only samples from its model; `wanted` says for each row without its data set how many
     seeds it should have; `protocols` gives the id of each; `reported` has the numbers that papers report for some rows
     (see `published.with_reported`). The same rows as CSV, Markdown and LaTeX.

@@ -42,7 +42,7 @@ class Dataset(Strict):
     test_resize: Literal["bilinear", "bicubic"] = Field(
         "bilinear",
         description="Pillow's filter by which evaluation images are resized: bilinear is torchvision's default, that "
-        "of the papers and of published accuracies. It is part of the protocol's id.",
+        "of the papers and of published accuracies; bicubic gives protocols another id.",
     )
     classes: list[str] | None = Field(
         None,

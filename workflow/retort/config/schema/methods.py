@@ -241,7 +241,7 @@ class Method(Strict):
     select: AnySelect | None = Field(
         None,
         description=f"{_SELECT}. With generate it chooses from the pool, without it from the real images; random and "
-        "all are the lower and the upper line.",
+        "random is the baseline, all the upper bound.",
     )
     refine: Refine | None = Field(None, description="Optimise the latents of what was generated and kept.")
     compose: Compose | None = None

@@ -58,9 +58,9 @@ def _chosen(select: dict) -> str:
 
 def _selected(select: str | dict) -> str:
     if select == "random":
-        return "real images, drawn at random: the lower line"
+        return "random real images (baseline)"
     if select == "all":
-        return "the whole training set: the upper line"
+        return "the whole training set (upper bound)"
     if "discovery" in select:
         return f"the real images that stand for the clusters of {select['discovery']}"
     if "coverage" in select:
