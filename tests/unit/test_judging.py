@@ -133,8 +133,35 @@ def test_a_cycle_is_named_whatever_is_expected():
     assert "is c2, c0, c1, c3" in said
 
 
+@pytest.mark.parametrize(("images", "top1"), [(2, 0.5), (3, 0.7), (3, 0.5), (4, 0.4), (20, 0.4)])
+def test_a_weak_teacher_of_many_classes_is_not_taken_for_one_of_another_order(images, top1):
+    """It confuses each class with four that look alike."""
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(100), images)
+    alike = labels // 5 * 5 + rng.integers(0, 5, len(labels))
+    called = np.where(rng.random(len(labels)) < top1, labels, alike)
+    assert swapped_names(called, labels, 100) == {}
+    check_teacher(called, labels, [f"c{i}" for i in range(100)], "judge")
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_few_images_a_class_are_no_voice(images):
+    labels = np.repeat(np.arange(4), images)
+    assert swapped_names((labels + 1) % 4, labels, 4) == {}
+
+
+def test_classes_that_only_follow_one_another_are_no_circle():
+    rows = [[0, 9, 0, 0, 0, 0], [0, 0, 9, 0, 0, 0], [3, 3, 3, 0, 0, 0], *np.diag([9] * 6).tolist()[3:]]
+    assert swapped_names(*calls(rows, 9), 6) == {}
+
+
 def test_one_image_a_class_is_no_voice():
     assert swapped_names(np.array([1, 0, 2]), np.array([0, 1, 2]), 3) == {}
+
+
+def test_what_does_not_count_for_images_shown_otherwise_is_not_advised():
+    said = error(*right_on(2, 2, 2), TEN[:2], "judge", how=" shown raw")
+    assert "Hold out more images" in said
+    assert "expect" not in said
 
 
 def test_how_images_were_shown_is_said():

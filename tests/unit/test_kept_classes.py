@@ -97,3 +97,10 @@ def test_a_class_whose_file_is_damaged_is_computed_again(tmp_path, capsys, keep)
     np.testing.assert_array_equal(kept.tensors("ant")["mean"], np.arange(6.0))
     kept.clear()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("class_id", ["ant", "a" * 255, "鳥" * 85])
+def test_a_class_of_any_name_is_kept(tmp_path, class_id):
+    kept = KeptClasses(tmp_path / "kept", "purpose")
+    kept.keep(class_id, {"maps": np.ones(3)})
+    assert kept.tensors(class_id)["maps"].tolist() == [1, 1, 1]

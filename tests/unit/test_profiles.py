@@ -32,3 +32,11 @@ def test_every_group_has_its_size():
 def test_nothing_is_an_array():
     """The executor, as pinned, submits none of an array's jobs while more of that rule are ready than it was given."""
     assert "slurm-array-jobs" not in PROFILE
+
+
+def test_every_rule_on_a_gpu_has_cores_beside_its_threads_on_slurm():
+    """A rule that is not in the list asks for one core, on which everything else waits for the GPU's own thread."""
+    listed = {entry.split(":")[0] for entry in PROFILE["set-resources"]}
+    alone = {name for name, text in RULES.items() if re.search(r"\bgpu=1,", text) and "threads:" not in text}
+    assert len(alone) > 10
+    assert alone - listed == set()

@@ -308,6 +308,14 @@ def test_settings_that_changed_are_named_before_and_now(before, now, said):
     assert changed_settings(reason()) == ""
 
 
+def test_a_setting_of_two_tables_hides_neither():
+    tables = ["{'dtype': 'float32', 'kind': 'dit'}", "{'dtype': 'float32', 'resolution': 256}"]
+    changed = [text.replace("float32", other) for text, other in zip(tables, ("bfloat16", "float16"), strict=True)]
+    params = SimpleNamespace(only_old=set(tables), only_new=set(changed))
+    found = changed_settings(SimpleNamespace(get_names=lambda: iter(()), params_changed=params))
+    assert found == "dtype float32 and float32 -> bfloat16 and float16"
+
+
 def test_what_took_long_is_said_by_stage_and_cause_and_the_rest_is_not():
     shards = [Finished("invert_latents", f"inversion/ddim/{n}", 3600.0, "its code changed") for n in range(3)]
     other = Finished("train_dit", "models/dit", COSTLY, "its settings changed (steps 2 -> 3)")

@@ -58,12 +58,26 @@ def _size(path: str) -> int:
         return -1
 
 
+def _readable(measure: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """The same of files that can be read; one that cannot equals no other, which whoever needs it will say."""
+
+    def measured(path: str) -> bytes:
+        try:
+            return measure(path)
+        except OSError:
+            return path.encode(errors="surrogateescape")
+
+    return measured
+
+
+@_readable
 def _middle(path: str) -> bytes:
     with open(path, "rb") as handle:
         handle.seek(max(0, os.fstat(handle.fileno()).st_size // 2 - PIECE // 2))
         return handle.read(PIECE)
 
 
+@_readable
 def _whole(path: str) -> bytes:
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").digest()

@@ -10,6 +10,7 @@ from retort.errors import RetortError, some_of
 
 BY_LUCK = 0.01  # how often a guesser may pass for a classifier
 ONE_VOICE = 2 / 3  # share of a class's images that must be called the same, before that counts as its name
+HEARD = 4  # images at least that must be; fewer say so by chance
 BELOW = 0.05  # how far a teacher may stay below what is expected of it
 
 TRAINED_BADLY = (
@@ -46,7 +47,7 @@ def check_teacher(
     chance = _largest_share(labels)
     if _luck(images, images, chance) > BY_LUCK:
         if expect is None:
-            raise RetortError(_too_few(images, chance, who, name))
+            raise RetortError(_too_few(images, chance, who, "" if how else name))
     elif _luck(round(top1 * images), images, chance) > BY_LUCK:
         against = f"a guess scores up to {_best_guess(images, chance):.3f}"
         raise RetortError(_worthless(who, name, top1, images, against, causes))
@@ -59,16 +60,24 @@ def swapped_names(called: np.ndarray, labels: np.ndarray, classes: int) -> dict[
     """Class -> the other class by whose name its images go with one voice, where classes have each other's names.
 
     That is no weakness of a classifier, which mistakes several classes for one: here each name is taken by one class
-    alone, and the class that it belongs to goes by another. Empty where there are no two such classes.
+    alone, and the class that it belongs to goes by another, round to the first; or most classes go by names that are
+    not theirs, if not all of them are heard. Empty where there are no such classes.
     """
     table = np.zeros((classes, classes), np.int64)
     np.add.at(table, (labels, called), 1)
     voice = table.argmax(1)
-    heard = table.max(1) >= np.maximum(ONE_VOICE * table.sum(1), 1)
+    heard = table.max(1) >= np.maximum(ONE_VOICE * table.sum(1), HEARD)
     other = {c: int(voice[c]) for c in range(classes) if heard[c] and voice[c] != c}
     names, right = list(other.values()), {c for c in range(classes) if heard[c] and voice[c] == c}
     swapped = {c: to for c, to in other.items() if names.count(to) == 1 and to not in right}
-    return swapped if len(swapped) > 1 and table[list(swapped)].sum() > len(swapped) else {}
+    return swapped if 2 * len(swapped) >= classes and len(swapped) > 1 else _circles(swapped)
+
+
+def _circles(swapped: dict[int, int]) -> dict[int, int]:
+    """Those that lead round to where they began."""
+    while lost := [c for c, to in swapped.items() if to not in swapped or c not in swapped.values()]:
+        swapped = {c: to for c, to in swapped.items() if c not in lost}
+    return swapped
 
 
 def _largest_share(labels: np.ndarray) -> float:
@@ -91,8 +100,8 @@ def _too_few(images: int, chance: float, who: str, name: str) -> str:
     wanted = f"at least {needed} are needed" if needed else "images of a second class are needed"
     return (
         f"{images} validation images cannot tell {who} from a guess, which is right on all of them "
-        f"with a chance of {chance**images:.2g}; {wanted}. Hold out more images (dataset.val_fraction, or more in "
-        f"val/), or say in teachers.{name}.expect what it is known to reach."
+        f"with a chance of {chance**images:.2g}; {wanted}. Hold out more images (dataset.val_fraction, or more in val/)"
+        + (f", or say in teachers.{name}.expect what it is known to reach." if name else ".")
     )
 
 

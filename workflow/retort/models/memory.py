@@ -34,7 +34,8 @@ def step_bytes(network: nn.Module, batch: int, side: int, precision: str, learn:
 def spare_bytes(device: torch.device, network: nn.Module, side: int, passes: list[tuple[int, str, bool]]) -> int:
     """Bytes of a GPU that stay free while the network, which is on it, makes passes: (batch, precision, learn) each.
 
-    None on the CPU. What this process has freed but not given back is given back first.
+    None on the CPU. Never more than half of what is free, because other jobs may share the GPU, and other networks this
+    job. What this process has freed but not given back is given back first.
     """
     if device.type != "cuda":
         return 0
@@ -44,7 +45,7 @@ def spare_bytes(device: torch.device, network: nn.Module, side: int, passes: lis
         need = max(step_bytes(network, batch, side, precision, learn) for batch, precision, learn in passes)
     except RuntimeError:
         return free // SHARE
-    return max(0, free - need - MARGIN)
+    return max(0, min(free - need - MARGIN, free // 2))
 
 
 class _Live(TorchDispatchMode):

@@ -152,20 +152,26 @@ def _learn(training: Training, mixed: Tensor, loss_of: LossOf, recipe: Recipe) -
     """
     module, optimizer, scaler = training.module, training.optimizer, training.scaler
     optimizer.zero_grad(set_to_none=True)
-    total, size = None, math.ceil(len(mixed) / recipe.accumulate)
-    for first in range(0, len(mixed), size):
-        part = slice(first, min(first + size, len(mixed)))
+    total, parts = None, parts_of(len(mixed), recipe.accumulate)
+    for part in parts:
         if recipe.forward_twice:  # as a part of its own: batch norm must see twice what is learnt from
             with torch.no_grad():
                 logits_in(module, mixed[part], recipe.precision)
         loss = loss_of(logits_in(module, mixed[part], recipe.precision), part)
-        if size < len(mixed):
+        if len(parts) > 1:
             loss = loss * ((part.stop - part.start) / len(mixed))
         scaler.scale(loss).backward()
         total = loss.detach() if total is None else total + loss.detach()
     scaler.step(optimizer)
     scaler.update()
     return total
+
+
+def parts_of(images: int, count: int) -> list[slice]:
+    """A batch in `count` parts as even as can be; fewer where one would be a lone image, which batch norm refuses."""
+    count = max(1, min(count, images // 2))
+    ends = [images * (i + 1) // count for i in range(count)]
+    return [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]
 
 
 def _accuracies(curve: list[dict], last: dict) -> dict:

@@ -16,9 +16,10 @@ from retort.stages.set_card import head_of, origin_in_words, sources_and_steps
 from retort.stages.shown import read_numbers
 from retort.stages.tabulate import accuracy_shown, note_of
 
+TEXTS = ("class_id", "class_name", "source")
+
 PROVENANCE = "provenance.json"
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
-TEXTS = ("class_id", "class_name", "source")
 
 
 def write_cards(

@@ -1,5 +1,6 @@
 """What a job that works class by class keeps of the classes that are done, so that a killed one resumes behind them."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 from retort.data.tensors import open_tensors, read_metadata, write_tensors
 from retort.errors import Damaged
 from retort.models.training_state import put_aside
+
+LONGEST = 200  # bytes of a class id that names a file: a file that is being written has a longer name
 
 
 class KeptClasses:
@@ -48,4 +51,5 @@ class KeptClasses:
             shutil.rmtree(self._folder)
 
     def _path(self, class_id: str) -> Path:
-        return self._folder / f"{class_id}.safetensors"
+        name = class_id if len(class_id.encode()) <= LONGEST else hashlib.sha256(class_id.encode()).hexdigest()
+        return self._folder / f"{name}.safetensors"

@@ -176,9 +176,13 @@ def _lacks_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
+OF_STUDENTS = (
+    "take a GPU with more memory, or set protocols.NAME.precision: bfloat16 (about half of it) or "
+    "protocols.NAME.accumulate: 2 (a batch in two parts); either makes another protocol, with an id of its own"
+)
 SPARING = {
-    "train_students": "take a GPU with more memory, or set protocols.NAME.precision: bfloat16 (about half of it) or "
-    "protocols.NAME.accumulate: 2 (a batch in two parts); either makes another protocol, with an id of its own",
+    "train_students": OF_STUDENTS,
+    "train_one_student": OF_STUDENTS,
     "relabel_set": "take a GPU with more memory, or set protocols.NAME.precision: bfloat16 (about half of it), which "
     "makes another protocol, with an id of its own",
 }

@@ -29,18 +29,23 @@ def changed_settings(reason) -> str:
         return ""
     before, now = (_flat(values) for values in (reason.params_changed.only_old, reason.params_changed.only_new))
     keys = [key for key in dict.fromkeys([*before, *now]) if before.get(key) != now.get(key)]
-    said = [f"{key} {before.get(key, 'none')} -> {now.get(key, 'none')}".strip() for key in keys]
+    said = [f"{key} {_all(before.get(key))} -> {_all(now.get(key))}".strip() for key in keys]
     more = f" and {len(said) - MOST} more" if len(said) > MOST else ""
     return ", ".join(said[:MOST]) + more
 
 
-def _flat(values: set) -> dict[str, str]:
-    """Each setting by its name; a value that has none stands under an empty one."""
-    found: dict[str, str] = {}
+def _all(values: list[str] | None) -> str:
+    return " and ".join(values) if values else "none"
+
+
+def _flat(values: set) -> dict[str, list[str]]:
+    """The values of each setting by its name, which several tables may have; one without a name stands under ""."""
+    found: dict[str, list[str]] = {}
     for value in sorted(map(str, values)):
         if not FINGERPRINT.fullmatch(value):
-            found |= dict(_settings("", _read(value)))
-    return found
+            for name, text in _settings("", _read(value)):
+                found.setdefault(name, []).append(text)
+    return {name: sorted(texts) for name, texts in found.items()}
 
 
 def _read(text: str) -> Any:

@@ -158,8 +158,9 @@ class Protocol(Strict):
     )
     accumulate: Count = Field(
         1,
-        description="Number of parts in which a batch, mixed as a whole, is computed to save memory. The training is "
-        "that of the whole batch but for rounding, except for networks with batch norm or dropout: they see the parts.",
+        description="Number of parts, of two images at least, in which a batch, mixed as a whole, is computed to save "
+        "memory. The training is that of the whole batch but for rounding, except for networks with batch norm or "
+        "dropout: they see the parts.",
     )
     forward_twice: bool = Field(
         False,
