@@ -11,7 +11,7 @@ from PIL import Image
 
 from retort.status.logs import read_log
 
-from .workspace import smoke_config
+from .workspace import Workspace, smoke_config
 
 
 def wanted_cells():
@@ -26,6 +26,25 @@ def wanted_cells():
 def test_a_second_run_does_nothing(twin):
     assert twin.planned() == {}
     assert "Nothing to be done" in twin.run("--cores", "2")
+
+
+def test_a_folder_whose_path_a_shell_would_split_is_planned_and_resumed(finished, tmp_path):
+    """Its Python lies elsewhere."""
+    folder = tmp_path / "it's a $new [folder]"
+    folder.mkdir()
+    workspace = finished.twin(folder / "twin")
+    assert workspace.planned() == {}
+    workspace.results("figures", "smoke", "accuracy.png").unlink()
+    workspace.run("--cores", "1")
+    assert workspace.results("figures", "smoke", "accuracy.png").exists()
+    assert workspace.planned() == {}
+
+
+def test_a_folder_with_a_brace_in_its_path_is_refused_in_one_line(tmp_path):
+    workspace = Workspace.fresh(tmp_path / "a{b}", smoke_config())
+    output = workspace.run("--dry-run", succeeds=False)
+    assert "has a brace, which Snakemake takes for the name of a variable" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("taken", ["distilled/random/ipc2", "students/cao2/ipc1/hard/resnet8"])
