@@ -16,8 +16,8 @@ from .conftest import TARGETS
 
 pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
 
-# Of students, finished ones are kept, and the others go on: tests/unit/test_resumed_students.py. A training one of whose
-# inputs, in these folders, was removed by another fault is another one, and starts again.
+# Of students, finished ones are kept, and the others resume: tests/unit/test_resumed_students.py. A training of which
+# another fault removed an input, in these folders, is another one, and starts again.
 TRAININGS = {"train_vae": ("pixels",), "train_dit": ("latents", "models"), "train_teacher": ("pixels",)}
 ALONE = ("killed", "terminated", "full", "readonly")
 TOGETHER = ("allkilled", "allterminated")  # the whole run ends, and an input is gone when it goes on; one a stage
