@@ -113,8 +113,8 @@ CODE_CHANGES = {
     "a docstring": ("stages/invert.py", '"""DDIM inversion of every', '"""The DDIM inversion of every', {}),
     "a line of the inversion stage": (
         "stages/invert.py",
-        "    statistics = []\n",
-        "    statistics = list()\n",
+        "            statistics.append(found)\n",
+        "            statistics += [found]\n",
         {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
     ),
     "a line of the group search": (
