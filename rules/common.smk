@@ -45,7 +45,9 @@ try:
     refuse_uncertain_order(checked_config, plan.classes)
     refuse_unknown_names(checked_config, plan.classes)
     refuse_same_prompts(checked_config, plan.classes)
-    look_into(checked_config.dataset, plan.classes)
+    # Once a run: every job reads this file, and a cluster's file system is slow to ask about each class.
+    if workflow.is_main_process:
+        look_into(checked_config.dataset, plan.classes)
 except RetortError as error:
     raise WorkflowError(str(error))
 except OSError as error:

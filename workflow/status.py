@@ -78,13 +78,13 @@ def main() -> int:
     with SnakemakeApi(OutputSettings(log_level_override=logging.ERROR, enable_file_logging=False)) as api:
         try:
             workflow = planned(api, arguments)
-            lost, wanted = replaced(finished_results(workflow.dag)), wanted_jobs(workflow)
+            if options.replaced:
+                print("\n".join(replaced(finished_results(workflow.dag)) or [NOTHING_LOST]))
+                return 0
+            wanted = wanted_jobs(workflow)
         except Exception as error:  # whatever a config or a Snakefile can do wrong, in Snakemake's words
             api.print_exception(error)
             return 1
-    if options.replaced:
-        print("\n".join(lost or [NOTHING_LOST]))
-        return 0
     locked = locked_since(Path())
     seen = [look(job, Run(socket.gethostname(), locked, alive)) for job in wanted]
     if options.output:

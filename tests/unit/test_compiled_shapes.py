@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.unit.tiny_models import CLASSES, SHAPE, files, kept, read, save_models, write_latents
+from tests.unit.tiny_models import CLASSES, SHAPE, files, kept, read, save_models, write_random_latents
 
 from retort.config.running import Running
 from retort.models.dit import DiT
@@ -25,9 +25,7 @@ STAGES = {
 def home(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     save_models(folder)
-    rng = np.random.default_rng(0)
-    latents = {c: rng.standard_normal((n, *SHAPE)) for c, n in COUNTS.items()}
-    write_latents(folder / "latents.safetensors", latents, {c: np.arange(n) for c, n in COUNTS.items()})
+    write_random_latents(folder / "latents.safetensors", COUNTS)
     return folder
 
 

@@ -9,23 +9,12 @@ from hdbscan import HDBSCAN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
+from tests.unit.clouds import blobs, normal
 
 from retort.methods import density
 from retort.methods.density import Clusters, cluster
 
 DENSITY = {"min_cluster_size": 5, "min_samples": 3}
-
-
-def normal(seed, *shape):
-    return np.random.default_rng(seed).standard_normal(shape)
-
-
-def blobs(seed, sizes, dims, apart=8.0):
-    """Features (n, dims) around one random centre for each size, and the number of the centre of each row."""
-    rng = np.random.default_rng(seed)
-    truth = np.repeat(np.arange(len(sizes)), sizes)
-    centres = rng.standard_normal((len(sizes), dims)) * apart
-    return (centres[truth] + rng.standard_normal((len(truth), dims))).astype(np.float32), truth
 
 
 def lattice(side, *corner):

@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
+from tests.unit.clouds import blobs, normal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from retort.methods.density import cluster
@@ -20,18 +21,6 @@ from retort.methods.discovery import embed, one_quiet_thread, rotated, standardi
 
 CODA = {"neighbors": 15, "components": 50, "min_dist": 0.0, "seed": 42}
 DENSITY = {"min_cluster_size": 5, "min_samples": 3}
-
-
-def normal(seed, *shape):
-    return np.random.default_rng(seed).standard_normal(shape)
-
-
-def blobs(seed, sizes, dims, apart=8.0):
-    """Features (n, dims) around one random centre for each size, and the number of the centre of each row."""
-    rng = np.random.default_rng(seed)
-    truth = np.repeat(np.arange(len(sizes)), sizes)
-    centres = rng.standard_normal((len(sizes), dims)) * apart
-    return (centres[truth] + rng.standard_normal((len(truth), dims))).astype(np.float32), truth
 
 
 shapes = st.tuples(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 30))

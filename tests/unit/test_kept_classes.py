@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.tiny_models import SHAPE, save_models, write_latents
+from tests.unit.tiny_models import save_models, write_random_latents
 
 from retort.stages.kept_classes import KeptClasses
 
@@ -22,9 +22,7 @@ BATCHES = [c for c, n in COUNTS.items() for _ in range(0, n, 2)]  # ant ant ant 
 def models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     save_models(folder)
-    rng = np.random.default_rng(0)
-    latents = {c: rng.standard_normal((n, *SHAPE)) for c, n in COUNTS.items()}
-    write_latents(folder / "latents.safetensors", latents, {c: np.arange(n) for c, n in COUNTS.items()})
+    write_random_latents(folder / "latents.safetensors", COUNTS)
     return folder
 
 

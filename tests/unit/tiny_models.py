@@ -149,3 +149,10 @@ def write_latents(path: Path, latents: dict[str, np.ndarray], rows: dict[str, Se
     tensors = {f"latents/{c}": np.asarray(a, dtype=np.float32) for c, a in latents.items()}
     write_tensors(path, tensors | {f"rows/{c}": np.array(r, dtype=np.int64) for c, r in rows.items()})
     return path
+
+
+def write_random_latents(path: Path, counts: dict[str, int]) -> Path:
+    """Such a shard with so many latents of each class."""
+    rng = np.random.default_rng(0)
+    latents = {c: rng.standard_normal((n, *SHAPE)) for c, n in counts.items()}
+    return write_latents(path, latents, {c: np.arange(n) for c, n in counts.items()})
