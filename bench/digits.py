@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from retort.config.seeds import numpy_rng
+from retort.base.seeds import numpy_rng
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.sources import write_digits
 from retort.models.teacher import save_teacher

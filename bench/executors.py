@@ -28,8 +28,8 @@ rule trivial:
     script: "trivial.py"
 """
 SCRIPT = """
-from retort.data.files import write_json
-from retort.stages.job import job
+from retort.base.files import write_json
+from retort.running.job import job
 
 with job(snakemake):
     write_json(snakemake.output[0], snakemake.wildcards.n)

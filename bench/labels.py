@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from bench.digits import prepare
-from retort.data.files import read_json
-from retort.data.tensors import read_metadata
+from retort.base.files import read_json
+from retort.base.tensors import read_metadata
 from retort.protocols.labels import Top, label_arrays
 from retort.protocols.student import Recipe
 from retort.protocols.views import ViewSettings

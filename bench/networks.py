@@ -8,7 +8,7 @@ from torch import nn
 
 from bench.limits import matmul_peak
 from bench.rows import Row, apart
-from retort.config.devices import pick_device
+from retort.base.devices import pick_device
 from retort.data.manifest import ClassEntry
 from retort.models.dit import DiT
 

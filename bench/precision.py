@@ -22,8 +22,8 @@ from torch import Tensor
 
 from bench.digits import CLASSES, prepare
 from bench.rows import clock_name, in_turn
-from retort.config.devices import pick_device
-from retort.data.files import read_json
+from retort.base.devices import pick_device
+from retort.base.files import read_json
 from retort.protocols.losses import hard_loss
 from retort.protocols.student import Recipe, _begin, _learn
 from retort.protocols.views import ViewSettings

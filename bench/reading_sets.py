@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from bench.rows import Row, in_turn
-from retort.data.files import write_rows
+from retort.base.files import write_rows
 from retort.data.images import read_rgb
 from retort.data.stores import storing
 from retort.stages.distilled import COLUMNS, MANIFEST, read_set

@@ -10,7 +10,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from bench.backbones import SDXL, VAE
 from bench.networks import XL
 from bench.real_students import images_of, label_views
-from retort.config.plan import Plan
+from retort.plan.plan import Plan
 
 SD15 = {"sample_size": 64, "cross_attention_dim": 768}
 REFINER = SDXL | {

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from bench.limits import flops
-from retort.config.plan import ALL, Plan
 from retort.models.classifiers import build_classifier
+from retort.plan.plan import ALL, Plan
 from retort.protocols.views import ViewSettings
 
 # Images a second of ResNet-50 v1.5 in training on one A100: NVIDIA DeepLearningExamples, PyTorch/Classification/

@@ -17,7 +17,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from bench.rows import clock_name, in_turn
-from retort.config.devices import pick_device
+from retort.base.devices import pick_device
 from retort.models.classifiers import build_classifier
 
 CLASSES, STEPS, AGREE = 10, 5, 1e-3

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from retort.stages.job import DONE
+from retort.artifacts.job_logs import DONE
 
 
 def jobs_of(results: Path) -> pd.DataFrame:

@@ -24,8 +24,8 @@ from torchvision.transforms import functional as loader
 from bench.digits import CLASSES, SIDE, prepare
 from bench.limits import flops, matmul_peak
 from bench.rows import Row, in_turn, timed
-from retort.config.devices import pick_device
-from retort.config.seeds import derive_seed
+from retort.base.devices import pick_device
+from retort.base.seeds import derive_seed
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD, build_classifier
 from retort.models.teacher import load_teacher
 from retort.protocols.augment import mix

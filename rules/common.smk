@@ -19,18 +19,18 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 # Models come by the rules of fetch.smk, which lift this; no other job may ask for one behind the back of the plan.
 os.environ.update(HF_HUB_OFFLINE="1")
 
-from retort.plan.about import about
+from retort.plan.used_parts import about
 from retort.plan.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
-from retort.config.devices import DETERMINISTIC
-from retort.config.fingerprint import fingerprints
+from retort.base.devices import DETERMINISTIC
+from retort.plan.fingerprint import fingerprints
 from retort.plan.jobs import full_size, shared_jobs
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.config.reported import reported_for
+from retort.plan.plan import Plan
+from retort.plan.reported import reported_for
 from retort.config.strict_yaml import read_strictly
 from retort.plan.surroundings import refuse_odd_paths, refused
 from retort.data.classes import class_list, look_into
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 # A method is a target by its name, so it may not be called like a rule.
 TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method", "train_one_student"]

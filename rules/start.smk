@@ -2,8 +2,8 @@
 
 from snakemake.logging import logger
 
-from retort.config.cluster import watch_by_squeue_without_accounting
-from retort.status.replaced import finished_results, replaced
+from retort.running.slurm import watch_by_squeue_without_accounting
+from retort.running.status.replaced import finished_results, replaced
 
 
 onstart:

@@ -19,12 +19,12 @@ from snakemake.api import SnakemakeApi
 from snakemake.cli import parse_args, parse_config
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
+from retort.base.files import whole_file
 from retort.config.strict_yaml import read_strictly
-from retort.data.files import whole_file
-from retort.status.jobs import Run, WantedJob, locked_since, look
-from retort.status.reasons import reasons
-from retort.status.replaced import finished_results, replaced
-from retort.status.table import coloured, plain, report
+from retort.running.status.jobs import Run, WantedJob, locked_since, look
+from retort.running.status.reasons import reasons
+from retort.running.status.replaced import finished_results, replaced
+from retort.running.status.table import coloured, plain, report
 
 NOTHING_LOST = "Nothing that is finished and took a minute or more would be replaced."
 

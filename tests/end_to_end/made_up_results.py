@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from retort.config.compositions import Compositions
+from retort.base.files import write_json
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.data.files import write_json
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.plan.about import about
+from retort.plan.compositions import Compositions
 from retort.plan.jobs import full_size, shared_jobs
+from retort.plan.plan import Plan
+from retort.plan.used_parts import about
 from retort.stages.costs import tabulate_costs
 from retort.stages.score import tabulate_scores
 from retort.stages.sheet import draw_sheet

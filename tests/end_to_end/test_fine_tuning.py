@@ -1,6 +1,6 @@
 """A DiT from elsewhere, trained further through the workflow."""
 
-from retort.data.files import read_json
+from retort.base.files import read_json
 
 from .workspace import REPOSITORY, Workspace, smoke_config
 

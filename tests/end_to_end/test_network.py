@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from retort.data.files import read_json
+from retort.base.files import read_json
 
 from .fake_hub import COMMIT, REPOSITORY, FakeHub
 from .workspace import REPOSITORY as HOME

@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from retort.data.files import read_json, sha256_of
+from retort.base.errors import RetortError
+from retort.base.files import read_json, sha256_of
+from retort.base.tensors import write_tensors
 from retort.data.imagenet import imagenet_classes, imagenet_names, subset_classes
 from retort.data.images import Fit, square
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import load_teacher, logits_of
 from retort.stages.adopt_teacher import adopt_teacher

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from scipy.stats import ttest_rel
 
-from retort.data.files import write_json
+from retort.base.files import write_json
 from retort.protocols.optimisers import build_optimizer, lr_factor
 from retort.stages.report.accuracy import accuracy_view
 from retort.stages.report.charts import accuracy_over_cost, accuracy_over_ipc

@@ -9,8 +9,8 @@ import yaml
 from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
 from retort.config.load import load_config
-from retort.config.plan import Plan
 from retort.data.classes import class_list
+from retort.plan.plan import Plan
 from retort.plan.work import A_DAY, WorkOf
 from tests.staleness.planning import built
 

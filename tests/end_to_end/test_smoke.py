@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from retort.status.logs import read_log
+from retort.running.status.logs import read_log
 
 from .workspace import Workspace, smoke_config
 

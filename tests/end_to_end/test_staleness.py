@@ -2,7 +2,7 @@
 
 import pytest
 
-from retort.data.files import read_json
+from retort.base.files import read_json
 
 from .expected_reruns import CODE_CHANGES, CONFIG_CHANGES
 from .workspace import Workspace, smoke_config

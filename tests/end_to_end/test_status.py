@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from retort.stages.job import opening
+from retort.artifacts.job_logs import opening
 
 from .workspace import Workspace, environment
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from bench.real_run import counted
 
-from retort.config.compositions import DEFAULT_STEPS
 from retort.config.load import load_config
 from retort.config.strict_yaml import read_strictly
+from retort.plan.compositions import DEFAULT_STEPS
 from tests.gpu.harness import Checks
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from retort.data.files import write_json
+from retort.base.files import write_json
 from tests.gpu.published import SCHEDULERS, VOCABULARY, Repository
 
 # What the attention of a VAE was called when the first of them were published.

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from retort.config.running import AUTOMATIC, Running
-from retort.data.files import read_json
+from retort.base.files import read_json
+from retort.base.running import AUTOMATIC, Running
 from retort.data.imagenet import subset_classes
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles
 from retort.stages.check_models import Encoder, Use, check_models
@@ -146,7 +146,7 @@ def differing(network: torch.nn.Module, weights: dict[str, Tensor]) -> list[str]
 
 def origin_faults(model: Path, source: Path) -> list[str]:
     """What is wrong with the record of a fetched model: files that it lacks, sizes and sums that are not theirs."""
-    from retort.data.files import sha256_of
+    from retort.base.files import sha256_of
 
     origin, faults = read_json(model / "origin.json"), []
     files = {f.relative_to(model).as_posix(): f for f in model.rglob("*") if f.is_file() and f.name != "origin.json"}

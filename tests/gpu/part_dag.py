@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from retort.stages.job import ON_GPU
+from retort.artifacts.job_logs import ON_GPU
 from tests.end_to_end.workspace import Workspace, smoke_config
 from tests.gpu.harness import Bench, Checks
 

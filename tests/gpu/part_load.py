@@ -4,7 +4,7 @@ import gc
 
 import torch
 
-from retort.config.running import Running
+from retort.base.running import Running
 from retort.data.manifest import ClassEntry
 from retort.models.backbone import Backbone
 from retort.models.load import load_diffusion

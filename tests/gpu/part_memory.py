@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import torch
 
-from retort.stages.troubles import explained
+from retort.running.explained import explained
 from tests.gpu import models
 from tests.gpu.arithmetic import CONTEXT, ROOM, WORKS, Work, peak
 from tests.gpu.harness import GIB, Bench, Checks

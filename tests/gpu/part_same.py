@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retort.config.running import Running
-from retort.config.seeds import torch_rng
+from retort.base.running import Running
+from retort.base.seeds import torch_rng
 from retort.data.manifest import ClassEntry
 from retort.methods import ddim
 from retort.methods.ancestral import respace

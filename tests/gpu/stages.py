@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from retort.base.tensors import write_tensors
 from retort.data.imagenet import subset_classes
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.data.tensors import write_tensors
 from retort.methods.sampling import Sampling
 from retort.models.load import CodecFiles
 from retort.protocols.losses import soft_loss

@@ -9,8 +9,8 @@ import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, PNDMScheduler
 from transformers import CLIPTokenizer
 
-from retort.config.running import AUTOMATIC
-from retort.data.files import write_json
+from retort.base.files import write_json
+from retort.base.running import AUTOMATIC
 from retort.models.contents import read_contents
 from tests.gpu import models, part_load, part_make
 from tests.gpu.harness import Bench, Checks

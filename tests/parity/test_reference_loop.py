@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms import functional as T
 
-from retort.config.seeds import derive_seed
-from retort.data.tensors import open_tensors
+from retort.base.seeds import derive_seed
+from retort.base.tensors import open_tensors
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.teacher import load_teacher
 from retort.protocols import student as student_module

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from retort.config import fingerprint
 from retort.data.imagenet import subset_classes
+from retort.plan import fingerprint
 from tests.end_to_end.workspace import smoke_config
 
 HERE = Path(__file__).parent

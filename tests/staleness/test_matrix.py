@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from retort.config.fingerprint import fingerprint
+from retort.base.files import write_json
 from retort.config.load import load_config
 from retort.data.classes import contents_stamp
-from retort.data.files import write_json
 from retort.data.manifest import COLUMNS
 from retort.data.stamps import source_stamp
 from retort.models.sources import model_files, teacher_files
+from retort.plan.fingerprint import fingerprint
 from tests.end_to_end.expected_reruns import CODE_CHANGES, CONFIG_CHANGES
 from tests.end_to_end.workspace import smoke_config
 
@@ -86,7 +86,7 @@ def test_comments_and_docstrings_rerun_nothing(tmp_path):
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 lines[first.lineno - 1] = lines[first.lineno - 1].replace('"""', '"""In other words: ', 1)
         file.write_text("# why\n" + "\n\n".join(lines[:1]) + "\n" + "\n".join(lines[1:]) + "\n# why\n")
-    assert (copy / "retort" / "errors.py").read_text() != (WORKFLOW / "retort" / "errors.py").read_text()
+    assert (copy / "retort" / "base/errors.py").read_text() != (WORKFLOW / "retort" / "base/errors.py").read_text()
     for name, script in SCRIPTS.items():
         assert fingerprint(copy / "scripts" / f"{name}.py", copy / "retort") == fingerprint(script)
 

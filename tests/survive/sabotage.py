@@ -90,7 +90,7 @@ def remove_an_input() -> None:
 
 def sabotage(stage: str, kind: str) -> None:
     """Let the stage meet its fault in one of the next files or folders that it writes."""
-    from retort.data import files
+    from retort.base import files
 
     writes = 0
 

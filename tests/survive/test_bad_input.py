@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from retort.base.errors import RetortError
+from retort.base.files import read_rows
 from retort.config.load import load_config
-from retort.config.plan import Plan
 from retort.data.classes import class_list
-from retort.data.files import read_rows
 from retort.data.manifest import read_split
-from retort.errors import RetortError
+from retort.plan.plan import Plan
 
 from ..end_to_end.workspace import REPOSITORY, Workspace, smoke_config
 from ..unit.fake_jobs import Named, fake_job

@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from retort.base.errors import RetortError
+from retort.base.files import read_json, read_rows
+from retort.base.tables import read_table
+from retort.base.tensors import open_tensors, read_metadata, write_tensors
 from retort.config.load import load_config
 from retort.config.strict_yaml import read_strictly
-from retort.data.files import read_json, read_rows
 from retort.data.images import header_size, read_rgb
 from retort.data.layouts.ilsvrc import read_ground_truth
 from retort.data.manifest import read_classes, read_split
-from retort.data.tables import read_table
-from retort.data.tensors import open_tensors, read_metadata, write_tensors
 from retort.data.unpickle import read_plain_pickle
-from retort.errors import RetortError
 from retort.models.contents import read_contents
 from retort.models.pickled import read_pickled
 

@@ -16,8 +16,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from retort.data.files import whole_directory, whole_file, write_json, write_rows
-from retort.data.tensors import create_tensors
+from retort.base.files import whole_directory, whole_file, write_json, write_rows
+from retort.base.tensors import create_tensors
 
 ROOM, TOO_MUCH, NOBODY = 2**20, 2**22, 65534
 APART = ["unshare", "--map-root-user", "--mount"]  # in a namespace of mounts of its own

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from retort.data.files import read_json, write_rows
+from retort.base.files import read_json, write_rows
+from retort.base.tensors import write_tensors
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.data.tensors import write_tensors
 from retort.models.teacher import save_teacher
 from retort.models.train_teacher import train_teacher
 from retort.protocols.labels import Top

@@ -1,4 +1,4 @@
-"""A job as Snakemake describes it to its script, for `retort.stages.job` and the scripts themselves."""
+"""A job as Snakemake describes it to its script, for `retort.running.job` and the scripts themselves."""
 
 from pathlib import Path
 from types import SimpleNamespace

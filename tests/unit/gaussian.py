@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from retort.base.errors import RetortError
 from retort.data.manifest import ClassEntry
-from retort.errors import RetortError
 from retort.models.interface import Condition
 
 

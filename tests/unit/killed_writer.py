@@ -13,8 +13,8 @@ import time
 from itertools import count
 from pathlib import Path
 
-from retort.data.files import read_json, whole_directory, whole_file, write_json
-from retort.data.tensors import create_tensors, open_tensors
+from retort.base.files import read_json, whole_directory, whole_file, write_json
+from retort.base.tensors import create_tensors, open_tensors
 
 LINES, MEMBERS = 2000, 6
 

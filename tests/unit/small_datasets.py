@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from retort.base.files import read_rows
 from retort.config.load import load_config
-from retort.config.plan import Plan
 from retort.data.classes import class_list
-from retort.data.files import read_rows
 from retort.plan.least import word_of_needs
+from retort.plan.plan import Plan
 from retort.stages.prepare import build_manifest
 
 REST = {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 
 def stops(words: tuple[str, ...], run: Callable, *given, **settings) -> str:

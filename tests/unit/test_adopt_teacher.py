@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from retort.data.files import read_json, sha256_of
+from retort.base.errors import RetortError
+from retort.base.files import read_json, sha256_of
+from retort.base.tensors import write_tensors
 from retort.data.hub import Snapshot
 from retort.data.imagenet import imagenet_classes, subset_classes
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import Teacher, cut_head, load_teacher, logits_of, save_teacher

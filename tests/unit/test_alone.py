@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from retort.errors import RetortError
-from retort.stages import alone
-from retort.stages.alone import alone_at
+from retort.base.errors import RetortError
+from retort.running import checkpoint_lock as alone
+from retort.running.checkpoint_lock import alone_at
 
 HOLD = """
     import sys, time
-    from retort.stages.alone import alone_at
+    from retort.running.checkpoint_lock import alone_at
     with alone_at(sys.argv[1]):
         print("held", flush=True)
         time.sleep(float(sys.argv[2]))
@@ -91,7 +91,7 @@ def test_many_that_come_at_once_take_turns(tmp_path):
     program = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from retort.stages.alone import alone_at
+        from retort.running.checkpoint_lock import alone_at
         counter = Path(sys.argv[1], "counter")
         with alone_at(Path(sys.argv[1], "dit")):
             count = int(counter.read_text())

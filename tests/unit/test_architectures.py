@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
+from retort.base.errors import RetortError
 from retort.config.architectures import ARCHITECTURES
 from retort.config.load import load_config
-from retort.config.plan import Plan
 from retort.config.timm_names import PUBLISHED_TOP1, timm_tags
-from retort.errors import RetortError
 from retort.models.classifiers import build_classifier, features_and_logits_of, head_of
+from retort.plan.plan import Plan
 
 CONFIG = """
 dataset: {kind: folder, name: birds, path: birds, resolution: 32}

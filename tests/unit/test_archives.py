@@ -15,11 +15,11 @@ from PIL import Image
 from tests.unit.small_datasets import built, classes_of, planned
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from retort.data.files import read_rows
+from retort.base.errors import RetortError
+from retort.base.files import read_rows
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.cifar import ARCHIVES, archive_classes
 from retort.data.unpickle import read_plain_pickle
-from retort.errors import RetortError
 from retort.stages.prepare import export_images
 
 # ---------------------------------------------------------------- CIFAR in miniature

@@ -4,8 +4,8 @@ from copy import deepcopy
 
 import pytest
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
-from retort.errors import RetortError
 
 BASE = {
     "dataset": {"kind": "digits", "resolution": 32},

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from tests.unit.test_config import mistakes, put
 
+from retort.base.running import Running
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.config.running import Running
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles
+from retort.plan.plan import Plan
 from retort.stages.model_files import diffusion_files
 
 CONFIG = """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.stages.batches import in_batches, kept_places, on_grid
+from retort.base.batches import in_batches, kept_places, on_grid
 
 firsts, counts, sizes = st.integers(0, 200), st.integers(1, 100), st.integers(1, 40)
 

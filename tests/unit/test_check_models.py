@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from retort.base.errors import RetortError
+from retort.base.files import sha256_of, write_json
+from retort.base.tensors import write_tensors
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.data.files import sha256_of, write_json
 from retort.data.imagenet import subset_classes
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
+from retort.plan.plan import Plan
 from retort.stages.check_models import Encoder, Use, check_models
 from retort.stages.fetch_model import fetch_model
 

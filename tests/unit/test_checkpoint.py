@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.checkpoint import fit_weights, read_weights
 from retort.models.classifiers import build_classifier
 from retort.models.sources import find_weights

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, save_untrained_teacher, write_classes
 
-from retort.config.seeds import derive_seed
-from retort.data.tensors import open_tensors, write_tensors
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.seeds import derive_seed
+from retort.base.tensors import open_tensors, write_tensors
 from retort.methods.coverage import cover, herding
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images

@@ -7,11 +7,11 @@ import yaml
 from tests.end_to_end.workspace import REPOSITORY
 from tests.unit.tiny_models import save_untrained_teacher
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
 from retort.data.classes import class_list, given_names
 from retort.data.imagenet import imagenet_names
 from retort.data.prompts import prompted_alike
-from retort.errors import RetortError
 from retort.plan.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
 
 TWELVE = sorted(map(str, range(12)))

@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from retort.config.cluster import watch_by_squeue_without_accounting
+from retort.running.slurm import watch_by_squeue_without_accounting
 
 
 @pytest.fixture
 def says(monkeypatch, tmp_path):
     """says(text): what `scontrol show config` prints; without a call there is no such command."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr("retort.config.cluster.ASK", [str(tmp_path / "scontrol"), "show", "config"])
+    monkeypatch.setattr("retort.running.slurm.ASK", [str(tmp_path / "scontrol"), "show", "config"])
 
     def answer(text: str) -> None:
         (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho '{text}'\n")

@@ -8,8 +8,8 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from tests.unit import tiny_pipelines as tiny
 
-from retort.config.running import Running
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.running import Running
 from retort.models.load import CodecFiles, load_codec
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tests.unit.tiny_models import CLASSES, SHAPE, files, kept, read, save_models, write_random_latents
 
-from retort.config.running import Running
+from retort.base.batches import repeated_to
+from retort.base.running import Running
 from retort.models.dit import DiT
-from retort.stages.batches import repeated_to
 from retort.stages.invert import invert_shard
 from retort.stages.typicality import score_shard
 

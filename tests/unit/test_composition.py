@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
 from retort.config.schema import Config
 from retort.config.schema.grammar import kind_by_key
@@ -22,7 +23,6 @@ from retort.config.schema.methods import (
     TeacherSelect,
     TypicalityScore,
 )
-from retort.errors import RetortError
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.json"
 

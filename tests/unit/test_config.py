@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
-from retort.errors import RetortError
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]

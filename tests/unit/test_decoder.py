@@ -10,12 +10,12 @@ from diffusers import AutoencoderKL
 from tests.unit.test_check_models import CONFIG, Models, save_dit, save_vae
 from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, read, save_models
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.errors import RetortError
 from retort.methods.sampling import Sampling
 from retort.models.load import CodecFiles, load_codec, load_diffusion
 from retort.models.pixels import to_pixels
+from retort.plan.plan import Plan
 from retort.stages.check_models import Encoder, Use
 from retort.stages.generate import generate_shard
 from retort.stages.refine import Refinement, refine_shard

@@ -6,9 +6,9 @@ from diffusers import DDIMScheduler, DiTPipeline
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from tests.unit import tiny_pipelines as tiny
 
+from retort.base.errors import RetortError
 from retort.data.imagenet import imagenet_classes, subset_classes
 from retort.data.manifest import ClassEntry
-from retort.errors import RetortError
 from retort.methods import dpm_solver
 from retort.methods.guidance import guided
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from retort.config.load import load_config
-from retort.config.plan import Plan
+from retort.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -25,15 +25,15 @@ from tests.unit.tiny_models import save_untrained_teacher
 from timm.data import create_dataset
 from torchvision.datasets import ImageFolder
 
+from retort.base.errors import RetortError
+from retort.base.files import read_json, read_rows, write_json
+from retort.base.tensors import write_tensors
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.data.files import read_json, read_rows, write_json
 from retort.data.hub import download, licence_of
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
+from retort.plan.plan import Plan
 from retort.protocols.losses import soft_loss
 from retort.stages import export
 from retort.stages.export import export_set

@@ -14,8 +14,8 @@ from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError, OfflineMo
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
-from retort.data.files import read_json, write_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json, write_json
 from retort.models.contents import NEEDED
 from retort.models.load import CodecFiles, ModelFiles, load_codec, load_diffusion
 from retort.stages.fetch_model import fetch_model

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from retort.data import files
-from retort.data.files import read_json, read_rows, whole_directory, whole_file, write_json, write_rows
+from retort.base import files
+from retort.base.files import read_json, read_rows, whole_directory, whole_file, write_json, write_rows
 
 
 class Interrupted(BaseException):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from retort.data import filesystems
-from retort.data.filesystems import backend_for, filesystem_of, read_at_once
+from retort.base import filesystems
+from retort.base.filesystems import backend_for, filesystem_of, read_at_once
 
 # As /proc/self/mountinfo has them: shared mounts with optional fields, an escaped blank, one mount over another.
 MOUNTS = """\

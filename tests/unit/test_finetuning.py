@@ -8,10 +8,10 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 
-from retort.data.files import read_json, write_json
+from retort.base.errors import RetortError
+from retort.base.files import read_json, write_json
+from retort.base.tensors import write_tensors
 from retort.data.imagenet import subset_classes
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.methods.ancestral import sample
 from retort.models.finetune_dit import finetune_dit, replace_classes
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retort.config.fingerprint import fingerprint, reachable, tables
+from retort.plan.fingerprint import fingerprint, reachable, tables
 
 ROOT = Path(__file__).parents[2] / "workflow"
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
@@ -156,5 +156,5 @@ HARMLESS = {f"retort.config.{name}" for name in ("architectures", "devices", "gp
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_no_job_reruns_for_an_edit_of_the_config_schema_or_the_plan(script):
     found = reachable(script)
-    assert "retort.stages.job" in found
+    assert "retort.running.job" in found
     assert not [name for name in found if name.startswith("retort.config.") and name not in HARMLESS]

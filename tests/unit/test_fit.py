@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.fit import fit, warmup_cosine
 from retort.models.training_state import Checkpoint, Training
 

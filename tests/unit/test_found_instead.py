@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from tests.unit.small_datasets import built, paint, painted, planned
 
+from retort.base.errors import RetortError
 from retort.data.images import image_size
 from retort.data.layouts.folders import list_folder_classes, list_images
 from retort.data.layouts.instead import unread
 from retort.data.layouts.listing import folder_names, image_names
 from retort.data.layouts.signatures import kind_of_file
 from retort.data.stamps import stamp_of
-from retort.errors import RetortError
 from retort.stages.prepare import export_images
 
 CONVERT = "files of .heic (HEIC; convert them to JPEG or PNG, for instance with pillow-heif)"

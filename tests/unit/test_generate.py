@@ -9,10 +9,10 @@ import torch
 from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, kept, save_models, write_classes, write_latents
 from tests.unit.tiny_models import generate as generated
 
-from retort.data.files import write_rows
+from retort.base.errors import RetortError
+from retort.base.files import write_rows
+from retort.base.tensors import open_tensors, write_tensors
 from retort.data.images import resized
-from retort.data.tensors import open_tensors, write_tensors
-from retort.errors import RetortError
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided
 from retort.methods.sampling import Sampling

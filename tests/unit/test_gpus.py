@@ -12,10 +12,10 @@ import pytest
 import torch
 from tests.unit.fake_jobs import fake_job
 
-from retort.config import gpus
-from retort.config.gpus import HIDDEN_BY, own_gpu, visible_gpus, why_no_gpu
-from retort.errors import RetortError
-from retort.stages.job import job
+from retort.base.errors import RetortError
+from retort.running import gpus
+from retort.running.gpus import HIDDEN_BY, own_gpu, visible_gpus, why_no_gpu
+from retort.running.job import job
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def machine(monkeypatch, tmp_path):
 
 JOB = (
     "import os, sys\n"
-    "from retort.config import gpus\n"
+    "from retort.running import gpus\n"
     "gpus.LOCKS = sys.argv[1]\n"
     "with gpus.own_gpu(True):\n"
     "    print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True)\n"

@@ -22,7 +22,7 @@ from tests.unit.tiny_models import (
 )
 from torch import Tensor, nn
 
-from retort.data.tensors import write_tensors
+from retort.base.tensors import write_tensors
 from retort.models.codec import Codec
 from retort.models.dit import DiT
 from retort.models.health import LossLost, Watched, check_losses, check_weights, first_broken

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.stopping import stops
 from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, Pictures, read, write_latents
 
-from retort.data.tensors import write_tensors
+from retort.base.tensors import write_tensors
 from retort.methods.groups import BLOCK, best_groups
 from retort.stages import embed as embed_stage
 from retort.stages.choose_starts import choose_starts

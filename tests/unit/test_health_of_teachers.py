@@ -11,8 +11,8 @@ from tests.unit.stopping import stops
 from tests.unit.tiny_models import CLASSES, SIDE, Pictures, save_untrained_teacher
 from torch import Tensor
 
-from retort.data.files import write_rows
-from retort.data.tensors import write_tensors
+from retort.base.files import write_rows
+from retort.base.tensors import write_tensors
 from retort.models.teacher import Teacher, load_teacher
 from retort.stages import quality as quality_stage
 from retort.stages.choose_from_pool import choose_from_pool

@@ -10,7 +10,7 @@ from tests.unit.stopping import stops
 from tests.unit.tiny_models import read
 from torch import Tensor, nn
 
-from retort.data.tensors import read_metadata, write_tensors
+from retort.base.tensors import read_metadata, write_tensors
 from retort.models import train_vae as vae_module
 from retort.models.fit import fit
 from retort.models.health import LossLost

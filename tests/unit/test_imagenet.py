@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 from timm.data import ImageNetInfo
 
+from retort.base.errors import RetortError
 from retort.config.schema.data import ImageNetSubset
 from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes, subset_names
-from retort.errors import RetortError
 
 
 def test_order_and_names_are_those_of_timms_heads():

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from retort.base.errors import RetortError
 from retort.config.inherit import inherited
-from retort.errors import RetortError
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import torch
 from safetensors import SafetensorError
 from tests.unit.fake_jobs import Named, fake_job
 
-from retort.config.devices import DETERMINISTIC, tune_kernels
-from retort.data.files import whole_file
-from retort.errors import RetortError
+from retort.base.devices import DETERMINISTIC, tune_kernels
+from retort.base.errors import RetortError
+from retort.base.files import whole_file
 from retort.protocols.views import ViewSettings
-from retort.stages.job import job
+from retort.running.job import job
 
 FULL = "/dev/full"  # every write to it finds no space left
 LOST_NOTHING = "Nothing that is finished is lost"
@@ -340,7 +340,7 @@ def test_worker_processes_end_by_sigterm_as_they_always_did(tmp_path, method):
 
 def test_a_script_that_is_terminated_ends_with_the_code_that_schedulers_expect(tmp_path):
     program = (
-        "import os, signal\nfrom tests.unit.fake_jobs import fake_job\nfrom retort.stages.job import job\n"
+        "import os, signal\nfrom tests.unit.fake_jobs import fake_job\nfrom retort.running.job import job\n"
         f"with job(fake_job({str(tmp_path / 'job.log')!r})):\n    os.kill(os.getpid(), signal.SIGTERM)\n"
     )
     path = os.pathsep.join(p for p in sys.path if p)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.judging import check_teacher, swapped_names
 
 TEN = [f"c{i}" for i in range(10)]

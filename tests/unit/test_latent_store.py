@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.unit.tiny_models import SIDE, Pictures, files, kept, read, save_models, write_classes
 
-from retort.data.tensors import open_tensors, write_tensors
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.tensors import open_tensors, write_tensors
 from retort.models.codec import Codec
 from retort.models.load import CodecFiles
 from retort.stages.describe import class_features

@@ -12,9 +12,9 @@ from scipy.io import savemat
 from tests.unit.small_datasets import built, classes_of, paint, painted, planned, seen
 from torchvision.datasets import imagenet as torchvision_imagenet
 
+from retort.base.errors import RetortError
 from retort.data.imagenet import imagenet_classes, imagenet_names, subset_classes, subset_names
 from retort.data.sources import list_images, write_images
-from retort.errors import RetortError
 
 # ---------------------------------------------------------------- ImageNet
 

@@ -6,12 +6,12 @@ import pytest
 from tests.end_to_end.workspace import smoke_config
 from tests.unit.small_datasets import REST, painted
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
-from retort.config.plan import Plan
 from retort.data.classes import class_list
 from retort.data.sizes import Need, as_word, from_word, refuse_small_classes
-from retort.errors import RetortError
 from retort.plan.least import needs_of, refuse_known_small, word_of_needs
+from retort.plan.plan import Plan
 from retort.stages import prepare
 from retort.stages.prepare import build_manifest
 

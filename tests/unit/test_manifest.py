@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from retort.data.files import read_rows
+from retort.base.errors import RetortError
+from retort.base.files import read_rows
 from retort.data.manifest import COLUMNS, ClassEntry, read_classes, read_split, write_manifest
-from retort.errors import RetortError
 from retort.stages.decode import decode_split, open_split
 from retort.stages.prepare import build_manifest, export_images
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.unit.tiny_models import write_classes
 
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.tensors import write_tensors
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import logits_of, save_teacher
 from retort.stages.measure_raw_teacher import measure_raw_teacher

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retort.data.files import read_json, write_json
+from retort.base.files import read_json, write_json
 from retort.data.stamps import source_stamp
 from retort.models.sources import model_files, teacher_files
 from retort.stages.fetch_model import fetch_model

@@ -14,8 +14,8 @@ from tests.unit import tiny_pipelines as tiny
 from tests.unit.saved_pipelines import save_refiner, save_sdxl, save_stable_diffusion
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from retort.data import filesystems
-from retort.data.files import read_json, write_json
+from retort.base import filesystems
+from retort.base.files import read_json, write_json
 from retort.models.codec import Codec
 from retort.models.narrow import narrow_folder, narrow_weights
 from retort.models.weights import load_weights

@@ -10,7 +10,7 @@ from diffusers import DDIMScheduler
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from safetensors.torch import load_file
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.dit import DiT, set_timestep_embedding
 from retort.models.original_dit import convert_original_dit, original_pipeline, read_original_dit
 

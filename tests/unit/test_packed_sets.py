@@ -22,14 +22,14 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms.functional import pil_to_tensor
 
+from retort.base.errors import Damaged
+from retort.base.files import read_rows, write_rows
+from retort.base.tables import read_table
 from retort.config.schema.sets import Sets
 from retort.data import streams
-from retort.data.files import read_rows, write_rows
 from retort.data.stores import ARCHIVE, STORES, StoredImages, storing
-from retort.data.tables import read_table
-from retort.errors import Damaged
+from retort.running.corrupt import damaged_input
 from retort.stages import write_set as write_stage
-from retort.stages.damage import damaged_input
 from retort.stages.distilled import COLUMNS, MANIFEST, read_set, stream_set
 from retort.stages.draw_sheets import draw_contact_sheet, draw_gallery
 from retort.stages.export import export_set

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.unit.test_class_identity import BASE
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
 from retort.data.classes import class_list
-from retort.errors import RetortError
 
 
 @pytest.fixture

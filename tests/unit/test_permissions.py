@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from tests.unit import tiny_pipelines as tiny
 from tests.unit.test_training_state import training
 
-from retort.data.files import whole_directory, whole_file
+from retort.base.files import whole_directory, whole_file
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import save_teacher
 from retort.models.training_state import Checkpoint

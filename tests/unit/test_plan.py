@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from retort.config.compositions import DEFAULT_STEPS
+from retort.base.errors import RetortError
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.errors import RetortError
+from retort.plan.compositions import DEFAULT_STEPS
+from retort.plan.plan import Plan
 from retort.protocols.views import ViewSettings
 
 CONFIG = """

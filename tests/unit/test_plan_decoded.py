@@ -11,9 +11,9 @@ import yaml
 from PIL import Image, ImageOps
 from torchvision.transforms import CenterCrop, Compose, Resize
 
+from retort.base.tensors import open_tensors
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.data.tensors import open_tensors
+from retort.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = {

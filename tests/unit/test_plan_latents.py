@@ -3,7 +3,7 @@
 import pytest
 
 from retort.config.load import load_config
-from retort.config.plan import Plan
+from retort.plan.plan import Plan
 
 MODELS = {
     "vae": {"kind": "vae", "train": {}},

@@ -5,7 +5,7 @@ import yaml
 from tests.end_to_end.workspace import REPOSITORY
 
 from retort.config.load import load_config
-from retort.config.plan import Plan
+from retort.plan.plan import Plan
 
 PLAIN = {"steps": 5, "crop": [1.0, 1.0], "flip": False, "cutmix": 0}
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.unit.birds import ADAMW, SGD, STEPS, label, make_home, train
 
-from retort.data.tensors import open_tensors, read_metadata
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.tensors import open_tensors, read_metadata
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.precision import logits_in, scaler_for
 from retort.models.training_state import Training

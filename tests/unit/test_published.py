@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from retort.config.reported import CONFIRMED
+from retort.plan.reported import CONFIRMED
 from retort.stages.published import CELL, TABLES, number, published_shown, with_reported
 from retort.stages.report.accuracy import accuracy_view
 from retort.stages.tabulate import NOTE, accuracy_shown, accuracy_table, note_of

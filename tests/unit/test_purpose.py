@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from snakemake.iocontainers import InputFiles, Params
 
-from retort.data.files import whole_directory, write_json
-from retort.stages.job import purpose
+from retort.base.files import whole_directory, write_json
+from retort.running.job import purpose
 
 PARAMS = {
     "code": "0123456789ab",

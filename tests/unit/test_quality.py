@@ -10,11 +10,11 @@ from PIL import Image
 from tests.unit.small_datasets import REST
 from tests.unit.tiny_models import Pictures, save_untrained_teacher
 
+from retort.base.errors import RetortError
+from retort.base.files import read_json, write_json, write_rows
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.data.files import read_json, write_json, write_rows
-from retort.errors import RetortError
 from retort.models.teacher import features_and_logits, load_teacher
+from retort.plan.plan import Plan
 from retort.protocols.density import density_and_coverage
 from retort.stages import quality
 from retort.stages.describe import describe_shard

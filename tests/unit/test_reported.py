@@ -7,10 +7,10 @@ import yaml
 from tests.end_to_end.workspace import REPOSITORY
 
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.config.published_methods import contradictions, published_methods
-from retort.config.reported import reported_for
 from retort.data.imagenet import imagenet_classes, subset_classes
+from retort.plan.plan import Plan
+from retort.plan.published_methods import contradictions, published_methods
+from retort.plan.reported import reported_for
 
 CONFIG = yaml.safe_load((REPOSITORY / "configs" / "imagenet1k.yaml").read_text())
 

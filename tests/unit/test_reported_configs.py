@@ -8,9 +8,9 @@ import yaml
 from tests.end_to_end.workspace import REPOSITORY
 
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.config.reported import reported_for
 from retort.data.classes import class_list
+from retort.plan.plan import Plan
+from retort.plan.reported import reported_for
 
 BESIDE = {
     "imagenet1k": """

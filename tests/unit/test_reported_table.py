@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import retort.config.reported
+import retort.plan.reported
 from retort.config.architectures import ARCHITECTURES
 from retort.config.presets import papers
-from retort.config.reported import STATUSES, reported_rows
 from retort.config.schema.evaluation import Protocol
 from retort.data.imagenet import subset_names
+from retort.plan.reported import STATUSES, reported_rows
 
 ROWS = reported_rows()
-TEXT = Path(retort.config.reported.__file__).with_name("reported.csv").read_text()
+TEXT = Path(retort.plan.reported.__file__).with_name("reported.csv").read_text()
 TIMM = {"resnet18", "resnet101"}
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tests.unit.birds import CLASSES, make_home
 
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.tensors import write_tensors
 from retort.models.training_state import Checkpoint
 from retort.stages import make_dit, make_teacher, make_vae
 

@@ -12,8 +12,8 @@ import torch
 from tests.unit.birds import EPOCHS, SGD, label, make_home, train
 from torch import Tensor
 
-from retort.data.files import read_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json
 from retort.models.classifiers import build_classifier
 from retort.models.training_state import Checkpoint, Training
 from retort.protocols import student as student_module

@@ -11,9 +11,9 @@ from tests.unit import tiny_pipelines as tiny
 from tests.unit.saved_pipelines import save_refiner, save_sdxl, save_stable_diffusion
 from tests.unit.test_refiner import CRANE, TENCH
 
-from retort.config.devices import pick_device
-from retort.config.running import DEVICES, Running
-from retort.errors import RetortError
+from retort.base.devices import pick_device
+from retort.base.errors import RetortError
+from retort.base.running import DEVICES, Running
 from retort.methods.guidance import guided
 from retort.models import codec, economy, refiner, sdxl, stable_diffusion
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles, load_diffusion

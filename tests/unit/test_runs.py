@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from retort.config.load import load_config
-from retort.config.runs import COLUMNS, run_table
+from retort.plan.runs import COLUMNS, run_table
 
 PROTOCOL = {
     "labels": "hard",

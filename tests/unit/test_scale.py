@@ -17,11 +17,11 @@ from PIL import Image
 from pyarrow.parquet import ParquetFile
 from tests.unit.peak_memory import SIDE
 
+from retort.base.tensors import open_tensors
 from retort.config.load import load_config
-from retort.config.plan import Plan
 from retort.data.classes import class_list
 from retort.data.manifest import ClassEntry, read_classes, read_split, write_manifest
-from retort.data.tensors import open_tensors
+from retort.plan.plan import Plan
 from retort.stages.prepare import build_manifest
 
 ROOT = Path(__file__).resolve().parents[2]

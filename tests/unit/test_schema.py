@@ -7,10 +7,10 @@ import jsonschema
 import pytest
 import yaml
 
+from retort.base.errors import RetortError
 from retort.config.export_schema import main
 from retort.config.inherit import inherited
 from retort.config.load import load_config
-from retort.errors import RetortError
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"

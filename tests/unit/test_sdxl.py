@@ -9,8 +9,8 @@ from diffusers import StableDiffusionXLPipeline
 from tests.unit import tiny_pipelines as tiny
 from tests.unit.saved_pipelines import save_sdxl
 
+from retort.base.errors import RetortError
 from retort.data.manifest import ClassEntry
-from retort.errors import RetortError
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 
 TENCH, CRANE = ClassEntry(0, "n01440764", "tench, Tinca tinca"), ClassEntry(1, "n02012849", "crane")

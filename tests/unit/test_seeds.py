@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retort.config.seeds import derive_seed, numpy_rng, torch_rng
+from retort.base.seeds import derive_seed, numpy_rng, torch_rng
 
 words = st.lists(st.one_of(st.text(max_size=4), st.integers(-100, 100)), max_size=4).map(tuple)
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from retort.base.errors import RetortError
 from retort.data.manifest import COLUMNS, ClassEntry, write_manifest
-from retort.errors import RetortError
 from retort.methods.selection import random_order
 from retort.stages.select_images import select_images
 

@@ -14,11 +14,11 @@ from tests.unit.birds import ADAMW, SGD
 from tests.unit.tiny_models import save_untrained_teacher
 from torchvision.transforms.v2 import functional as TF
 
-from retort.data.files import read_json, write_rows
+from retort.base.errors import RetortError
+from retort.base.files import read_json, write_rows
+from retort.base.tensors import open_tensors, read_metadata, write_tensors
 from retort.data.images import Fit, square
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.data.tensors import open_tensors, read_metadata, write_tensors
-from retort.errors import RetortError
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import features_and_logits, load_teacher

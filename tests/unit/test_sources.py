@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from retort.base.errors import RetortError
 from retort.config.load import load_config
 from retort.data.class_ids import refuse_odd_ids
 from retort.data.classes import class_list, digit_classes
 from retort.data.layouts.folders import list_folder_classes, list_images, places
 from retort.data.sources import write_digits
-from retort.errors import RetortError
 
 TEN = [str(d) for d in range(10)]
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from tests.unit import tiny_pipelines as tiny
 from tests.unit.saved_pipelines import VERSIONS, save_stable_diffusion
 
+from retort.base.errors import RetortError
 from retort.data.imagenet import imagenet_names
 from retort.data.manifest import ClassEntry
-from retort.errors import RetortError
 from retort.methods.guidance import guided
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from tests.unit.tiny_models import Pictures, read, write_latents
 
-from retort.config.seeds import derive_seed
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.seeds import derive_seed
+from retort.base.tensors import write_tensors
 from retort.methods.completion import representatives
 from retort.methods.density import Clusters, cluster
 from retort.methods.discovery import embed

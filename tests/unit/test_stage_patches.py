@@ -9,10 +9,10 @@ import torch
 from tests.unit.tiny_models import SIDE, Pictures, files, read, save_models, save_untrained_teacher
 from torch.nn import functional as F
 
-from retort.config.seeds import derive_seed, torch_rng
+from retort.base.errors import RetortError
+from retort.base.seeds import derive_seed, torch_rng
+from retort.base.tensors import write_tensors
 from retort.data import streams
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.methods.coverage import diverse_ranking
 from retort.methods.mosaics import mosaic_ranks, random_crop_boxes
 from retort.methods.selection import random_order

@@ -7,11 +7,11 @@ import pytest
 import torch
 from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, generate, read, save_models, write_classes
 
-from retort.config.seeds import numpy_rng, torch_rng
-from retort.data.files import write_rows
+from retort.base.errors import RetortError
+from retort.base.files import write_rows
+from retort.base.seeds import numpy_rng, torch_rng
+from retort.base.tensors import write_tensors
 from retort.data.images import resized
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.methods.ancestral import respace
 from retort.methods.refinement import draw_indices, refine
 from retort.methods.sampling import Sampling

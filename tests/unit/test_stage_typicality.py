@@ -7,9 +7,9 @@ import pytest
 import torch
 from tests.unit.tiny_models import CLASSES, SHAPE, files, kept, read, save_models, write_classes, write_latents
 
-from retort.config.seeds import torch_rng
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.seeds import torch_rng
+from retort.base.tensors import write_tensors
 from retort.methods.typicality import draw_noises, typicality_maps
 from retort.models.load import load_diffusion
 from retort.stages.typicality import score_shard

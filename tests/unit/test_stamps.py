@@ -9,13 +9,13 @@ from PIL import Image
 from pydantic import TypeAdapter
 from tests.unit.small_datasets import built, paint, planned
 
+from retort.base.errors import RetortError
 from retort.config.schema.data import AnyDataset, DigitsDataset
 from retort.data.classes import contents_stamp
 from retort.data.layouts.cifar import ARCHIVES
 from retort.data.layouts.listing import image_names
 from retort.data.manifest import read_made_of
 from retort.data.stamps import stamp_of
-from retort.errors import RetortError
 
 OLD = 1_500_000_000  # clocks of file systems are coarse
 TENCH, BIRD, MACHINE = "n01440764", "n02012849", "n03126707"

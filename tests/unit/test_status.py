@@ -13,13 +13,14 @@ from tests.unit.fake_jobs import fake_job
 from tqdm import tqdm
 
 import status
-from retort.errors import RetortError
-from retort.stages.job import DONE, failure, job, opening
-from retort.status.jobs import KILLED, Run, SeenJob, State, WantedJob, locked_since, look
-from retort.status.logs import progress, read_log
-from retort.status.reasons import FOLLOWS, changed_settings, reasons
-from retort.status.replaced import COSTLY, Finished, replaced, seconds_of
-from retort.status.table import coloured, report
+from retort.artifacts.job_logs import DONE, failure, opening
+from retort.base.errors import RetortError
+from retort.running.job import job
+from retort.running.status.jobs import KILLED, Run, SeenJob, State, WantedJob, locked_since, look
+from retort.running.status.logs import progress, read_log
+from retort.running.status.reasons import FOLLOWS, changed_settings, reasons
+from retort.running.status.replaced import COSTLY, Finished, replaced, seconds_of
+from retort.running.status.table import coloured, report
 
 HOST, NOW = "node7", datetime.now().astimezone()
 

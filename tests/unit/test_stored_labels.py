@@ -11,10 +11,10 @@ import torch
 from tests.unit.birds import CLASSES, EPOCHS, SGD, SIDE, STEPS, TEMPERATURE, label, make_home, train
 from tests.unit.fake_jobs import Named, fake_job
 
-from retort.config.seeds import derive_seed
-from retort.data.files import read_json, write_json
-from retort.data.tensors import open_tensors, read_metadata
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json, write_json
+from retort.base.seeds import derive_seed
+from retort.base.tensors import open_tensors, read_metadata
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher, logits_of, save_teacher

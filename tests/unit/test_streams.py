@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import retort
+from retort.base.errors import RetortError
 from retort.data import streams
 from retort.data.images import BadImage, Fit, read_rgb, square
 from retort.data.streams import (
@@ -26,7 +27,6 @@ from retort.data.streams import (
     stream_images,
     stream_squares,
 )
-from retort.errors import RetortError
 
 CUT = Fit("test", "bilinear", keep=0.75)
 

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
+from retort.base.errors import RetortError
 from retort.config.inherit import inherited
 from retort.config.strict_yaml import read_strictly
-from retort.errors import RetortError
 
 from .test_config import SHIPPED
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.unit.birds import CLASSES, SGD, SIDE, STEPS, VAL_COUNTS, birds, label, make_home, save_set, train
 
-from retort.data.files import read_json, write_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json, write_json
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import logits_of
 from retort.protocols import student as student_module

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from retort.base.errors import RetortError
 from retort.data.classes import look_into
-from retort.errors import RetortError
 from retort.plan.surroundings import refuse_odd_paths, refused
 
 REPOSITORY = Path(__file__).resolve().parents[2]

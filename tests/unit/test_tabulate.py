@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from retort.data.files import write_json
+from retort.base.files import write_json
 from retort.stages.tabulate import (
     CELL,
     accuracy_latex,

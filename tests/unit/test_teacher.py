@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from retort.data.files import read_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import (
     accuracy,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from retort.data import tensors
-from retort.data.tensors import create_tensors, open_tensor, open_tensors, read_metadata, write_tensors
-from retort.errors import RetortError
+from retort.base import tensors
+from retort.base.errors import RetortError
+from retort.base.tensors import create_tensors, open_tensor, open_tensors, read_metadata, write_tensors
 
 DTYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "uint8", "bool"]
 

@@ -11,10 +11,10 @@ from diffusers import AutoencoderKL, DiTPipeline
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from PIL import Image
 
+from retort.base.errors import RetortError
+from retort.base.tensors import open_tensors, write_tensors
 from retort.data import streams
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.data.tensors import open_tensors, write_tensors
-from retort.errors import RetortError
 from retort.models.codec import Codec
 from retort.models.dit import DiT
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion

@@ -9,9 +9,9 @@ from tests.unit.test_docs import ROOT
 
 from retort.config.architectures import ARCHITECTURES, smallest_side
 from retort.config.load import load_config
-from retort.config.plan import Plan
 from retort.data.classes import class_list
 from retort.models.classifiers import build_classifier
+from retort.plan.plan import Plan
 from retort.plan.work import A_DAY, CLASSIFIERS, START, Work, WorkOf, classifier_call
 
 SUSTAINED = 120.0  # TFLOP/s

@@ -15,13 +15,13 @@ from tests.unit.small_datasets import REST
 from tests.unit.test_config import SHIPPED
 from torchvision.datasets import ImageFolder
 
+from retort.base.errors import RetortError
+from retort.base.files import read_json, read_rows, write_json, write_rows
+from retort.base.tensors import open_tensors, write_tensors
 from retort.config.load import load_config
-from retort.config.plan import Plan
-from retort.data.files import read_json, read_rows, write_json, write_rows
 from retort.data.licences import data_licence, hub_keys
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.data.tensors import open_tensors, write_tensors
-from retort.errors import RetortError
+from retort.plan.plan import Plan
 from retort.stages.decode import decode_split
 from retort.stages.distilled import COLUMNS, read_set
 from retort.stages.public import public

@@ -11,8 +11,8 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from PIL import Image
 
+from retort.base.tensors import open_tensors, write_tensors
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.data.tensors import open_tensors, write_tensors
 from retort.methods.sampling import Sampling
 from retort.models.classifiers import build_classifier
 from retort.models.load import CodecFiles, ModelFiles

@@ -1,7 +1,7 @@
 """Rule adopt_teacher."""
 
+from retort.running.job import job
 from retort.stages.adopt_teacher import adopt_teacher
-from retort.stages.job import job
 
 with job(snakemake):
     adopt_teacher(

@@ -1,6 +1,6 @@
 """Rule build_manifest."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.prepare import build_manifest
 
 with job(snakemake):

@@ -1,7 +1,7 @@
 """Rule check_models."""
 
+from retort.running.job import job
 from retort.stages.check_models import Encoder, Use, check_models
-from retort.stages.job import job
 
 with job(snakemake):
     check_models(

@@ -1,7 +1,7 @@
 """Rule choose_from_pool."""
 
+from retort.running.job import job
 from retort.stages.choose_from_pool import choose_from_pool
-from retort.stages.job import job
 
 with job(snakemake):
     choose_from_pool(

@@ -1,7 +1,7 @@
 """Rule choose_representatives."""
 
+from retort.running.job import job
 from retort.stages.discover import choose_representatives
-from retort.stages.job import job
 
 with job(snakemake):
     choose_representatives(

@@ -1,7 +1,7 @@
 """Rule choose_starts."""
 
+from retort.running.job import job
 from retort.stages.choose_starts import choose_starts
-from retort.stages.job import job
 
 with job(snakemake):
     choose_starts(

@@ -1,7 +1,7 @@
 """Rule cluster_classes."""
 
+from retort.running.job import job
 from retort.stages.discover import cluster_shard
-from retort.stages.job import job
 
 with job(snakemake):
     cluster_shard(

@@ -1,7 +1,7 @@
 """Rule compose_mosaics."""
 
+from retort.running.job import job
 from retort.stages.compose import compose_mosaics
-from retort.stages.job import job
 
 with job(snakemake):
     compose_mosaics(

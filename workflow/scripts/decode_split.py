@@ -1,8 +1,8 @@
 """Rule decode_split."""
 
 from retort.data.images import Fit
+from retort.running.job import job
 from retort.stages.decode import decode_split
-from retort.stages.job import job
 
 with job(snakemake):
     decode_split(

@@ -1,7 +1,7 @@
 """Rule describe_images."""
 
+from retort.running.job import job
 from retort.stages.describe import describe_shard
-from retort.stages.job import job
 
 with job(snakemake):
     describe_shard(

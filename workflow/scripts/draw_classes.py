@@ -1,7 +1,7 @@
 """Rule draw_classes."""
 
+from retort.running.job import job
 from retort.stages.draw_sheets import draw_classes
-from retort.stages.job import job
 
 with job(snakemake):
     draw_classes(

@@ -1,7 +1,7 @@
 """Rule draw_contact_sheet."""
 
+from retort.running.job import job
 from retort.stages.draw_sheets import draw_contact_sheet
-from retort.stages.job import job
 
 with job(snakemake):
     draw_contact_sheet(

@@ -1,7 +1,7 @@
 """Rule draw_discovery."""
 
+from retort.running.job import job
 from retort.stages.draw_discovery import draw_discovery
-from retort.stages.job import job
 
 with job(snakemake):
     draw_discovery(

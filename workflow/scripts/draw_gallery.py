@@ -1,7 +1,7 @@
 """Rule draw_gallery."""
 
+from retort.running.job import job
 from retort.stages.draw_sheets import draw_gallery
-from retort.stages.job import job
 
 with job(snakemake):
     draw_gallery(

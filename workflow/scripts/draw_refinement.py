@@ -1,7 +1,7 @@
 """Rule draw_refinement."""
 
+from retort.running.job import job
 from retort.stages.draw_refinement import draw_refinement
-from retort.stages.job import job
 
 with job(snakemake):
     draw_refinement(

@@ -1,7 +1,7 @@
 """Rule draw_typicality."""
 
+from retort.running.job import job
 from retort.stages.draw_typicality import draw_typicality
-from retort.stages.job import job
 
 with job(snakemake):
     draw_typicality(

@@ -1,7 +1,7 @@
 """Rule embed_classes."""
 
+from retort.running.job import job
 from retort.stages.embed import embed_shard
-from retort.stages.job import job
 
 with job(snakemake):
     embed_shard(

@@ -1,10 +1,10 @@
 """Rule encode_latents."""
 
-from retort.config.running import Running
+from retort.base.running import Running
 from retort.data.images import Fit
 from retort.models.load import CodecFiles
+from retort.running.job import job
 from retort.stages.encode import encode_shard
-from retort.stages.job import job
 
 with job(snakemake):
     encode_shard(

@@ -1,6 +1,6 @@
 """Rule export_images."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.prepare import export_images
 
 with job(snakemake):

@@ -1,7 +1,7 @@
 """Rule export_set."""
 
+from retort.running.job import job
 from retort.stages.export import export_set
-from retort.stages.job import job
 
 with job(snakemake):
     export_set(

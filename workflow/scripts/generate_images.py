@@ -1,8 +1,8 @@
 """Rule generate_images."""
 
 from retort.methods.sampling import Sampling
+from retort.running.job import job
 from retort.stages.generate import generate_shard
-from retort.stages.job import job
 from retort.stages.model_files import diffusion_files
 
 with job(snakemake):

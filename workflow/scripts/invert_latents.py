@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from retort.running.job import job, purpose
 from retort.stages.invert import invert_shard
-from retort.stages.job import job, purpose
 from retort.stages.kept_classes import KeptClasses
 from retort.stages.model_files import diffusion_files
 

@@ -1,6 +1,6 @@
 """Rule judge_model."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.judge_model import judge_model
 from retort.stages.model_files import diffusion_files
 

@@ -1,6 +1,6 @@
 """Rule measure_quality."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.quality import measure_quality
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule measure_raw_teacher."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.measure_raw_teacher import measure_raw_teacher
 
 with job(snakemake):

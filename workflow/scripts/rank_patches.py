@@ -1,9 +1,9 @@
 """Rule rank_patches."""
 
-from retort.config.running import Running
+from retort.base.running import Running
 from retort.data.manifest import read_classes
 from retort.models.load import CodecFiles
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.rank_patches import Embedder, rank_patches
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule refine_latents."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.model_files import diffusion_files
 from retort.stages.refine import Refinement, refine_shard
 

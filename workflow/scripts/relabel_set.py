@@ -2,7 +2,7 @@
 
 from retort.protocols.labels import Top
 from retort.protocols.views import ViewSettings
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.relabel import relabel
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule report_page."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.report.page import write_report
 from retort.stages.tabulate import student_files
 

@@ -1,6 +1,6 @@
 """Rule score_crops."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.score_crops import score_crops
 
 with job(snakemake):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from retort.stages.job import job, purpose
+from retort.running.job import job, purpose
 from retort.stages.kept_classes import KeptClasses
 from retort.stages.model_files import diffusion_files
 from retort.stages.typicality import score_shard

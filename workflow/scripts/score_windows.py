@@ -1,6 +1,6 @@
 """Rule score_windows."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.score_windows import score_windows
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule select_by_features."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.select_by_features import select_by_features
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule select_images."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.select_images import select_images
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rules tabulate_accuracy and tabulate_method."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.tabulate import student_files, tabulate_accuracy
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule tabulate_classes."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.per_class import tabulate_classes
 from retort.stages.tabulate import student_files
 

@@ -1,7 +1,7 @@
 """Rule tabulate_costs."""
 
+from retort.running.job import job
 from retort.stages.costs import tabulate_costs
-from retort.stages.job import job
 
 with job(snakemake):
     tabulate_costs(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.tabulate import tabulate_models
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule tabulate_quality."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.tabulate_quality import tabulate_quality
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 """Rule tabulate_scores."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.score import tabulate_scores
 from retort.stages.tabulate import student_files
 

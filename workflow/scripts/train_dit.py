@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from retort.models.training_state import Checkpoint
-from retort.stages.job import job, purpose
+from retort.running.job import job, purpose
 from retort.stages.make_dit import Start, make_dit
 
 start = snakemake.input.get("start")

@@ -5,8 +5,8 @@ from pathlib import Path
 from retort.protocols.labels import Top
 from retort.protocols.student import Recipe
 from retort.protocols.views import ViewSettings
+from retort.running.job import job, purpose
 from retort.stages.gather_students import gather_students
-from retort.stages.job import job, purpose
 from retort.stages.kept_students import KeptStudents
 from retort.stages.train_students import Labelling, train_students
 

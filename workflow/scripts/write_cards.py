@@ -1,7 +1,7 @@
 """Rule write_cards."""
 
+from retort.running.job import job
 from retort.stages.export_card import write_cards
-from retort.stages.job import job
 
 with job(snakemake):
     write_cards(

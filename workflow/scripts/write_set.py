@@ -1,6 +1,6 @@
 """Rule write_set."""
 
-from retort.stages.job import job
+from retort.running.job import job
 from retort.stages.write_set import write_set
 
 with job(snakemake):

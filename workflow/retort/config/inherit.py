@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from retort.base.errors import RetortError
 from retort.config.paths import expanded
 from retort.config.strict_yaml import read_strictly
-from retort.errors import RetortError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 KEY = "extends"

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+from retort.base.errors import RetortError
 from retort.config.arithmetic import misfits
 from retort.config.inherit import inherited
 from retort.config.mistakes import empty_stages, filled, typed, yaml_booleans
 from retort.config.references import dangling
 from retort.config.schema import Config
-from retort.errors import RetortError
 
 # `snakemake NAME` runs a method, so a method may not be called like one of these targets.
 RESERVED_TARGETS = ("all", "fetch", "tables", "figures", "exports", "report")

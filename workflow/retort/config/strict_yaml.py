@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 MERGE = "tag:yaml.org,2002:merge"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from unicodedata import category, normalize
 
-from retort.errors import RetortError, some_of
+from retort.base.errors import RetortError, some_of
 
 LONGEST_NAME = 255  # bytes of a file's name, on the usual file systems
 

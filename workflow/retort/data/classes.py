@@ -4,12 +4,12 @@ import errno
 import os
 from pathlib import Path
 
+from retort.base.errors import RetortError
 from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.imagenet import FULL, imagenet_classes
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
 from retort.data.layouts.huggingface import asked_of
 from retort.data.stamps import stamp_of
-from retort.errors import RetortError
 
 DIGITS = [str(digit) for digit in range(10)]
 BUNDLED = "with scikit-learn"  # the stamp of the digits, which change with its version alone

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 
 @dataclass(frozen=True)

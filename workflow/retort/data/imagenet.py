@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 SUBSETS = Path(__file__).with_name("imagenet_subsets.csv")
 FULL = "imagenet1k"

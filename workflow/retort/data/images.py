@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 # How to turn the stored pixels upright, by EXIF orientation. ImageOps.exif_transpose would also write the EXIF data
 # anew, and fails where any of its other tags is odd.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from retort.base.errors import Damaged
+from retort.base.files import read_rows, whole_file
+from retort.base.tables import read_parquet
 from retort.data.class_ids import refuse_odd_ids
-from retort.data.files import read_rows, whole_file
-from retort.data.tables import read_parquet
-from retort.errors import Damaged
 
 COLUMNS = ["split", "row", "path", "class_id", "class_name", "class_index", "image_id", "width", "height"]
 ROWS_TOGETHER = 16384  # classes stand together, so readers of a few skip most groups of rows: a tenth of the memory

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
-from retort.errors import RetortError, some_of
+from retort.base.errors import RetortError, some_of
 
 WHY = {
     "set": "one image of the class for each of the set",

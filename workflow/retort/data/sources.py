@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from retort.config.seeds import derive_seed
+from retort.base.seeds import derive_seed
 from retort.data.class_ids import refuse_odd_ids
 from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
 from retort.data.layouts.listing import ImageFile

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from stat import S_ISDIR
 
-from retort.data.files import read_json
+from retort.base.files import read_json
 from retort.data.layouts.listing import is_image, may_be_image
 
 

@@ -12,8 +12,8 @@ from typing import Self
 
 import numpy as np
 
+from retort.base.errors import RetortError
 from retort.data.images import CROP, BadImage, Fit, read_rgb, square
-from retort.errors import RetortError
 
 FEW = 2000  # images that this process has read itself before others have started
 MOST_AHEAD = 2**29  # bytes of squares that may wait to be used, whatever the batch and the number of readers

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 
 def _text_as_bytes(text: str, encoding: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from retort.config.seeds import derive_seed
+from retort.base.seeds import derive_seed
 
 
 def random_order(image_ids: Sequence[str], seed: int, dataset: str) -> list[int]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from retort.data.filesystems import backend_for
-from retort.errors import RetortError, some_of
+from retort.base.errors import RetortError, some_of
+from retort.base.filesystems import backend_for
 from retort.models.pickled import read_pickled
 
 AVERAGED = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema")

@@ -7,8 +7,8 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
-from retort.data.files import read_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json
 from retort.models.contents import needs_float32
 from retort.models.economy import borrowed, laid_out
 from retort.models.weights import load_weights

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from retort.data.files import read_json
-from retort.data.tensors import read_header
-from retort.errors import RetortError, some_of
+from retort.base.errors import RetortError, some_of
+from retort.base.files import read_json
+from retort.base.tensors import read_header
 
 # What each kind of model must hold, relative to its own directory.
 NEEDED = {

@@ -7,8 +7,8 @@ import torch
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from torch import Tensor
 
+from retort.base.errors import RetortError, some_of
 from retort.data.manifest import ClassEntry
-from retort.errors import RetortError, some_of
 from retort.models.backbone import Backbone
 from retort.models.codec import Codec
 from retort.models.interface import Condition

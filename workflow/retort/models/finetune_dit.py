@@ -8,7 +8,7 @@ import torch
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from torch import nn
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.dit import set_timestep_embedding
 from retort.models.schedules import read_schedule
 from retort.models.train_dit import Latents, Recipe, learn

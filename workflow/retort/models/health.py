@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.interface import Condition, LatentDiffusion
 
 DAMAGED = "delete the file and run again: it will be rebuilt"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import bdtrc
 
-from retort.errors import RetortError, some_of
+from retort.base.errors import RetortError, some_of
 
 BY_LUCK = 0.01  # how often a guesser may pass for a classifier
 ONE_VOICE = 2 / 3  # share of a class's images that must be called the same, before that counts as its name

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
-from retort.config.devices import pick_device
-from retort.config.running import AUTOMATIC, Running
+from retort.base.devices import pick_device
+from retort.base.errors import RetortError
+from retort.base.running import AUTOMATIC, Running
 from retort.data.imagenet import subset_classes
-from retort.errors import RetortError
 from retort.models.backbone import Backbone
 from retort.models.codec import Codec
 from retort.models.economy import slice_attention

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from retort.data.files import read_json, whole_file, write_json
-from retort.data.tensors import read_header
+from retort.base.files import read_json, whole_file, write_json
+from retort.base.tensors import read_header
 
 TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 CODES = {kind: code for code, kind in TYPES.items()}

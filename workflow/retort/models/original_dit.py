@@ -10,8 +10,8 @@ from diffusers import DDIMScheduler
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from torch import Tensor
 
-from retort.data.files import write_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import write_json
 from retort.models.checkpoint import read_weights, without_common_prefix
 
 FIRST_WEIGHT = "x_embedder.proj.weight"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.serialization import safe_globals
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 # Training loops keep accuracies beside weights as numpy's numbers, which hold no code.
 NUMBERS = [np._core.multiarray.scalar, (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"), np.dtype]

@@ -7,8 +7,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
-from retort.data.files import read_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json
 from retort.models.economy import borrowed, laid_out
 from retort.models.interface import Condition
 from retort.models.schedules import Schedule, read_schedule

@@ -6,7 +6,7 @@ from pathlib import Path
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 PREDICTIONS = ("epsilon", "v_prediction")
 

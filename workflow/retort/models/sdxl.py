@@ -8,8 +8,8 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from retort.data.files import read_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import read_json
 from retort.models.codec import Codec
 from retort.models.economy import borrowed, laid_out
 from retort.models.interface import Condition

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.contents import PARTS, pickled_weights
 
 # Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.

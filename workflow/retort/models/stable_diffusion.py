@@ -10,9 +10,9 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from retort.base.errors import RetortError
 from retort.data.manifest import ClassEntry
 from retort.data.prompts import alike, first_name, named_by_imagenet, prompted_alike
-from retort.errors import RetortError
 from retort.models.backbone import Backbone
 from retort.models.codec import Codec
 from retort.models.economy import borrowed, laid_out

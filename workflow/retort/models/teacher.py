@@ -9,10 +9,10 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from retort.config.devices import pick_device
-from retort.data.files import read_json, write_json
-from retort.data.filesystems import backend_for
-from retort.errors import RetortError
+from retort.base.devices import pick_device
+from retort.base.errors import RetortError
+from retort.base.files import read_json, write_json
+from retort.base.filesystems import backend_for
 from retort.models.classifiers import (
     IMAGENET_MEAN,
     IMAGENET_STD,

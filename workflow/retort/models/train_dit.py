@@ -10,8 +10,8 @@ from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DMod
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from retort.config.devices import pick_device
-from retort.config.seeds import derive_seed, numpy_rng, torch_rng
+from retort.base.devices import pick_device
+from retort.base.seeds import derive_seed, numpy_rng, torch_rng
 from retort.models.dit import set_timestep_embedding
 from retort.models.fit import fit, warmup_cosine
 from retort.models.training_state import Checkpoint

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from retort.config.devices import pick_device
-from retort.config.seeds import derive_seed, numpy_rng
+from retort.base.devices import pick_device
+from retort.base.seeds import derive_seed, numpy_rng
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.fit import fit, warmup_cosine
 from retort.models.pixels import to_images

@@ -8,9 +8,9 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional as F
 
-from retort.config.devices import pick_device
-from retort.config.seeds import derive_seed, numpy_rng, torch_rng
-from retort.errors import RetortError
+from retort.base.devices import pick_device
+from retort.base.errors import RetortError
+from retort.base.seeds import derive_seed, numpy_rng, torch_rng
 from retort.models.fit import fit, warmup_cosine
 from retort.models.pixels import to_images
 from retort.models.training_state import Checkpoint

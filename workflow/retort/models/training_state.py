@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
-from retort.data.files import whole_file
-from retort.data.filesystems import backend_for
+from retort.base.files import whole_file
+from retort.base.filesystems import backend_for
 
 SECONDS = 60.0
 SHARE = 0.02  # of the time may go into saving

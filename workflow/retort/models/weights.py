@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from retort.data.filesystems import read_at_once
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.filesystems import read_at_once
 
 
 def load_weights(kind: type, directory: Path, dtype: torch.dtype, load_as: str = "auto") -> torch.nn.Module:

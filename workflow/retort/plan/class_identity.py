@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from retort.base.errors import RetortError, some_of
 from retort.config.hints import did_you_mean
 from retort.config.schema import Config
 from retort.data.class_ids import letters_of
 from retort.data.classes import given_names, known_ids
 from retort.data.imagenet import imagenet_names
 from retort.data.prompts import alike, prompted_alike
-from retort.errors import RetortError, some_of
 
 BY_FOLDER_NAME = ("folder", "huggingface")  # kinds of data set whose classes are in the order of their folders' names
 

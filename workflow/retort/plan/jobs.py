@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from retort.config.plan import Plan
+from retort.plan.plan import Plan
 from retort.plan.work import PUBLISHED, WorkOf
 
 PER_IMAGE = {

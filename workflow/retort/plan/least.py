@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from retort.config.plan import Plan
 from retort.config.schema.methods import TypicalityScore
 from retort.data.manifest import read_made_of, read_sizes
 from retort.data.sizes import Need, as_word, refuse_small_classes
+from retort.plan.plan import Plan
 
 
 def needs_of(plan: Plan) -> list[Need]:

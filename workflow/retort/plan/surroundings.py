@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 # What a shell would not take as it is. Snakemake puts the path of its Python into a command without quotes.
 ODD_IN_SHELL = re.compile(r"[\s'\"\\$`()\[\]{}*?<>|;&!#~]")

@@ -8,10 +8,10 @@ the numbers below to it). Rates are low on purpose: A100s and H100s sustain more
 from dataclasses import dataclass
 from functools import cache
 
-from retort.config.plan import Plan
-from retort.config.runs import ALL
 from retort.config.schema.methods import CoverageSelect, TeacherScore
 from retort.config.schema.models import DitTraining, VaeTraining
+from retort.plan.plan import Plan
+from retort.plan.runs import ALL
 from retort.protocols.views import ViewSettings
 
 A_DAY = 24 * 60  # minutes: many clusters end every job then, and refuse at once what asks for more

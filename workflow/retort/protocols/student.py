@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
-from retort.config.devices import pick_device, tune_kernels
-from retort.config.seeds import derive_seed
+from retort.base.devices import pick_device, tune_kernels
+from retort.base.seeds import derive_seed
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.health import check_finite, check_losses
 from retort.models.memory import spare_bytes

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from retort.config.seeds import numpy_rng
+from retort.base.seeds import numpy_rng
 
 
 @dataclass(frozen=True)

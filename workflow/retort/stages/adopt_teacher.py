@@ -5,8 +5,8 @@ from pathlib import Path
 
 from safetensors.torch import load_model
 
-from retort.data.files import read_json, whole_directory
-from retort.data.filesystems import backend_for
+from retort.base.files import read_json, whole_directory
+from retort.base.filesystems import backend_for
 from retort.data.manifest import read_classes
 from retort.models.classifiers import build_classifier
 from retort.models.judging import ADOPTED_BADLY

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retort.data.files import read_rows
+from retort.base.files import read_rows
 
 Cell = tuple[int, int]
 

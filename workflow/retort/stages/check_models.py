@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from retort.data.files import read_json, write_rows
+from retort.base.errors import RetortError, some_of
+from retort.base.files import read_json, write_rows
 from retort.data.imagenet import subset_classes
-from retort.errors import RetortError, some_of
 from retort.models.contents import Contents, read_contents
 
 COLUMNS = ["name", "kind", "source", "revision", "bytes", "sha256", "classes", "latents", "checked"]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from retort.config.seeds import derive_seed
-from retort.data.files import whole_file
+from retort.base.files import whole_file
+from retort.base.seeds import derive_seed
 from retort.data.manifest import ClassEntry
 from retort.methods.confidence import rank_candidates
 from retort.methods.coverage import cover

@@ -3,9 +3,9 @@
 import numpy as np
 from tqdm import tqdm
 
+from retort.base.errors import RetortError
+from retort.base.tensors import open_tensors
 from retort.data.manifest import ClassEntry, read_classes
-from retort.data.tensors import open_tensors
-from retort.errors import RetortError
 from retort.models.health import DAMAGED, check_finite
 from retort.models.teacher import check_seen, features_and_logits, load_teacher, logits_of
 from retort.stages.choices import covering, judged, write_choices

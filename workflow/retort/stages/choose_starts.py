@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from retort.config.seeds import numpy_rng
-from retort.data.tensors import create_tensors, open_tensors
+from retort.base.seeds import numpy_rng
+from retort.base.tensors import create_tensors, open_tensors
 from retort.methods.groups import BLOCK, best_groups, matched_group, score_groups
 from retort.models.health import DAMAGED, check_finite
 

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from retort.base.errors import RetortError
+from retort.base.tensors import write_tensors
 from retort.data.manifest import read_classes, read_split
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.methods.mosaics import mosaic_ranks, stitch, to_uint8_truncated
 from retort.models.pixels import to_pixels
 from retort.stages.patch_table import cut_patches, read_patches

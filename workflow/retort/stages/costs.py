@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from retort.data.files import whole_file
+from retort.artifacts.job_logs import ON_GPU
+from retort.base.files import whole_file
 from retort.data.manifest import read_classes, read_split
-from retort.stages.job import ON_GPU
 
 MEASURED = ["seconds", "cpu_seconds", "gpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "bytes"]
 JOB_COLUMNS = ["stage", "item", *MEASURED]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from retort.data.files import sha256_of
+from retort.base.files import sha256_of
 from retort.data.licences import KNOWN
 from retort.data.manifest import ClassEntry
 

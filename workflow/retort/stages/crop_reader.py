@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from retort.config.seeds import torch_rng
+from retort.base.seeds import torch_rng
 from retort.data.images import read_rgb
 from retort.methods.mosaics import cut_crops, random_crop_boxes
 from retort.stages.patch_table import to_unit

@@ -3,10 +3,10 @@
 import numpy as np
 from tqdm import tqdm
 
+from retort.base.tensors import create_tensors, open_tensors
 from retort.data.images import CROP, Fit
 from retort.data.manifest import read_split
 from retort.data.streams import stream_squares
-from retort.data.tensors import create_tensors, open_tensors
 
 
 def decode_split(manifest: str, output: str, *, split: str, side: int, threads: int, fit: Fit = CROP) -> None:

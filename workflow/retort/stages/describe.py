@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from retort.base.batches import in_batches
+from retort.base.tensors import open_tensors, write_tensors
 from retort.data.manifest import read_classes, read_split
 from retort.data.streams import stream_batches
-from retort.data.tensors import open_tensors, write_tensors
 from retort.models.health import DAMAGED, check_finite
 from retort.models.teacher import check_seen, features_and_logits, load_teacher
-from retort.stages.batches import in_batches
 
 BATCH = 256  # images through the teacher at once
 

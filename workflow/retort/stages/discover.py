@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from retort.config.seeds import derive_seed
-from retort.data.files import whole_file
+from retort.base.errors import RetortError
+from retort.base.files import whole_file
+from retort.base.seeds import derive_seed
+from retort.base.tensors import open_tensors, write_tensors
 from retort.data.manifest import read_classes, read_split
-from retort.data.tensors import open_tensors, write_tensors
-from retort.errors import RetortError
 from retort.methods.completion import representatives
 from retort.methods.density import Clusters, cluster
 from retort.models.health import DAMAGED, check_finite

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from retort.data.files import inside
+from retort.base.batches import in_batches
+from retort.base.errors import Damaged
+from retort.base.files import inside
+from retort.base.tables import read_table
 from retort.data.images import BadImage
 from retort.data.stores import ARCHIVE, StoredImages, read_square, read_whole
 from retort.data.streams import read_ahead
-from retort.data.tables import read_table
-from retort.errors import Damaged
-from retort.stages.batches import in_batches
 from retort.stages.decode import open_split
 
 MANIFEST = "manifest.csv"

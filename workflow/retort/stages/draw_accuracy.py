@@ -4,7 +4,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from retort.data.files import whole_file
+from retort.base.files import whole_file
 from retort.stages.palette import COLOURS, MARKERS
 
 matplotlib.use("Agg")

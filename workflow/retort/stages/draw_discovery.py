@@ -6,9 +6,9 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from retort.data.files import read_rows, whole_file
+from retort.base.files import read_rows, whole_file
+from retort.base.tensors import open_tensors
 from retort.data.manifest import read_classes
-from retort.data.tensors import open_tensors
 from retort.stages.palette import COLOURS, MARKERS
 
 matplotlib.use("Agg")

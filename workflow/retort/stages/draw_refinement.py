@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from retort.base.tensors import open_tensors
 from retort.data.manifest import read_classes
-from retort.data.tensors import open_tensors
 from retort.stages.cells import Cell, members_of, places_of
 from retort.stages.sheet import draw_sheet
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from retort.data.files import whole_directory
+from retort.base.files import whole_directory
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.streams import stream_squares
 from retort.stages.distilled import read_set

@@ -8,9 +8,9 @@ import torch
 from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
+from retort.base.tensors import open_tensors
 from retort.data.images import read_rgb, square
 from retort.data.manifest import read_classes, read_split
-from retort.data.tensors import open_tensors
 from retort.stages.patch_table import read_patches
 from retort.stages.sheet import draw_sheet
 

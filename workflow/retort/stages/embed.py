@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from retort.config.seeds import derive_seed
-from retort.data.tensors import open_tensor, write_tensors
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.seeds import derive_seed
+from retort.base.tensors import open_tensor, write_tensors
 from retort.methods.discovery import embed
 from retort.models.health import check_finite
 from retort.stages.latents import class_latents, finite

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from retort.config.seeds import torch_rng
+from retort.base.errors import RetortError
+from retort.base.seeds import torch_rng
+from retort.base.tensors import create_tensors
 from retort.data.images import CROP, Fit
 from retort.data.manifest import read_split
 from retort.data.streams import Awaited, stream_batches
-from retort.data.tensors import create_tensors
-from retort.errors import RetortError
 from retort.models.load import CodecFiles, load_codec
 from retort.models.pixels import images_on
 from retort.stages.latents import latent_layout

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from retort.data.files import read_json, read_rows, whole_file, write_json
+from retort.base.batches import in_batches
+from retort.base.files import read_json, read_rows, whole_file, write_json
 from retort.data.images import BadImage, decode_rgb
 from retort.data.manifest import read_classes
 from retort.data.stores import StoredImages
 from retort.models.teacher import Teacher, check_kept, load_teacher, logits_of
-from retort.stages.batches import in_batches
 from retort.stages.croissant import croissant_of
 from retort.stages.distilled import MANIFEST, open_images, unreadable
 from retort.stages.public import public

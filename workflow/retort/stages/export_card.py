@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from retort.data.files import read_json, whole_file, write_json
+from retort.base.files import read_json, whole_file, write_json
 from retort.data.licences import hub_keys
 from retort.data.manifest import ClassEntry, read_classes
 from retort.stages import export_recipes

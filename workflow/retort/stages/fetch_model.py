@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from retort.data.files import read_json, sha256_of, whole_directory, write_json
+from retort.base.errors import RetortError
+from retort.base.files import read_json, sha256_of, whole_directory, write_json
 from retort.data.hub import Snapshot, download, licence_of, looks_like_a_path
-from retort.errors import RetortError
 from retort.models.contents import PARTS, WITH_WEIGHTS, needs_float32, pickled_weights, read_contents
 from retort.models.sources import VARIANTS, left_behind_of, model_root
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from torch import nn
 
-from retort.data.files import read_json, sha256_of, whole_directory, write_json
+from retort.base.errors import RetortError
+from retort.base.files import read_json, sha256_of, whole_directory, write_json
 from retort.data.hub import download
 from retort.data.imagenet import imagenet_classes, subset_classes
-from retort.errors import RetortError
 from retort.models.checkpoint import fit_weights, read_weights
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD, build_classifier
 from retort.models.sources import find_weights

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from retort.data.files import whole_directory
+from retort.base.files import whole_directory
 
 
 def gather_students(parts: Sequence[str], output: str) -> None:

@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from retort.config.seeds import torch_rng
-from retort.data.files import read_rows
+from retort.base.batches import kept_places, on_grid
+from retort.base.files import read_rows
+from retort.base.seeds import torch_rng
+from retort.base.tensors import create_tensors, open_tensors
 from retort.data.manifest import ClassEntry, read_classes
-from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.sampling import Sampling, sample
 from retort.models.health import DAMAGED, Watched, check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.stages.batches import kept_places, on_grid
 from retort.stages.latents import latents_of_rows
 from retort.stages.made_images import image_layout, write_images
 

@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from retort.base.batches import repeated_to
+from retort.base.errors import RetortError
+from retort.base.tensors import write_tensors
 from retort.data.manifest import ClassEntry, read_classes
-from retort.data.tensors import write_tensors
-from retort.errors import RetortError
 from retort.methods.ddim import invert
 from retort.methods.guidance import guided
 from retort.methods.moments import RunningMoments
 from retort.models.health import Watched
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.stages.batches import repeated_to
 from retort.stages.kept_classes import KeptClasses
 from retort.stages.latents import class_latents, finite
 

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from retort.config.seeds import torch_rng
-from retort.data.files import write_json
+from retort.base.batches import in_batches
+from retort.base.files import write_json
+from retort.base.seeds import torch_rng
 from retort.data.images import resized
 from retort.data.manifest import read_classes
 from retort.methods.ddim import sample
@@ -14,7 +15,6 @@ from retort.models.health import Watched, of_class
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.models.pixels import to_pixels
 from retort.models.teacher import accuracy, check_seen, load_teacher, logits_of
-from retort.stages.batches import in_batches
 from retort.stages.made_images import check_decoded
 
 GUIDANCES = (1.0, 4.0)

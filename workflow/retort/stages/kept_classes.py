@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from retort.data.tensors import open_tensors, read_metadata, write_tensors
-from retort.errors import Damaged
+from retort.base.errors import Damaged
+from retort.base.tensors import open_tensors, read_metadata, write_tensors
 from retort.models.training_state import put_aside
 
 LONGEST = 200  # bytes of a class id that names a file: a file that is being written has a longer name

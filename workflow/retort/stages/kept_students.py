@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from retort.data.files import write_json
+from retort.base.files import write_json
 from retort.models.training_state import Checkpoint, put_aside
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from retort.data.tensors import open_tensor, open_tensors
-from retort.errors import Damaged, RetortError
+from retort.base.errors import Damaged, RetortError
+from retort.base.tensors import open_tensor, open_tensors
 from retort.models.health import DAMAGED, check_finite, of_class
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from retort.base.tensors import Layout
 from retort.data.images import resized
-from retort.data.tensors import Layout
 from retort.models.health import check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.pixels import to_pixels

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from diffusers import AutoencoderKL, DDIMScheduler, DiTPipeline
 
-from retort.data.files import read_json, whole_directory, write_json
+from retort.base.errors import RetortError
+from retort.base.files import read_json, whole_directory, write_json
 from retort.data.imagenet import subset_classes
 from retort.data.manifest import read_classes
-from retort.errors import RetortError
 from retort.models.finetune_dit import finetune_dit
 from retort.models.train_dit import train_dit
 from retort.models.training_state import Checkpoint

@@ -1,6 +1,6 @@
 """Train a teacher and measure it before anybody believes it."""
 
-from retort.data.files import whole_directory
+from retort.base.files import whole_directory
 from retort.data.manifest import read_classes
 from retort.models.judging import TRAINED_BADLY
 from retort.models.teacher import save_teacher

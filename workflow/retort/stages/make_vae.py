@@ -2,8 +2,8 @@
 
 import math
 
-from retort.data.files import whole_directory, write_json
-from retort.errors import RetortError
+from retort.base.errors import RetortError
+from retort.base.files import whole_directory, write_json
 from retort.models.train_vae import psnr, train_vae
 from retort.models.training_state import Checkpoint
 from retort.stages.decode import open_split

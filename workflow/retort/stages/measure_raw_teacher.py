@@ -1,6 +1,6 @@
 """Measure a teacher on images without normalisation, before it chooses from a pool that it sees so (CaO2's code)."""
 
-from retort.data.files import write_json
+from retort.base.files import write_json
 from retort.data.manifest import read_classes
 from retort.models.teacher import load_teacher
 from retort.stages.teacher_quality import SHOWN_RAW, measured

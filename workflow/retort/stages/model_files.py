@@ -1,6 +1,6 @@
 """What a job is told of the models that it runs."""
 
-from retort.config.running import Running
+from retort.base.running import Running
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles
 
 

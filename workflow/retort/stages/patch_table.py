@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from retort.data.files import whole_file
+from retort.base.files import whole_file
+from retort.base.tables import read_table
 from retort.data.streams import stream_images
-from retort.data.tables import read_table
 from retort.methods.mosaics import cut_crops
 
 BOX = ["top", "left", "height", "width"]

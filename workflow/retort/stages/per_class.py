@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from retort.data.files import whole_file
+from retort.base.files import whole_file
 from retort.data.manifest import ClassEntry, read_classes
 from retort.stages.tabulate import CELL, read_students
 

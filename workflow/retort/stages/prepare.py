@@ -10,15 +10,15 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from retort.base.errors import RetortError, some_of
+from retort.base.files import whole_directory, write_rows
 from retort.data.duplicates import Twin, in_both_splits
-from retort.data.files import whole_directory, write_rows
 from retort.data.images import BadImage, header_size, image_size
 from retort.data.layouts.instead import unread
 from retort.data.layouts.listing import ImageFile
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.sizes import from_word, refuse_small_classes, settings_mark
 from retort.data.sources import class_names, first_drawn, list_images, write_images
-from retort.errors import RetortError, some_of
 
 TOGETHER = 256  # images that one thread measures before it takes more
 MEASURES = {"decode": image_size, "header": header_size}

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from retort.config.seeds import derive_seed, numpy_rng
-from retort.data.files import read_rows, write_json
+from retort.base.batches import in_batches
+from retort.base.errors import RetortError
+from retort.base.files import read_rows, write_json
+from retort.base.seeds import derive_seed, numpy_rng
+from retort.base.tensors import open_tensors
 from retort.data.manifest import ClassEntry, read_classes
-from retort.data.tensors import open_tensors
-from retort.errors import RetortError
 from retort.models.teacher import check_seen, features_and_logits, load_teacher
 from retort.protocols.density import density_and_coverage
-from retort.stages.batches import in_batches
 from retort.stages.describe import class_features
 from retort.stages.distilled import MANIFEST, stream_set
 

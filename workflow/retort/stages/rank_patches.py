@@ -8,15 +8,15 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from retort.config.seeds import derive_seed
+from retort.base.batches import in_batches
+from retort.base.errors import RetortError
+from retort.base.seeds import derive_seed
 from retort.data.manifest import read_split
-from retort.errors import RetortError
 from retort.methods.coverage import diverse_ranking
 from retort.models.health import check_finite
 from retort.models.load import CodecFiles, load_codec
 from retort.models.pixels import to_images, to_pixels
 from retort.models.teacher import features_and_logits, load_teacher
-from retort.stages.batches import in_batches
 from retort.stages.patch_table import BOX, cut_patches, ranked_rows, read_patches, write_patches
 
 SPACE = "set the encoder's dtype to float32, or make the encoder or teacher again: delete its folder"

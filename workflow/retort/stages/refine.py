@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from retort.config.seeds import numpy_rng, torch_rng
+from retort.base.batches import kept_places, on_grid
+from retort.base.seeds import numpy_rng, torch_rng
+from retort.base.tensors import create_tensors, open_tensors
 from retort.data.manifest import ClassEntry, read_classes
-from retort.data.tensors import create_tensors, open_tensors
 from retort.methods.ancestral import respace
 from retort.methods.refinement import draw_indices, refine
 from retort.models.health import Watched
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.stages.batches import kept_places, on_grid
 from retort.stages.cells import members_of, places_of
 from retort.stages.latents import finite
 from retort.stages.made_images import image_layout, write_images

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from retort.config.devices import tune_kernels
-from retort.data.files import sha256_of
+from retort.base.devices import tune_kernels
+from retort.base.errors import RetortError
+from retort.base.files import sha256_of
+from retort.base.tensors import Layout, create_tensors, open_tensors, read_metadata, write_tensors
 from retort.data.manifest import read_classes
-from retort.data.tensors import Layout, create_tensors, open_tensors, read_metadata, write_tensors
-from retort.errors import RetortError
 from retort.models.classifiers import normalised
 from retort.models.health import DAMAGED, check_finite
 from retort.models.memory import spare_bytes

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from retort.data.files import whole_file
+from retort.base.files import whole_file
 from retort.protocols.scores import augmentation_robust_score, label_robust_score
 from retort.stages.shown import kept, save_numbers
 from retort.stages.tabulate import CELL, accuracy_table, read_students

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from retort.base.batches import in_batches
 from retort.data.manifest import read_classes, read_split
 from retort.data.streams import read_ahead
 from retort.methods.mosaics import (
@@ -19,7 +20,6 @@ from retort.methods.mosaics import (
 from retort.methods.selection import random_order
 from retort.models.classifiers import normalised
 from retort.models.teacher import check_seen, load_teacher
-from retort.stages.batches import in_batches
 from retort.stages.crop_reader import CropReader
 from retort.stages.patch_table import ranked_rows, write_patches
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from retort.base.tensors import open_tensors
 from retort.data.manifest import read_split
-from retort.data.tensors import open_tensors
 from retort.methods.windows import class_windows, top_windows
 from retort.models.health import DAMAGED, check_finite
 from retort.stages.patch_table import ranked_rows, write_patches

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from tqdm import tqdm
 
+from retort.base.errors import RetortError
+from retort.base.tensors import open_tensor
 from retort.data.manifest import ClassEntry, read_classes, read_split
-from retort.data.tensors import open_tensor
-from retort.errors import RetortError
 from retort.models.health import DAMAGED, check_finite
 from retort.stages.choices import covering, judged, write_choices
 from retort.stages.describe import class_features

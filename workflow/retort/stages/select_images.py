@@ -3,9 +3,9 @@
 import pandas as pd
 from tqdm import tqdm
 
-from retort.data.files import whole_file
+from retort.base.errors import RetortError
+from retort.base.files import whole_file
 from retort.data.manifest import read_classes, read_split
-from retort.errors import RetortError
 from retort.methods.selection import random_order
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from retort.data.files import whole_file
+from retort.base.files import whole_file
 
 GAP, MARGIN, BETWEEN = 2, 6, 14
 INK, PAPER = (40, 40, 40), (255, 255, 255)

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import ttest_rel
 from tqdm import tqdm
 
-from retort.data.files import read_json, whole_file
+from retort.base.files import read_json, whole_file
 from retort.stages import published, shown
 
 CELL = published.CELL

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from retort.data.files import read_json, whole_file
+from retort.base.files import read_json, whole_file
 
 COLUMNS = ["dataset", "method", "ipc", "teacher", "measure", "value", "n_real", "n_distilled", "note"]
 NOTES = {

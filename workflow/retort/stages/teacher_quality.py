@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 from tqdm import tqdm
 
-from retort.data.files import write_json
+from retort.base.files import write_json
 from retort.models.judging import check_teacher
 from retort.models.teacher import check_seen, logits_of
 from retort.stages.decode import open_split

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from retort.config.devices import pick_device
-from retort.data.files import read_json, whole_directory, write_json
+from retort.base.devices import pick_device
+from retort.base.files import read_json, whole_directory, write_json
 from retort.data.manifest import read_classes
 from retort.models.classifiers import normalised
 from retort.models.health import LossLost

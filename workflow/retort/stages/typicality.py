@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from retort.config.seeds import torch_rng
+from retort.base.batches import repeated_to
+from retort.base.seeds import torch_rng
+from retort.base.tensors import create_tensors, open_tensor
 from retort.data.manifest import ClassEntry, read_classes
-from retort.data.tensors import create_tensors, open_tensor
 from retort.methods.typicality import draw_noises, typicality_maps
 from retort.models.health import Watched
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.stages.batches import repeated_to
 from retort.stages.kept_classes import KeptClasses
 from retort.stages.latents import class_latents, finite
 

@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from retort.data.files import each_row, read_json, read_rows, rows_as_bytes, whole_directory, write_json, write_rows
+from retort.base.errors import RetortError
+from retort.base.files import each_row, read_json, read_rows, rows_as_bytes, whole_directory, write_json, write_rows
+from retort.base.tensors import open_tensors
 from retort.data.images import Fit
 from retort.data.licences import data_licence
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.stores import Put, storing
 from retort.data.streams import stream_squares
-from retort.data.tensors import open_tensors
-from retort.errors import RetortError
 from retort.stages.cells import cell_of, places_of
 from retort.stages.distilled import COLUMNS, MANIFEST
 from retort.stages.public import public

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from retort.data.files import read_rows
+from retort.base.errors import RetortError, some_of
+from retort.base.files import read_rows
 from retort.data.layouts.instead import near_folder
 from retort.data.layouts.listing import nearest_of
 from retort.data.unpickle import read_plain_pickle
-from retort.errors import RetortError, some_of
 
 CLASSES = Path(__file__).parents[1] / "cifar_classes.csv"
 SIDE = 32

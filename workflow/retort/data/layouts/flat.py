@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+from retort.base.errors import RetortError, some_of
 from retort.data.class_ids import letters_of
 from retort.data.layouts.listing import ImageFile, image_names
-from retort.errors import RetortError, some_of
 
 
 def list_flat(folder: Path, labels: dict[str, str], truth: Path, split: str, classes: Sequence[str]) -> list[ImageFile]:

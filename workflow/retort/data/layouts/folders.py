@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from retort.config.seeds import derive_seed
+from retort.base.errors import RetortError, some_of
+from retort.base.seeds import derive_seed
 from retort.data.class_ids import letters_of, spelt_as
 from retort.data.layouts.instead import (
     instead_of_images,
@@ -14,7 +15,6 @@ from retort.data.layouts.instead import (
 )
 from retort.data.layouts.listing import ImageFile, class_folder, folder_names, image_names, nearest_of
 from retort.data.layouts.required import images_in
-from retort.errors import RetortError, some_of
 
 Splits = tuple[Path, Path | None]  # the folder of training images, and of the held-out ones if they have their own
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from retort.base.errors import RetortError, some_of
 from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.folders import Splits, holds_classes
 from retort.data.layouts.listing import nearest_of
 from retort.data.layouts.shards import NONE, TRAIN_NAMES, VAL_NAMES, find_splits, missing_shards, split_names, whole
 from retort.data.layouts.signatures import kind_of
-from retort.errors import RetortError, some_of
 
 ROWS = 256  # read at a time
 MOST_TEXTS = 20_000  # different labels in a column of text, above which it is no column of labels

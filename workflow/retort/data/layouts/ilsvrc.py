@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from retort.base.errors import RetortError, some_of
 from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes
 from retort.data.layouts.flat import add_label, list_flat
 from retort.data.layouts.listing import ImageFile, image_names, nearest_of, text_of, words_of
 from retort.data.layouts.required import images_in, require_folders
-from retort.errors import RetortError, some_of
 
 VALIDATION_STEM = "ILSVRC2012_val_{:08d}"  # the images of the flat folder, counted from 1
 _WNID = re.compile(r"n\d{8}")

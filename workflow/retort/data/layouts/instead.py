@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from retort.base.errors import some_of
 from retort.config.hints import nearest
 from retort.data.layouts.listing import folder_names, holds_image, image_names, is_junk, kind_by_name
 from retort.data.layouts.signatures import kind_of_file
-from retort.errors import some_of
 
 TRAIN_WORDS = ("train", "training", "trn")
 VAL_WORDS = ("val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation", "held-out", "holdout")

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from retort.base.errors import RetortError, some_of
 from retort.config.hints import did_you_mean
 from retort.data.class_ids import spelt_as
 from retort.data.layouts.signatures import kind_of_file
-from retort.errors import RetortError, some_of
 
 EXTENSIONS = {
     ".jpg",

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from retort.base.errors import RetortError, some_of
 from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.layouts.flat import add_label, list_flat
 from retort.data.layouts.instead import train_nearby
 from retort.data.layouts.listing import ImageFile, class_folder, folder_names, nearest_of, words_of
 from retort.data.layouts.required import images_in, require_folders
-from retort.errors import RetortError, some_of
 
 CATEGORIES, TRUTH = "categories_places365.txt", "places365_val.txt"
 # As the archives unpack: small images (256 pixels) before large ones.

@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from retort.base.errors import RetortError, some_of
 from retort.data.class_ids import spelt_as
 from retort.data.layouts.instead import instead_of_images, near_folder, train_nearby
 from retort.data.layouts.listing import EXTENSIONS, ImageFile, folder_names, image_names, nearest_of
-from retort.errors import RetortError, some_of
 
 
 def images_in(folder: Path, split: str, class_id: str) -> list[ImageFile]:

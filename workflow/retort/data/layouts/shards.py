@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from retort.base.errors import RetortError, some_of
 from retort.config.hints import did_you_mean
 from retort.data.layouts.listing import folder_names
-from retort.errors import RetortError, some_of
 
 TRAIN_NAMES = ("train", "training")
 # A test split counts as validation only where there is none: on the hub its labels are often withheld.

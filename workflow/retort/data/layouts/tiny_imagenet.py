@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from retort.base.errors import RetortError, some_of
 from retort.data.class_ids import refuse_odd_ids
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.flat import add_label, list_flat
 from retort.data.layouts.listing import ImageFile, nearest_of, text_of, words_of
 from retort.data.layouts.required import images_in, require_folders
-from retort.errors import RetortError, some_of
 
 
 def list_classes(path: Path, wanted: list[str] | None) -> list[str]:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.classifiers.norms import build_norm
 
 

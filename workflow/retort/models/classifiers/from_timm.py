@@ -5,7 +5,7 @@ from pathlib import Path
 import timm
 from torch import nn
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 RESNETS = "timm.models.resnet"
 

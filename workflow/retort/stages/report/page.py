@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from retort.data.files import read_json, whole_file
+from retort.base.files import read_json, whole_file
 from retort.data.manifest import read_classes, read_split
 from retort.stages.public import public
 from retort.stages.report.accuracy import accuracy_view, headlines, of_method, regimes

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from retort.config.devices import BY_HAND
-from retort.errors import RetortError
+from retort.base.devices import BY_HAND
+from retort.base.errors import RetortError
 
 HIDDEN_BY = "CUDA_VISIBLE_DEVICES"
 DEVICE_FILES = Path("/dev")  # where a driver shows its GPUs as nvidia0, nvidia1 and so on

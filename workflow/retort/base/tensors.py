@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from retort.data.files import Table, whole_file
-from retort.errors import Damaged
+from retort.base.errors import Damaged
+from retort.base.files import Table, whole_file
 
 _CODES = {
     "float64": "F64", "float32": "F32", "float16": "F16",

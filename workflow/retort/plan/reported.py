@@ -14,8 +14,8 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from retort.config.plan import Plan
-from retort.config.published_methods import contradictions
+from retort.plan.plan import Plan
+from retort.plan.published_methods import contradictions
 
 CONFIRMED = ("author's table", "another paper's table")
 STATUSES = (*CONFIRMED, "inferred", "unconfirmed")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 PATIENCE = 120  # seconds: a short job ends by then, and a file server has noticed that a machine is gone
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from retort.config.runs import ALL
 from retort.config.schema import Config
 from retort.config.schema.methods import (
     Clusters,
@@ -17,6 +16,7 @@ from retort.config.schema.methods import (
     TeacherSelect,
     TypicalityScore,
 )
+from retort.plan.runs import ALL
 
 DEFAULT_STEPS = {"ddim": 50, "ddpm": 50, "dpm++": 25}  # from noise, when a method names none
 

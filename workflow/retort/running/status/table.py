@@ -4,8 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from retort.status.jobs import SeenJob, State
-from retort.status.reasons import FOLLOWS
+from retort.running.status.jobs import SeenJob, State
+from retort.running.status.reasons import FOLLOWS
 
 HEADS = ["stage", *State, "all"]
 COLOURS = {State.DONE: "32", State.RUNNING: "36", State.STALE: "33", State.FAILED: "31"}

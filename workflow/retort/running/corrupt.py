@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from retort.data.files import each_row, read_json
+from retort.base.errors import Damaged
+from retort.base.files import each_row, read_json
+from retort.base.tensors import read_header
 from retort.data.images import BadImage, image_size
 from retort.data.stores import ARCHIVE, StoredImages
-from retort.data.tensors import read_header
-from retort.errors import Damaged
 
 
 def damaged_input(paths: Iterable[str]) -> str | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from retort.status.logs import JobLog, read_log
+from retort.running.status.logs import JobLog, read_log
 
 KILLED = "it ended without a word: killed, perhaps because memory or time ran out"
 

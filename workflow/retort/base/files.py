@@ -16,7 +16,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from retort.errors import Damaged
+from retort.base.errors import Damaged
 
 FLUSHED_AT_ONCE = 8  # files of a folder: 50,000 of 40 KB took an ext4 disk 10 s so, and 16 s one by one
 

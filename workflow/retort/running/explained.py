@@ -9,8 +9,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from retort.errors import RetortError
-from retort.stages.damage import damaged_input
+from retort.base.errors import RetortError
+from retort.running.corrupt import damaged_input
 
 KEPT = "Nothing that is finished is lost"
 

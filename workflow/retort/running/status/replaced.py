@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from retort.status.reasons import changed_settings, reasons
+from retort.running.status.reasons import changed_settings, reasons
 
 COSTLY = 60  # seconds; what took less is made again without a word
 

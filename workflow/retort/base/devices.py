@@ -2,7 +2,7 @@
 
 import os
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 DETERMINISTIC = "RETORT_DETERMINISTIC"  # how a job learns of the config's `deterministic`
 BY_HAND = "RETORT_DEVICE"  # takes the place of every run.device: for machines whose GPUs are not to be used

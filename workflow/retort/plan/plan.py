@@ -6,14 +6,14 @@ from functools import cached_property
 
 import pandas as pd
 
-from retort.config.compositions import Compositions
-from retort.config.running import Running
-from retort.config.runs import ALL, run_table
+from retort.base.running import Running
 from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
 from retort.config.schema.models import DitFineTuning
 from retort.data.classes import contents_stamp, given_names, published_name
 from retort.data.sizes import settings_mark
+from retort.plan.compositions import Compositions
+from retort.plan.runs import ALL, run_table
 
 
 class Plan(Compositions):

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from retort.stages.job import DONE, failure
+from retort.artifacts.job_logs import DONE, OPENING, failure
 
 END = 2**16  # bytes: an error that lists bad images fits into them
-OPENING = re.compile(r"retort: (?P<job>.+) on (?P<host>\S+), pid (?P<pid>\d+), started (?P<started>\S+)\n")
 COUNT, RATE = r"(?P<what>.*?)(: )? *((?P<share>\d+%)\|[^|]*\| )?(?P<count>\d\S*)", r"(?P<rate>[^,\]]+)[^\]]*"
 BAR = re.compile(rf"{COUNT} \[[^<,\]]+(<(?P<left>[^,\]]+))?, +{RATE}\]")
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from retort.errors import Damaged
+from retort.base.errors import Damaged
 
 
 def read_table(path: str | Path, needs: Sequence[str], **options) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from retort.config.compositions import Compositions
+from retort.plan.compositions import Compositions
 
 ABSENT = object()
 

@@ -5,7 +5,7 @@ Rules pass it as one word, a resource and no parameter, so that another way of r
 
 from dataclasses import dataclass
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 
 DEVICES = ("auto", "cpu", "cuda")
 SWITCHES = ("compile", "slicing", "offload")

@@ -4,22 +4,18 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
-from retort.config.gpus import own_gpu, why_no_gpu
-from retort.config.running import Running
-from retort.stages.alone import alone_at
-from retort.stages.troubles import Stopped, explained
-
-DONE = "retort: done in"
-ON_GPU = "retort: computed on"
+from retort.artifacts import job_logs
+from retort.base.running import Running
+from retort.running.checkpoint_lock import alone_at
+from retort.running.explained import Stopped, explained
+from retort.running.gpus import own_gpu, why_no_gpu
 
 
 @contextmanager
@@ -38,10 +34,10 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
     if network:
         os.environ.pop("HF_HUB_OFFLINE", None)
     with _logged(snakemake) as log, _stoppable(), own_gpu(bool(snakemake.resources.get("gpu"))):
-        log.write(opening(snakemake.rule, dict(snakemake.wildcards.items())))
+        log.write(job_logs.opening(snakemake.rule, dict(snakemake.wildcards.items())))
         began = time.perf_counter()
         if "torch" in sys.modules:
-            from retort.config.devices import use_deterministic_kernels, use_threads
+            from retort.base.devices import use_deterministic_kernels, use_threads
 
             use_threads(snakemake.threads)
             use_deterministic_kernels()
@@ -50,26 +46,14 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
             with alone_at(getattr(snakemake.params, "checkpoint", None)):
                 yield
             _say_gpu()
-            log.write(f"{DONE} {time.perf_counter() - began:.1f} s\n")
+            log.write(job_logs.done(time.perf_counter() - began))
         except (Exception, Stopped, KeyboardInterrupt) as error:
-            told = explained(error, snakemake)
-            if told is None:
+            reason = explained(error, snakemake)
+            if reason is None:
                 traceback.print_exc()
-                told = f"{type(error).__name__}: {error} (not foreseen: the traceback stands before this line)"
-            print(failure(snakemake.rule, told), file=sys.stderr)
+                reason = f"{type(error).__name__}: {error} (not foreseen: the traceback stands before this line)"
+            print(job_logs.failure(snakemake.rule, reason), file=sys.stderr)
             sys.exit(error.code if isinstance(error, Stopped) else 1)
-
-
-def opening(rule: str, wildcards: dict[str, str]) -> str:
-    """The first line of a log, which the view of what runs reads again (see status/logs.py)."""
-    named = " ".join([rule, *(f"{key}={value}" for key, value in wildcards.items())])
-    started = datetime.now().astimezone().isoformat(timespec="seconds")
-    return f"retort: {named} on {socket.gethostname()}, pid {os.getpid()}, started {started}\n"
-
-
-def failure(rule: str, told: str) -> str:
-    """The end of a log of a job that failed."""
-    return f"retort: {rule}: {told}"
 
 
 class _Log:
@@ -170,7 +154,7 @@ def _say_gpu() -> None:
     torch = sys.modules.get("torch")
     if torch and torch.cuda.is_initialized():
         peak = torch.cuda.max_memory_reserved() / 2**20
-        print(f"{ON_GPU} {torch.cuda.get_device_name()}, peak memory {peak:.1f} MB")
+        print(job_logs.on_gpu(torch.cuda.get_device_name(), peak))
 
 
 def purpose(snakemake) -> str:

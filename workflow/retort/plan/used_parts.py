@@ -1,7 +1,7 @@
 """What a report says of a run before its results: the parts of the config that the wanted methods use."""
 
-from retort.config.plan import Plan
 from retort.plan.jobs import jobs_behind
+from retort.plan.plan import Plan
 
 DUMP = {"mode": "json", "exclude_none": True, "by_alias": True}
 
