@@ -1,5 +1,6 @@
 """Weights that somebody else saved: read without running code, out of what training loops wrap around them."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ AVERAGED = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
 COUNTERS = ("n_averaged",)  # of torch's AveragedModel: no weight of the network
+STEM_BLOCK = re.compile(r"(^|\.)layer0\.(?=(?:conv1|bn1)\.)")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -55,6 +57,17 @@ def without_common_prefix(weights: Mapping[str, Tensor], own: Collection[str]) -
     return dict(weights), ""
 
 
+def with_bare_stem(weights: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
+    """The weights with `conv1` and `bn1` where IDC, Minimax and CoDA name them `layer0.conv1` and `layer0.bn1`.
+
+    Their ResNets and ResNetAP keep the stem in a block of its own; all other names are torchvision's. Unchanged where
+    the network of the names `own` has such a block as well.
+    """
+    if any(STEM_BLOCK.search(name) for name in own):
+        return dict(weights)
+    return {STEM_BLOCK.sub(r"\1", name): value for name, value in weights.items()}
+
+
 def _first_table(content: Mapping, names: Sequence[str]) -> str | None:
     return next((name for name in names if isinstance(content.get(name), Mapping) and content[name]), None)
 
@@ -76,7 +89,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path, arch: str) -> None:
     """Put the weights into the network. Raises RetortError, with the likely cause, unless names and shapes agree."""
     own = network.state_dict()
-    weights, prefix = without_common_prefix(weights, own)
+    weights, prefix = without_common_prefix(with_bare_stem(weights, own), own)
     if prefix:
         print(f"{path}: all names begin with {prefix!r}, which is taken off")
     missing = [n for n in own if n not in weights and not n.endswith("num_batches_tracked")]

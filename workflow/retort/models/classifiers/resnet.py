@@ -1,7 +1,7 @@
 """ImageNet's residual networks as the field trains them on distilled sets: other norms, other stems, other strides.
 
 Plain ones (resnet18, ...) are timm's. Weights are named as torchvision's, so that checkpoints of RDED's
-resnet18_modified load.
+resnet18_modified load; those of IDC, Minimax and CoDA differ in the stem's names only (`checkpoint.with_bare_stem`).
 """
 
 from torch import Tensor, nn
