@@ -18,31 +18,52 @@ from retort.config.schema.shared import Discovery, Inversion, Typicality
 
 
 class Config(Strict):
-    """The whole experiment."""
+    """The config describes a whole experiment: data, models, methods, and how the sets are measured."""
 
     extends: str | None = Field(
-        None, description="Another config, of which this one says only what is different; a null takes a key away."
+        None,
+        description="This config differs from that one only in the keys that it has itself; null removes a key.",
     )
-    seed: int = Field(0, ge=0, description="The global seed; every random draw derives from it.")
+    seed: int = Field(0, ge=0, description="Every random draw derives from this global seed.")
     deterministic: bool = Field(
         False,
-        description="Jobs on a GPU use only kernels that give the same bits every time, which is slower; on a CPU they "
-        "always do. Without it results of a GPU are equal to rounding, which trainings amplify.",
+        description="With true, jobs on a GPU use only kernels that give the same bits every time, which is slower. "
+        "With false, results of a GPU are equal to rounding, which training amplifies. Results of a CPU always have "
+        "the same bits.",
     )
-    dataset: AnyDataset
-    models: dict[Name, AnyModel] = Field({})
-    teachers: dict[Name, Teacher] = Field({})
-    inversions: dict[Name, Inversion] = Field({})
-    discoveries: dict[Name, Discovery] = Field({})
-    typicalities: dict[Name, Typicality] = Field({})
-    methods: dict[Name, Method] = Field(min_length=1)
-    sets: Sets = Field(Sets(), description="How the distilled sets are stored.")
-    protocols: dict[Name, Protocol] = Field(min_length=1)
-    runs: list[Run] = Field(min_length=1)
+    dataset: AnyDataset = Field(description="This table says where the images are and how large they become.")
+    models: dict[Name, AnyModel] = Field(
+        {}, description="These are the image encoders and diffusion models, by name; each is trained here or loaded."
+    )
+    teachers: dict[Name, Teacher] = Field(
+        {}, description="These are the classifiers, by name, that label distilled images and choose or score images."
+    )
+    inversions: dict[Name, Inversion] = Field(
+        {}, description="These are DDIM inversions of the training images, by name; methods that name one share it."
+    )
+    discoveries: dict[Name, Discovery] = Field(
+        {}, description="These are searches for representative images, by name; methods that name one share it."
+    )
+    typicalities: dict[Name, Typicality] = Field(
+        {}, description="These are measurements of typical regions, by name; methods that name one share it."
+    )
+    methods: dict[Name, Method] = Field(
+        min_length=1, description="These are the methods, by name; each is also a target of snakemake."
+    )
+    sets: Sets = Field(Sets(), description="This table says how the distilled sets are stored.")
+    protocols: dict[Name, Protocol] = Field(
+        min_length=1, description="These are the protocols, by name, by which distilled sets are measured."
+    )
+    runs: list[Run] = Field(
+        min_length=1, description="Each run combines methods with images per class, protocols and students."
+    )
     seeds_apart: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="Whether each seed of a student is a job of its own, which changes no result. auto: where one job "
-        "of all seeds would ask for more than a day; always: so that they can run side by side, and more seeds later "
-        "train none again; never: one job trains all seeds.",
+        description="This says whether each seed of a student is a job of its own; no result depends on it. With auto "
+        "it is where one job for all seeds would ask for more than a day. With always, seeds can run side by side, and "
+        "seeds that are added later train no other again. With never, one job trains all seeds.",
     )
-    quality: Quality | None = Field(None, description="What is measured of every distilled set apart from accuracy.")
+    quality: Quality | None = Field(
+        None,
+        description="This table says what is measured of every distilled set beside accuracy; null measures nothing.",
+    )

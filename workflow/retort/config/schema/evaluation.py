@@ -16,18 +16,20 @@ from retort.config.schema.grammar import TABLE_TAG, Count, Fraction, Name, Stric
 
 
 class TeacherLabels(Strict):
-    """Soft labels from a teacher."""
+    """A teacher gives soft labels to the distilled images."""
 
-    teacher: Name
+    teacher: Name = Field(description="This teacher gives the labels.")
     kind: Literal["region", "static", "online"] = Field(
         "region",
-        description="region: logits of every augmented view, stored once and shared by all students; "
-        "static: one label an image; online: teacher in the training loop, same views as region, nothing stored.",
+        description="Labels are made in this way: region stores the logits of every augmented view once, for all "
+        "students; static stores one label an image; online asks the teacher while a student trains, on the views of "
+        "region.",
     )
     top: Count | None = Field(
         None,
-        description="Keep only the highest logits of a label, this many, and what the other classes share evenly at "
-        "the protocol's temperature; default: all in half precision. For 1,000 classes 10 take a 45th of the bytes.",
+        description="Only this many of the highest logits of a label are kept, and what the other classes share evenly "
+        "at the protocol's temperature. By default all are kept, in half precision; 10 of 1,000 take a 45th of the "
+        "bytes.",
     )
 
 
@@ -55,27 +57,43 @@ def at_ipc(value: int | dict[int, int] | None, ipc: str) -> int | None:
 
 
 class Views(Strict):
-    """What the student sees: how long, in what batches, how augmented."""
+    """This table says what a student sees: for how long, in what batches and how augmented."""
 
     batch: PerIpc = Field(
-        64, description="Views per step, never more than the set has images; or one by IPC: {10: 50, 50: 100}."
+        64,
+        description="A step has this many views, never more than the set has images. A table gives one number by "
+        "images per class: {10: 50, 50: 100}.",
     )
-    steps: Count | None = Field(None, description="Length in optimiser steps; give either this or epochs.")
+    steps: Count | None = Field(
+        None, description="Training lasts this many optimiser steps; give either this or epochs."
+    )
     epochs: PerIpc | None = Field(
-        None, description="Length in passes over the distilled set; or one by IPC: {10: 2000, 50: 1500}."
+        None,
+        description="Training lasts this many passes over the distilled set. A table gives one number by images per "
+        "class: {10: 2000, 50: 1500}.",
     )
-    crop: tuple[Fraction, Fraction] = Field((0.5, 1.0), description="Area range of the random resized crop.")
-    flip: bool = Field(False, description="Random left-right flips; wrong for digits and text.")
-    cutmix: float = Field(1.0, ge=0, description="alpha of CutMix's Beta distribution; 0 turns CutMix off.")
-    mixup: float = Field(0.0, ge=0, description="alpha of MixUp's Beta distribution; instead of CutMix.")
+    crop: tuple[Fraction, Fraction] = Field(
+        (0.5, 1.0), description="A random resized crop takes a share of the area in this range."
+    )
+    flip: bool = Field(
+        False, description="With true, views are flipped left to right at random, which is wrong for digits and text."
+    )
+    cutmix: float = Field(1.0, ge=0, description="This is alpha of the Beta distribution of CutMix, which 0 turns off.")
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        description="This is alpha of the Beta distribution of MixUp, which goes without CutMix; 0 turns it off.",
+    )
     jitter: float = Field(
-        0.0, ge=0, description="Change of brightness, contrast and saturation, either way (IDC: 0.4)."
+        0.0, ge=0, description="Brightness, contrast and saturation change by up to this share, either way (IDC: 0.4)."
     )
-    lighting: float = Field(0.0, ge=0, description="Strength of ImageNet's principal colours as noise (IDC: 0.1).")
+    lighting: float = Field(
+        0.0, ge=0, description="Noise in ImageNet's principal colours is added with this strength (IDC: 0.1)."
+    )
     shuffle_patches: SwitchOrNumber = Field(
         False,
-        description="true: shuffle the patches of sets that are mosaics, as RDED. A number: as many by as many patches "
-        "of any set's images, as CaO2 (2).",
+        description="With true, the patches of mosaics are shuffled, as RDED does. With a number n, the n x n patches "
+        "of any set's images are shuffled, as CaO2 does with 2.",
     )
 
     @field_validator("crop")
@@ -106,14 +124,17 @@ class Views(Strict):
 
 
 class Optimizer(Strict):
-    """How the student's weights move."""
+    """This table says how a student is optimised."""
 
-    kind: Literal["sgd", "adamw"]
-    lr: float = Field(gt=0)
-    momentum: Fraction = Field(0.9, description="sgd only.")
-    weight_decay: float = Field(0.0, ge=0, description="adamw leaves 1-d parameters undecayed, as RDED does.")
+    kind: Literal["sgd", "adamw"] = Field(description="This optimiser trains the student.")
+    lr: float = Field(gt=0, description="This is the learning rate at the start.")
+    momentum: Fraction = Field(0.9, description="This is the momentum of sgd; adamw does not use it.")
+    weight_decay: float = Field(
+        0.0, ge=0, description="This is the weight decay; adamw does not apply it to 1-d parameters, as in RDED."
+    )
     schedule: Literal["half-cosine", "milestones", "constant"] = Field(
-        description="half-cosine: to half the rate, as RDED; milestones: x0.2 at 2/3 and 5/6, as Minimax/IDC."
+        description="The learning rate changes in this way: half-cosine goes to half of it, as RDED; milestones "
+        "multiplies it by 0.2 after 2/3 and 5/6 of the training, as Minimax and IDC; constant leaves it."
     )
 
 
@@ -131,41 +152,43 @@ def _complete_or_by_preset(schema: dict) -> None:
 
 
 class Protocol(Strict):
-    """A complete recipe for measuring a distilled set."""
+    """A protocol is a complete recipe for measuring a distilled set."""
 
     model_config = ConfigDict(json_schema_extra=_complete_or_by_preset)
 
     preset: str | None = Field(
         None,
-        description="A paper's protocol with every constant, of which the other keys change something: "
-        f"{known_presets()}.",
+        description="The protocol is this paper's with all its constants, but for the keys that are given beside it. "
+        f"There are {known_presets()}.",
         examples=list(presets()),
     )
     labels: Annotated[
         Annotated[Literal["hard"], Tag("hard")] | Annotated[TeacherLabels, Tag(TABLE_TAG)],
         word_or_table("hard", _LABELS),
-    ] = Field(description=_LABELS)
-    views: Views
-    optimizer: Optimizer
-    temperature: float = Field(20.0, gt=0, description="Soft labels only: KL at this temperature, without T squared.")
+    ] = Field(description=f"Students are trained on these labels: {_LABELS}.")
+    views: Views = Field(description="This table says what students see.")
+    optimizer: Optimizer = Field(description="This table says how students are optimised.")
+    temperature: float = Field(
+        20.0, gt=0, description="The loss on soft labels is the KL divergence at this temperature, without T squared."
+    )
     evaluations: Count = Field(
-        10, description="How often the student is tested, evenly spread and after the last step."
+        10, description="A student is tested this many times, evenly spread, the last time after the last step."
     )
     precision: Precision = Field(
         "float32",
-        description="Autocast precision in which students train and the teacher labels; weights stay in float32, "
+        description="Students train and the teacher labels in this autocast precision. Weights stay in float32, "
         "float16 scales the losses, and students are always tested in float32. The papers' numbers are of float32.",
     )
     accumulate: Count = Field(
         1,
-        description="Number of parts, of two images at least, in which a batch, mixed as a whole, is computed to save "
-        "memory. The training is that of the whole batch but for rounding, except for networks with batch norm or "
-        "dropout: they see the parts.",
+        description="A batch is computed in this many parts, of two images at least, to save memory; it is mixed as a "
+        "whole. Only rounding differs, except for networks with batch norm or dropout, which see the parts.",
     )
     forward_twice: bool = Field(
         False,
-        description="The student sees each batch once before in training mode, without learning from it, as in the "
-        "code of RDED, D3HR and CaO2: running statistics of batch norm then move by 0.19 a step instead of 0.1.",
+        description="With true, a student sees each batch once more before, in training mode and without learning from "
+        "it, as in the code of RDED, D3HR and CaO2. Running statistics of batch norm then move by 0.19 a step and not "
+        "by 0.1.",
     )
 
     @model_validator(mode="before")
@@ -222,32 +245,39 @@ def _with_teacher(preset: dict) -> dict:
 
 
 class Run(Strict):
-    """A block of the run table: every combination of what it lists."""
+    """A run is every combination of the methods, images per class, protocols and students that it lists."""
 
-    methods: list[Name] = Field(min_length=1)
+    methods: list[Name] = Field(min_length=1, description="These methods make the sets.")
     ipc: list[Count] | None = Field(
         None,
         min_length=1,
-        description="Images per class (IPC) of each set; not asked for where every method takes all training images.",
+        description="The sets have these numbers of images per class (IPC). The key may be left out where every method "
+        "takes all training images.",
     )
-    protocols: list[Name] = Field(min_length=1)
+    protocols: list[Name] = Field(min_length=1, description="The sets are measured by these protocols.")
     students: list[Name] = Field(
-        min_length=1, description=f"Architectures: {', '.join(ARCHITECTURES)}, or any name of timm's (resnet18)."
+        min_length=1,
+        description="Students have these architectures. There are "
+        f"{', '.join(ARCHITECTURES)}, and all names of timm's (resnet18).",
     )
-    seeds: Count = Field(3, description="Students per combination; their mean and spread go into the table.")
+    seeds: Count = Field(
+        3, description="Each combination has this many students; their mean and spread go into the table."
+    )
 
 
 MEASURES = ("density-coverage", "fid", "kid")
 
 
 class Quality(Strict):
-    """Measures of distilled sets against the real training images, in the features of a teacher."""
+    """Distilled sets are compared with the real training images, in the features of a teacher."""
 
-    teacher: Name = Field(description="The teacher in whose features images are compared.")
+    teacher: Name = Field(description="Images are compared in the features of this teacher.")
     measures: list[Literal[MEASURES]] = Field(
         list(MEASURES),
         min_length=1,
-        description="density-coverage (Naeem et al. 2020), within each class; fid: biased upwards for few images; kid: "
-        "less so. Compare sets of the same size only.",
+        description="These measures are taken: density-coverage (Naeem et al. 2020) within each class, fid, which is "
+        "too high for few images, and kid, which is less so. Compare sets of the same size only.",
     )
-    neighbors: Count = Field(5, description="Neighbourhood size of density and coverage; the paper's is 5.")
+    neighbors: Count = Field(
+        5, description="Density and coverage use a neighbourhood of this many images; the paper has 5."
+    )

@@ -20,78 +20,99 @@ from retort.config.schema.grammar import (
 
 
 class InversionStart(Strict):
-    """Start from latents drawn to match a class's statistics at the inversion's last step (D3HR)."""
+    """Sampling starts from latents that match a class's statistics at the inversion's last step (D3HR)."""
 
-    inversion: Name
+    inversion: Name = Field(description="The statistics are those of this inversion.")
     search: Literal["groups", "closed-form"] = Field(
         "groups",
-        description="groups: best of many random groups, as the paper; closed-form: one group made to match (ours).",
+        description="The latents are found in this way: groups takes the best of many random groups, as the paper "
+        "does; closed-form makes one group that matches, which is Retort's own.",
     )
-    groups: Count = Field(10_000, description="Random groups to score (the paper: 1e5 to 1e6).")
-    skew_weight: float = Field(0.1, ge=0, description="Weight of the skew term: 0.1 in D3HR's code, 0.5 in its paper.")
+    groups: Count = Field(10_000, description="This many random groups are scored; the paper has 100,000 to 1,000,000.")
+    skew_weight: float = Field(
+        0.1, ge=0, description="The skew term of the score has this weight; D3HR's code has 0.1, its paper 0.5."
+    )
     first_step: Literal["reference", "matched"] = Field(
         "reference",
-        description="reference: begin one step noisier than the latents are, as D3HR's code; matched: at their step.",
+        description="Sampling begins at this step: reference is one step noisier than the latents are, as in D3HR's "
+        "code; matched is their own step.",
     )
 
 
 class Guide(Strict):
-    """Draw each image towards the latent of a real representative while it is sampled (CoDA)."""
+    """Each image is drawn towards the latent of a real representative while it is sampled (CoDA)."""
 
-    discovery: Name
-    strength: float = Field(0.05, ge=0, description="gamma: 0.05 in CoDA's demo, up to 0.1; CFG multiplies it.")
-    until: Fraction = Field(0.9, description="Share of the steps that are guided; the last step never is.")
+    discovery: Name = Field(description="The representatives are those of this discovery.")
+    strength: float = Field(
+        0.05, ge=0, description="This is gamma, which CFG multiplies; CoDA's demo has 0.05, and it uses up to 0.1."
+    )
+    until: Fraction = Field(0.9, description="This share of the steps is guided; the last step never is.")
 
 
 _START = "noise, or {inversion: NAME, ...}"
 
 
 class Generate(Strict):
-    """Images sampled from a diffusion model with classifier-free guidance."""
+    """Images are sampled from a diffusion model with classifier-free guidance."""
 
-    model: Name
+    model: Name = Field(description="Images are sampled from this diffusion model.")
     start: Annotated[
         Annotated[Literal["noise"], Tag("noise")] | Annotated[InversionStart, Tag(TABLE_TAG)],
         word_or_table("noise", _START),
-    ] = Field("noise", description=_START)
+    ] = Field("noise", description=f"Sampling starts from this: {_START}.")
     sampler: Literal["ddim", "ddpm", "dpm++"] = Field(
         "ddim",
-        description="ddim: deterministic, as D3HR; ddpm: ancestral, with learned variance where the model has it, as "
-        "CaO2; dpm++: second-order DPM-Solver++ with Karras sigmas, as CoDA.",
+        description="This sampler is used: ddim is deterministic, as D3HR; ddpm is ancestral, with learned variance "
+        "where the model has it, as CaO2; dpm++ is second-order DPM-Solver++ with Karras sigmas, as CoDA.",
     )
-    guidance: float = Field(4.0, ge=0, description="Classifier-free guidance; 1 is the plain conditional model.")
+    guidance: float = Field(
+        4.0, ge=0, description="This is the classifier-free guidance (CFG); 1 is the plain conditional model."
+    )
     steps: int | None = Field(
         None,
         ge=2,
         le=1000,
-        description="Sampling steps (default 50; 25 for dpm++); with an inversion its own grid is used.",
+        description="Sampling has this many steps, by default 50, or 25 for dpm++; after an inversion it has that "
+        "grid.",
     )
-    guide: Guide | None = Field(None, description="Guidance towards real representatives.")
-    pool: Count = Field(1, description="Sample this many times the images per class, for select to choose from.")
+    guide: Guide | None = Field(None, description="This table draws samples towards real representatives.")
+    pool: Count = Field(
+        1, description="This many times the images per class are sampled, of which select chooses the images per class."
+    )
 
 
 # ---------------------------------------------------------------- choosing
 
 
 class TeacherSelect(Strict):
-    """Keep what a teacher recognises, by its confidence (CaO2's objective-guided sampling)."""
+    """The images that a teacher recognises are kept, by its confidence (CaO2's objective-guided sampling)."""
 
-    teacher: Name
+    teacher: Name = Field(description="This teacher classifies the images.")
     keep: Literal["confident", "uncertain"] = Field(
-        "confident", description="Which correct ones come first; CaO2 keeps the uncertain ones at 50 images per class."
+        "confident",
+        description="Among the images that are classified correctly these are kept first; CaO2's paper keeps the "
+        "uncertain ones at 50 images per class.",
     )
     teacher_input: Literal["normalised", "raw"] = Field(
         "normalised",
-        description="raw: images in [-1, 1] without ImageNet's normalisation, as CaO2's code does; pools only.",
+        description="The teacher sees images in this form: normalised as it was trained, or raw in [-1, 1], as in "
+        "CaO2's code; raw is for pools only.",
     )
 
 
 class CoverageSelect(Strict):
-    """Keep what covers the class: herding, or the images nearest to k-means centres."""
+    """The images that cover the class are kept."""
 
-    coverage: Literal["herding", "kmeans"]
-    encoder: Name | None = Field(None, description="Cover its latents;")
-    teacher: Name | None = Field(None, description="or this teacher's features.")
+    coverage: Literal["herding", "kmeans"] = Field(
+        description="A class is covered in this way: herding follows its mean; kmeans takes the images nearest to "
+        "centres."
+    )
+    encoder: Name | None = Field(
+        None, description="The latents of this encoder are covered; give either this or teacher."
+    )
+    teacher: Name | None = Field(
+        None, description="The features of this teacher are covered; give either this or encoder."
+    )
 
     @model_validator(mode="after")
     def _one_space(self):
@@ -100,9 +121,9 @@ class CoverageSelect(Strict):
 
 
 class DiscoverySelect(Strict):
-    """Keep the representatives that a discovery finds: CoDA's real images R as a method of their own."""
+    """The representatives that a discovery finds are kept, as real images (CoDA's set R)."""
 
-    discovery: Name
+    discovery: Name = Field(description="The representatives are those of this discovery.")
 
 
 _SELECT = (
@@ -130,24 +151,32 @@ AnySelect = Annotated[
 
 
 class Refine(Strict):
-    """Move each kept latent to where the model denoises it best (CaO2's condition-aware optimisation)."""
+    """Each kept latent moves to where the model denoises it best (CaO2's condition-aware optimisation)."""
 
-    iterations: Count = 100
-    lr: float = Field(6e-4, gt=0, description="Adam's rate.")
-    steps: int = Field(50, ge=2, le=1000, description="Respaced schedule that noise levels are drawn from,")
-    share: float = Field(
-        0.25, gt=0, le=1, description="up to this share of it; 0.25 in CaO2, 0.125 in one path of ImageNet-100."
+    iterations: Count = Field(100, description="Each latent is optimised for this many iterations.")
+    lr: float = Field(6e-4, gt=0, description="This is Adam's learning rate.")
+    steps: int = Field(
+        50, ge=2, le=1000, description="Noise levels are drawn from a respaced schedule of this many steps."
     )
-    peak_weight: float = Field(10.0, ge=0, description="Weight of the largest error against the mean squared one.")
+    share: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Noise levels are drawn from this share of the schedule, its least noisy part; CaO2 has 0.25, and "
+        "0.125 in one path of ImageNet-100.",
+    )
+    peak_weight: float = Field(
+        10.0, ge=0, description="The largest error has this weight in the loss, beside the mean squared error."
+    )
     condition: Literal["unconditional", "class"] = Field(
         "unconditional",
-        description="unconditional: the null condition, as CaO2 for ImageNet-1K and ImageWoof; class: the image's own "
-        "class, as for ImageNette.",
+        description="The model predicts under this condition: unconditional is the null condition, as CaO2 has it for "
+        "ImageNet-1K and ImageWoof; class is the image's own class, as for ImageNette.",
     )
     timestep: Literal["index", "mapped"] = Field(
         "index",
-        description="index: tell the model the respaced index itself, as CaO2's code; mapped: the timestep that the "
-        "noise belongs to.",
+        description="The model is given this as its timestep: index is the respaced index itself, as in CaO2's code; "
+        "mapped is the timestep that the noise belongs to.",
     )
 
     @model_validator(mode="after")
@@ -165,10 +194,12 @@ class Refine(Strict):
 class TeacherScore(Strict):
     """Patches are random square crops, scored by a teacher's cross-entropy; one crop per image at most (RDED)."""
 
-    teacher: Name
-    images: Count = Field(300, description="Random images of each class that crops are taken from.")
-    crops: Count = Field(5, description="Crops per image, of which the best one counts.")
-    area: tuple[Fraction, Fraction] = Field((0.08, 1.0), description="Range of a crop's share of its image's area.")
+    teacher: Name = Field(description="This teacher scores the crops.")
+    images: Count = Field(300, description="Crops are taken from this many random images of each class.")
+    crops: Count = Field(5, description="Each image has this many crops, of which the best one counts.")
+    area: tuple[Fraction, Fraction] = Field(
+        (0.08, 1.0), description="A crop takes a share of its image's area in this range."
+    )
 
     @field_validator("area")
     @classmethod
@@ -181,18 +212,22 @@ class TeacherScore(Strict):
 class TypicalityScore(Strict):
     """Patches are square windows, scored by their mean typicality; no two of an image touch (DDPS)."""
 
-    typicality: Name
-    window: float = Field(0.25, gt=0, le=1, description="Side of a window as a share of the image's side.")
-    per_image: Count = Field(5, description="Windows per image, best first.")
-    keep: Count = Field(1000, description="Best windows of a class that go on to the ranking.")
+    typicality: Name = Field(description="The maps are those of this typicality.")
+    window: float = Field(0.25, gt=0, le=1, description="The side of a window is this share of the image's side.")
+    per_image: Count = Field(5, description="Each image gives this many windows, its best ones.")
+    keep: Count = Field(1000, description="This many windows of a class are ranked, its best ones.")
 
 
 class Clusters(Strict):
-    """Rank patches for diversity: k-means within the class, then one patch of each cluster in turn."""
+    """Patches are ranked for diversity: k-means clusters the class, then each cluster gives a patch in turn."""
 
-    clusters: Count = Field(32, description="Clusters of a class's patches.")
-    encoder: Name | None = Field(None, description="Cluster its latents of the patches;")
-    teacher: Name | None = Field(None, description="or this teacher's features of them.")
+    clusters: Count = Field(32, description="The patches of a class form this many clusters.")
+    encoder: Name | None = Field(
+        None, description="Patches are clustered in the latents of this encoder; give either this or teacher."
+    )
+    teacher: Name | None = Field(
+        None, description="Patches are clustered in the features of this teacher; give either this or encoder."
+    )
 
     @model_validator(mode="after")
     def _one_space(self):
@@ -211,23 +246,27 @@ def _kind_of_score(found: Any) -> str | None:
 
 
 class Compose(Strict):
-    """Images put together from real patches, grid x grid to an image (RDED, DDPS)."""
+    """Images are put together from real patches, grid x grid to an image (RDED, DDPS)."""
 
     score: Annotated[
         Annotated[TeacherScore, Tag(TABLE_TAG)] | Annotated[TypicalityScore, Tag("<typicality>")],
         Discriminator(_kind_of_score, custom_error_type="word_or_table", custom_error_message=f"must be {_SCORE}"),
-    ] = Field(description=_SCORE)
+    ] = Field(description=f"Patches are cut and scored in this way: {_SCORE}.")
     rank: Annotated[
         Annotated[Literal["score"], Tag("score")] | Annotated[Clusters, Tag(TABLE_TAG)], word_or_table("score", _RANK)
-    ] = Field("score", description=_RANK)
-    grid: Annotated[int, Field(ge=1, le=16)] = Field(2, description="Patches along each side of an image.")
+    ] = Field("score", description=f"Patches are ranked in this way: {_RANK}.")
+    grid: Annotated[int, Field(ge=1, le=16)] = Field(
+        2, description="An image has this many patches along each of its sides."
+    )
     fill: Literal["strided", "consecutive"] = Field(
         "strided",
-        description="strided: every image gets good and less good patches, as RDED; consecutive: the best patches to "
-        "the first image, so that smaller sets are the first images of larger ones.",
+        description="Patches fill the images in this way: strided gives every image good and less good ones, as RDED; "
+        "consecutive gives the best to the first image, so that smaller sets are the first images of larger ones.",
     )
     rounding: Literal["truncate", "nearest"] = Field(
-        "nearest", description="To 8 bits: nearest grey level, or truncate fractions, as RDED's code does."
+        "nearest",
+        description="Grey levels are rounded to 8 bits in this way: nearest takes the nearest level, truncate cuts off "
+        "fractions, as RDED's code does.",
     )
 
 
@@ -235,32 +274,34 @@ class Compose(Strict):
 
 
 class Method(Strict):
-    """How a distilled set comes to be: sampled (generate), picked (select), or composed of patches (compose)."""
+    """A method makes a distilled set: by sampling (generate), by choosing (select), or from patches (compose)."""
 
-    generate: Generate | None = None
+    generate: Generate | None = Field(None, description="This table says how images are sampled from a model.")
     select: AnySelect | None = Field(
         None,
-        description=f"{_SELECT}. With generate it chooses from the pool, without it from the real images; random and "
-        "random is the baseline, all the upper bound.",
+        description=f"Images are chosen in this way: {_SELECT}. With generate they are taken from the pool, without it "
+        "from the real images. Random is the baseline, all is the upper bound.",
     )
-    refine: Refine | None = Field(None, description="Optimise the latents of what was generated and kept.")
-    compose: Compose | None = None
+    refine: Refine | None = Field(
+        None, description="This table says how the latents of generated and kept images are optimised."
+    )
+    compose: Compose | None = Field(None, description="This table says how images are put together from real patches.")
     side: int | None = Field(
         None,
         ge=8,
         le=4096,
-        description="Side in pixels at which the set's images are kept, from which views crop the data set's "
-        "resolution; default: that resolution. CaO2, CoDA and the papers' unguided DiT keep 256 and crop 224.",
+        description="The set's images are kept at this side in pixels, of which views crop the data set's resolution; "
+        "by default it is that resolution. CaO2, CoDA and the papers' unguided DiT keep 256 and crop 224.",
     )
     fit: Literal["crop", "squash"] = Field(
         "crop",
-        description="How a real image that is selected becomes square: crop keeps the centre, squash resizes the whole "
-        "image and loses its aspect ratio, as CoDA does to its representatives.",
+        description="A real image that is selected becomes square in this way: crop keeps the centre; squash resizes "
+        "the whole image and loses its aspect ratio, as CoDA does to its representatives.",
     )
     paper: Name | None = Field(
         None,
-        description="The method whose published numbers may stand beside this one's, where no setting contradicts that "
-        "paper's; default: its own name.",
+        description="The published numbers of this method may stand beside this one's, where no setting contradicts "
+        "the paper's. By default it is the method's own name.",
     )
 
     @model_validator(mode="after")

@@ -10,21 +10,36 @@ from retort.config.schema.grammar import TABLE_TAG, Count, Fraction, Name, Stric
 
 Precision = Literal["float32", "bfloat16"]
 
+# What each of these keys means, in every table that has it.
+KIND = "This is the kind of model."
+STEPS = "Training lasts this many optimiser steps."
+BATCH = "Each step has this many images."
+LR = "This is the learning rate after the warm-up, if there is one."
+WARMUP = "The learning rate rises linearly for this many steps before its cosine decay."
+DROP_LABEL = "This share of training examples gets the null class, which CFG needs."
+AUTOCAST = "Training runs in this autocast precision; weights stay in float32."
+REVISION = "This is the revision of the hub id; pin it, so that results stay comparable."
+ENCODER = "The model works on the latents of this vae model."
+PIPELINE = "This is the directory of a diffusers pipeline, or a hub id."
+STORED_DTYPE = "The weights run in this precision; float16 and bfloat16 are also what they are stored in."
+
 
 class VaeTraining(Strict):
-    """A small AutoencoderKL trained here on the training images."""
+    """A small AutoencoderKL is trained here on the training images."""
 
     channels: list[Count] = Field(
-        [16, 32, 32], min_length=1, description="Width per block; each block but the last halves."
+        [16, 32, 32],
+        min_length=1,
+        description="Blocks have these numbers of channels; each block but the last halves the side.",
     )
-    layers_per_block: Count = 1
-    norm_groups: Count = Field(8, description="Groups of the group norm; must divide every width.")
-    latent_channels: Count = 4
-    steps: Count = 300
-    batch: Count = 64
-    lr: float = Field(2e-3, gt=0)
-    kl_weight: float = Field(1e-6, ge=0, description="Weight of the KL term against the reconstruction error.")
-    precision: Precision = Field("float32", description="Autocast precision while training.")
+    layers_per_block: Count = Field(1, description="A block has this many residual layers.")
+    norm_groups: Count = Field(8, description="The group norm has this many groups, which must divide all channels.")
+    latent_channels: Count = Field(4, description="Latents have this many channels.")
+    steps: Count = Field(300, description=STEPS)
+    batch: Count = Field(64, description=BATCH)
+    lr: float = Field(2e-3, gt=0, description=LR)
+    kl_weight: float = Field(1e-6, ge=0, description="The KL term has this weight beside the reconstruction error.")
+    precision: Precision = Field("float32", description=AUTOCAST)
 
     @model_validator(mode="after")
     def _groups_divide(self):
@@ -38,38 +53,40 @@ class VaeTraining(Strict):
 
 
 class DitTraining(Strict):
-    """A small class-conditional DiT trained here on the latents."""
+    """A small class-conditional DiT is trained here on the latents."""
 
-    layers: Count = 4
-    heads: Count = 4
-    head_dim: Count = 32
-    patch: Count = 2
-    steps: Count = 2000
-    batch: Count = 64
-    lr: float = Field(1e-3, gt=0)
-    warmup: int = Field(100, ge=0, description="Steps of linear warm-up before the cosine decay.")
-    ema: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights that are kept.")
-    drop_label: Fraction = Field(0.1, description="Share of training examples that get the null class, for CFG.")
-    precision: Precision = Field("float32", description="Autocast precision while training.")
+    layers: Count = Field(4, description="The transformer has this many layers.")
+    heads: Count = Field(4, description="Each layer has this many attention heads.")
+    head_dim: Count = Field(32, description="Each attention head has this many channels.")
+    patch: Count = Field(2, description="A token is a patch of this side in latent pixels.")
+    steps: Count = Field(2000, description=STEPS)
+    batch: Count = Field(64, description=BATCH)
+    lr: float = Field(1e-3, gt=0, description=LR)
+    warmup: int = Field(100, ge=0, description=WARMUP)
+    ema: float = Field(0.998, ge=0, lt=1, description="The averaged weights, which are kept, have this decay.")
+    drop_label: Fraction = Field(0.1, description=DROP_LABEL)
+    precision: Precision = Field("float32", description=AUTOCAST)
 
 
 class DitFineTuning(Strict):
-    """A DiT that goes on from another one's weights, on the latents and classes of this data set."""
+    """A DiT is trained further from another one's weights, on the latents and classes of this data set."""
 
-    from_: Name = Field(alias="from", description="The dit model, one with a source, whose weights it starts from.")
-    steps: Count = 20_000
-    batch: Count = 64
-    lr: float = Field(1e-4, gt=0)
-    warmup: int = Field(500, ge=0, description="Steps of linear warm-up before the cosine decay.")
+    from_: Name = Field(
+        alias="from", description="Training starts from the weights of this dit model, which must have a source."
+    )
+    steps: Count = Field(20_000, description=STEPS)
+    batch: Count = Field(64, description=BATCH)
+    lr: float = Field(1e-4, gt=0, description=LR)
+    warmup: int = Field(500, ge=0, description=WARMUP)
     ema: float = Field(
         0.9999,
         ge=0,
         lt=1,
-        description="Decay of the averaged weights that are kept; it remembers about 1 / (1 - ema) steps, so lower it "
-        "with few steps.",
+        description="The averaged weights, which are kept, have this decay. They remember about 1 / (1 - ema) steps, "
+        "so lower it for few steps.",
     )
-    drop_label: Fraction = Field(0.1, description="Share of training examples that get the null class, for CFG.")
-    precision: Precision = Field("bfloat16", description="Autocast precision while training; weights stay float32.")
+    drop_label: Fraction = Field(0.1, description=DROP_LABEL)
+    precision: Precision = Field("bfloat16", description=AUTOCAST)
 
 
 def _kind_of_training(found: Any) -> str | None:
@@ -91,55 +108,64 @@ AnyDitTraining = Annotated[
 
 
 class Execution(Strict):
-    """How a model is run: speed and memory; nothing here changes a result, but for rounding, or reruns anything."""
+    """This table sets speed and memory of a model; it changes results by rounding at most, and reruns nothing."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where the job has one.")
-    compile: bool = Field(False, description="torch.compile of the network that predicts noise; pays in long jobs.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="The model runs on this device; auto is a GPU where the job has one, or else the CPU."
+    )
+    compile: bool = Field(
+        False, description="With true, torch.compile compiles the network that predicts noise, which pays in long jobs."
+    )
     slicing: bool = Field(
         False,
-        description="Attention, and images through the encoder, one image at a time: less memory, slower. Encoders "
-        "of 512 px and more take one image at a time in any case.",
+        description="With true, attention and the encoder take one image at a time, which needs less memory and is "
+        "slower. Encoders of 512 px and more take one image at a time in any case.",
     )
     offload: bool = Field(
-        False, description="Text encoders and the image encoder wait on the CPU until they are asked: less GPU memory."
+        False,
+        description="With true, text encoders and the image encoder stay on the CPU while they are not needed, which "
+        "saves GPU memory.",
     )
     load: Literal["auto", "mmap", "eager"] = Field(
         "auto",
-        description="How weights are read: mmap maps the file into memory, eager reads it from the first byte to the "
-        "last, auto reads where the file system is not a local one (NFS, Lustre, GPFS, ...), on which maps are slow.",
+        description="Weights are read in this way: mmap maps the file into memory; eager reads it from the first byte "
+        "to the last; auto maps on local disks and reads on others (NFS, Lustre, GPFS, ...), where maps are slow.",
     )
 
 
 RUN = Field(
     Execution(),
-    description="Speed and memory. A diffusion model's counts for its encoder too where they work together.",
+    description="This table sets speed and memory. A diffusion model's also holds for its encoder where they work "
+    "together.",
 )
 
 
 ALLOW_PICKLE = Field(
     False,
-    description="Where weights are there only as .bin, read them (as tensors alone; code in them is not run) and keep "
-    "them as safetensors.",
+    description="With true, weights that exist only as .bin are read as tensors alone, without running code in them, "
+    "and are kept as safetensors.",
 )
 
 
 DECODER = Field(
     None,
-    description="Another vae model that turns its latents into images, at the encoder's resolution; default: the "
-    "encoder. CoDA encodes by a VAE mended for float16 and decodes by SDXL's own in float32.",
+    description="This vae model turns latents into images, at the encoder's resolution; by default it is the encoder. "
+    "CoDA encodes by a VAE that is fixed for float16 and decodes by SDXL's own in float32.",
 )
 
 
 class _FromSource(Strict):
     source: Source | None = Field(
-        None, description="Instead of train: a diffusers directory, a hub id or, for a dit, an original .pt checkpoint."
+        None,
+        description="The model is loaded from here, and not trained: a diffusers directory, a hub id or, for a dit, an "
+        "original .pt checkpoint.",
     )
-    revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
+    revision: str | None = Field(None, description=REVISION)
     allow_pickle: bool = ALLOW_PICKLE
     dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
         "float32",
-        description="Precision in which the weights run (not of training); float16 and bfloat16 are also what those of "
-        "a source are stored in, unless a training starts from them.",
+        description="The weights run in this precision, except in training. Weights of a source are also stored in it, "
+        "if it is float16 or bfloat16 and no training starts from them.",
     )
     run: Execution = RUN
 
@@ -150,46 +176,57 @@ class _FromSource(Strict):
 
 
 class VaeModel(_FromSource):
-    """An image encoder and decoder: AutoencoderKL."""
+    """A VAE (AutoencoderKL) encodes images as latents and decodes them."""
 
-    kind: Literal["vae"]
-    train: VaeTraining | None = None
-    resolution: int | None = Field(None, ge=8, description="Image side it works at; default: the data set's.")
+    kind: Literal["vae"] = Field(description=KIND)
+    train: VaeTraining | None = Field(None, description="This table says how the VAE is trained here.")
+    resolution: int | None = Field(
+        None, ge=8, description="The VAE works on images of this side in pixels; by default it is the data set's."
+    )
     posterior: Literal["sample", "mean"] = Field(
-        "sample", description="sample: a seeded draw per image, as D3HR does; mean: the posterior mean, as CoDA does."
+        "sample",
+        description="A latent is this of its image's posterior: sample is a seeded draw, as D3HR does it; mean is the "
+        "mean, as CoDA does it.",
     )
     fit: Literal["crop", "squash"] = Field(
         "crop",
-        description="How an image becomes square before it is encoded: crop keeps the centre, squash resizes the whole "
-        "image and loses its aspect ratio, as CoDA does.",
+        description="An image becomes square in this way before it is encoded: crop keeps the centre; squash resizes "
+        "the whole image and loses its aspect ratio, as CoDA does.",
     )
     filter: Literal["bicubic", "bilinear", "lanczos"] = Field(
-        "bicubic", description="Pillow's filter by which images are resized before they are encoded; CoDA's is lanczos."
+        "bicubic",
+        description="Images are resized by this filter of Pillow's before they are encoded; CoDA has lanczos, D3HR "
+        "bilinear.",
     )
     store: Literal["float32", "float16"] = Field(
-        "float32", description="Precision in which latents are stored; float16 halves the disk they take."
+        "float32", description="Latents are stored in this precision; float16 halves the disk space that they take."
     )
 
 
 class DitModel(_FromSource):
-    """A class-conditional diffusion transformer working on the latents of an encoder."""
+    """A class-conditional diffusion transformer works on the latents of an encoder."""
 
-    kind: Literal["dit"]
-    train: AnyDitTraining | None = None
-    encoder: Name = Field(description="The vae model whose latents it works on.")
+    kind: Literal["dit"] = Field(description=KIND)
+    train: AnyDitTraining | None = Field(
+        None, description="This table says how the DiT is trained here, from nothing or from another one's weights."
+    )
+    encoder: Name = Field(description=ENCODER)
     decoder: Name | None = DECODER
     timestep_embedding: Literal["diffusers", "original"] = Field(
         "diffusers",
-        description="original: the original DiT code's frequencies (shift 0), which CaO2 runs; the default where the "
-        "source is a .pt checkpoint of that code.",
+        description="Timesteps are embedded in this way: diffusers has a frequency shift of 1, which D3HR runs; "
+        "original has 0, as the original DiT code, which CaO2 runs. For a .pt checkpoint of that code the default is "
+        "original.",
     )
     classes: str = Field(
         "dataset",
-        description="The classes that a source knows, in the order of its labels: dataset, those of the data set; or a "
-        "list by name, such as imagenet1k, in which the data set's are found by their ids.",
+        description="A source knows these classes, in the order of its labels: dataset is those of the data set; the "
+        "name of a list, such as imagenet1k, is that list, in which the data set's classes are found by their ids.",
     )
     heads: Count | None = Field(
-        None, description="Attention heads of an original .pt checkpoint whose width is none of the published ones."
+        None,
+        description="An original .pt checkpoint has this many attention heads; give it for widths that are not "
+        "published.",
     )
 
     @model_validator(mode="before")
@@ -208,31 +245,32 @@ class DitModel(_FromSource):
 
 
 class Handover(Strict):
-    """A refiner that ends what the base model begins."""
+    """A refiner ends the sampling that the base model begins."""
 
-    model: Name = Field(description="The sdxl-refiner model.")
+    model: Name = Field(description="This is the sdxl-refiner model that takes over.")
     from_: float = Field(
-        0.8, alias="from", gt=0, lt=1, description="The share of the noise schedule after which the refiner predicts."
+        0.8, alias="from", gt=0, lt=1, description="The refiner predicts after this share of the noise schedule."
     )
 
 
 class TextModel(Strict):
-    """A text-to-image diffusion model: Stable Diffusion 1.x or 2.x (sd), or SDXL's base (sdxl)."""
+    """A text-to-image model is Stable Diffusion 1.x or 2.x (sd), or SDXL's base (sdxl)."""
 
-    kind: Literal["sd", "sdxl"]
-    source: Source = Field(description="A diffusers pipeline directory, or a hub id.")
-    revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
+    kind: Literal["sd", "sdxl"] = Field(description=KIND)
+    source: Source = Field(description=PIPELINE)
+    revision: str | None = Field(None, description=REVISION)
     allow_pickle: bool = ALLOW_PICKLE
-    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
-        "float32",
-        description="Precision in which the weights run; float16 and bfloat16 are also what they are stored in.",
-    )
-    encoder: Name = Field(description="The vae model whose latents it works on.")
+    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field("float32", description=STORED_DTYPE)
+    encoder: Name = Field(description=ENCODER)
     decoder: Name | None = DECODER
     prompt: str = Field(
-        "{name}", description="The prompt; {name} is the class's first name. The null condition is the empty prompt."
+        "{name}",
+        description="This is the prompt, in which {name} is the class's first name. The null condition is the empty "
+        "prompt.",
     )
-    refiner: Handover | None = Field(None, description="sdxl only: the refiner that takes over at low noise.")
+    refiner: Handover | None = Field(
+        None, description="This table names the refiner that takes over at low noise; it goes with sdxl only."
+    )
     run: Execution = RUN
 
     @property
@@ -254,16 +292,13 @@ class TextModel(Strict):
 
 
 class RefinerModel(Strict):
-    """SDXL's refiner, which works on the latents of the base model that names it, and runs as that one does."""
+    """SDXL's refiner works on the latents of the base model that names it, and runs as that one does."""
 
-    kind: Literal["sdxl-refiner"]
-    source: Source = Field(description="A diffusers pipeline directory, or a hub id.")
-    revision: str | None = Field(None, description="Revision of the hub id; pin it, so that results stay comparable.")
+    kind: Literal["sdxl-refiner"] = Field(description=KIND)
+    source: Source = Field(description=PIPELINE)
+    revision: str | None = Field(None, description=REVISION)
     allow_pickle: bool = ALLOW_PICKLE
-    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field(
-        "float32",
-        description="Precision in which the weights run; float16 and bfloat16 are also what they are stored in.",
-    )
+    dtype: Literal["float64", "float32", "float16", "bfloat16"] = Field("float32", description=STORED_DTYPE)
 
     @property
     def train(self) -> None:
@@ -274,22 +309,28 @@ AnyModel = Annotated[VaeModel | DitModel | TextModel | RefinerModel, Field(discr
 
 
 class ClassifierTraining(Strict):
-    """Training of a teacher on the real training images."""
+    """A teacher is trained here on the real training images."""
 
-    steps: Count = 500
-    batch: Count = 64
-    lr: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    rotate: float = Field(10.0, ge=0, le=180, description="Random rotation, up to this many degrees either way.")
-    scale: Fraction = Field(0.1, description="Random scaling, up to this share either way.")
-    shift: Fraction = Field(0.1, description="Random shift, up to this share of the side either way.")
-    flip: bool = Field(False, description="Random left-right flips; wrong for digits and text.")
+    steps: Count = Field(500, description=STEPS)
+    batch: Count = Field(64, description=BATCH)
+    lr: float = Field(3e-3, gt=0, description="This is the largest learning rate.")
+    weight_decay: float = Field(0.01, ge=0, description="This is the weight decay of AdamW.")
+    rotate: float = Field(
+        10.0, ge=0, le=180, description="Images are rotated at random, by up to this many degrees either way."
+    )
+    scale: Fraction = Field(0.1, description="Images are scaled at random, by up to this share either way.")
+    shift: Fraction = Field(
+        0.1, description="Images are shifted at random, by up to this share of the side either way."
+    )
+    flip: bool = Field(
+        False, description="With true, images are flipped left to right at random, which is wrong for digits and text."
+    )
     crop: tuple[Fraction, Fraction] | None = Field(
         None,
-        description="Random resized crop: its share of the area, from [0] to [1]; for photographs, [0.25, 1.0] say, "
-        "with rotate, scale and shift at 0.",
+        description="A random resized crop takes a share of the area in this range. It suits photographs: [0.25, 1.0], "
+        "say, with rotate, scale and shift at 0.",
     )
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="Autocast precision while training.")
+    precision: Precision = Field("float32", description=AUTOCAST)
 
     @field_validator("crop")
     @classmethod
@@ -307,35 +348,47 @@ Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
 class Teacher(Strict):
-    """A classifier of the real classes that labels distilled images and judges generated ones.
+    """A teacher is a classifier of the real classes that labels distilled images and judges generated ones.
 
-    Trained here (train), read from a checkpoint (source), or timm's pretrained one (a tag in arch).
+    It is trained here (train), read from a checkpoint (source), or timm's pretrained one (a tag in arch).
     """
 
     arch: str = Field(
-        description="One of Retort's or timm's architectures; with a tag, resnet18.tv_in1k, timm's ImageNet weights.",
+        description="This is one of Retort's or timm's architectures; with a tag, as in resnet18.tv_in1k, it has "
+        "timm's ImageNet weights.",
     )
-    train: ClassifierTraining | None = None
+    train: ClassifierTraining | None = Field(None, description="This table says how the teacher is trained here.")
     source: Source | None = Field(
-        None, description="A checkpoint of the same arch: .safetensors, .pth (tensors only), or the folder of one."
+        None,
+        description="This is a checkpoint of the same arch: .safetensors, .pth (tensors only), or the folder of one.",
     )
     revision: str | None = Field(
-        None, description="Revision of timm's weights on the hub; pin it, so that results stay comparable."
+        None,
+        description="This is the revision of timm's weights on the hub; pin it, so that results stay comparable.",
     )
     classes: str | None = Field(
         None,
-        description="What the rows of the checkpoint's last layer stand for: dataset (the data set's own order), "
-        "imagenet1k, or a subset of it by name. Default: what a teacher saved by Retort says, else dataset.",
+        description="The rows of the checkpoint's last layer stand for these classes: dataset (the data set's own "
+        "order), imagenet1k, or a subset of it by name. By default it is what a teacher saved by Retort says, or else "
+        "dataset.",
     )
     resolution: int | None = Field(
-        None, ge=8, description="Image side it sees; default: the data set's, for a tag the weights' own."
+        None,
+        ge=8,
+        description="The teacher sees images of this side in pixels; by default it is the data set's, or with a tag "
+        "that of the weights.",
     )
-    mean: Channels | None = Field(None, description="Mean of its normalisation, images in [0, 1]; default: ImageNet's.")
-    std: Channels | None = Field(None, description="Standard deviation of its normalisation; default: ImageNet's.")
+    mean: Channels | None = Field(
+        None, description="Images in [0, 1] are normalised by this mean; by default it is ImageNet's."
+    )
+    std: Channels | None = Field(
+        None, description="Images in [0, 1] are normalised by this standard deviation; by default it is ImageNet's."
+    )
     expect: Fraction | None = Field(
         None,
-        description="Validation top-1 it should reach (a fraction); the run stops when it stays 0.05 below. Default: "
-        "what is published of torchvision's weights (a tag tv_in1k), else only that it is better than a guess.",
+        description="The teacher should reach this top-1 accuracy on the validation images, a fraction; 0.05 below it "
+        "the run stops. By default it is what is published of torchvision's weights (tv_in1k), or else better than "
+        "chance.",
     )
 
     @property

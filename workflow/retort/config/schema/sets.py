@@ -8,12 +8,12 @@ from retort.config.schema.grammar import Strict
 
 
 class Sets(Strict):
-    """How distilled sets are stored, which changes none of their pixels."""
+    """This table says how distilled sets are stored, which changes none of their pixels."""
 
     store: Literal["folder", "zip"] = Field(
         "folder",
         description=(
-            "The form of a set's images. With folder each image is a PNG file in the folder of its class; with zip the "
+            "A set has this form. With folder each image is a PNG file in the folder of its class; with zip the "
             "same PNGs are the members of one uncompressed archive, images.zip, for disks that limit how many files "
             "there may be."
         ),

@@ -7,12 +7,16 @@ from retort.config.schema.grammar import Count, Fraction, Name, Strict
 
 
 class Inversion(Strict):
-    """DDIM inversion of every training latent, and its class statistics (D3HR)."""
+    """Every training latent is inverted by DDIM, and the statistics of each class are taken (D3HR)."""
 
-    model: Name
-    steps: int = Field(50, ge=2, le=1000, description="DDIM grid over the model's whole schedule.")
-    stop: Count = Field(30, description="Step at which the statistics are taken; nothing after it is computed.")
-    guidance: float = Field(4.0, ge=0, description="Classifier-free guidance during inversion; D3HR uses 4.")
+    model: Name = Field(description="This is the diffusion model that inverts the latents.")
+    steps: int = Field(
+        50, ge=2, le=1000, description="The DDIM grid has this many steps over the model's whole schedule."
+    )
+    stop: Count = Field(30, description="Statistics are taken at this step; nothing after it is computed.")
+    guidance: float = Field(
+        4.0, ge=0, description="This is the classifier-free guidance during inversion; D3HR uses 4."
+    )
 
     @model_validator(mode="after")
     def _stops_inside(self):
@@ -24,35 +28,43 @@ class Inversion(Strict):
 
 
 class Umap(Strict):
-    """The embedding in which density is sought; shared by discoveries that embed alike."""
+    """Density is sought in this embedding, which is shared by discoveries that embed alike."""
 
-    neighbors: int = Field(15, ge=2, description="Neighbourhood size: 15 by default in CoDA, 85 in its demo script.")
-    components: Count = Field(50, description="Dimensions of the embedding.")
-    min_dist: float = Field(0.0, ge=0, description="UMAP's min_dist.")
+    neighbors: int = Field(
+        15, ge=2, description="A neighbourhood has this many images; CoDA's default is 15, its demo script has 85."
+    )
+    components: Count = Field(50, description="The embedding has this many dimensions.")
+    min_dist: float = Field(
+        0.0, ge=0, description="This is UMAP's min_dist, the least distance between embedded images."
+    )
 
 
 class Hdbscan(Strict):
-    """Density clustering of the embedding."""
+    """The embedding is clustered by density in this way."""
 
-    min_cluster_size: int = Field(5, ge=2, description="5 by default in CoDA, 55 in its demo script.")
-    min_samples: Count = Field(3, description="Neighbours that make a point dense.")
+    min_cluster_size: int = Field(
+        5, ge=2, description="A cluster has at least this many images; CoDA's default is 5, its demo script has 55."
+    )
+    min_samples: Count = Field(3, description="A point with this many neighbours is dense.")
 
 
 class Discovery(Strict):
-    """Representative real images of each class by density in an encoder's latents (CoDA)."""
+    """Representative real images of each class are found by density in an encoder's latents (CoDA)."""
 
-    encoder: Name = Field(description="The vae model whose latents are searched.")
-    umap: Umap = Umap()
-    hdbscan: Hdbscan = Hdbscan()
+    encoder: Name = Field(description="The latents of this vae model are searched.")
+    umap: Umap = Field(Umap(), description="This table says how latents are embedded before density is sought.")
+    hdbscan: Hdbscan = Field(Hdbscan(), description="This table says how the embedded latents are clustered.")
 
 
 class Typicality(Strict):
-    """Maps of where an image is typical of its class: the gain of the label in predicting noise (DDPS)."""
+    """Maps show where an image is typical of its class: where the label helps to predict noise (DDPS)."""
 
-    model: Name
-    draws: Count = Field(100, description="Draws of noise and timestep per image, the same for all images.")
-    low: Fraction = Field(0.1, description="Timesteps are drawn from this share of the schedule on,")
-    high: Fraction = Field(0.7, description="up to this one.")
+    model: Name = Field(description="This is the diffusion model that predicts noise with and without the label.")
+    draws: Count = Field(
+        100, description="Each image gets this many draws of noise and timestep, the same for all images."
+    )
+    low: Fraction = Field(0.1, description="The lowest timestep that is drawn is at this share of the schedule.")
+    high: Fraction = Field(0.7, description="The highest timestep that is drawn is at this share of the schedule.")
 
     @model_validator(mode="after")
     def _ordered(self):
