@@ -1,4 +1,4 @@
-"""What the README and the config's comments say must be true."""
+"""What the README and the pages of docs/ say must be true."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,14 @@ from retort.config.load import load_config
 from retort.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+README, DEMO = (ROOT / "README.md").read_text(), (ROOT / "docs" / "demo.md").read_text()
 
 
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 
-@pytest.mark.parametrize("document", ["README.md", "results/README.md", "bench/RESULTS.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/demo.md", "results/README.md", "bench/RESULTS.md"])
 def test_make_commands_that_are_named_exist(document):
     named = set(re.findall(r"(?:^ +|`|time )make ([a-z][a-z-]*)", (ROOT / document).read_text(), re.M))
     assert named
@@ -26,7 +26,7 @@ def test_make_commands_that_are_named_exist(document):
 
 def test_files_that_the_readme_names_are_there():
     paths = re.findall(r"\]\(([^)]+)\)", README) + re.findall(
-        r"`((?:workflow|configs|results|tests|bench|envs)/[\w./-]+)`", README
+        r"`((?:workflow|configs|results|tests|bench|envs|profiles)/[\w./-]+)`", README
     )
     made_later = {f"results/{name}" for name in ("accuracy.md", "report.html", "costs.csv", "scores.csv")}
     missing = [p for p in paths if p not in made_later and not (ROOT / p).exists()]
@@ -34,18 +34,30 @@ def test_files_that_the_readme_names_are_there():
     assert missing == []
 
 
-def test_the_readme_lists_exactly_the_methods_of_the_default_config():
-    table = README.split("## What it runs now")[1].split("##")[0]
-    listed = re.findall(r"^\| `([\w-]+)` \|", table, re.M)
-    assert listed == list(yaml.safe_load((ROOT / "config.yaml").read_text())["methods"])
+def test_the_readme_names_every_method_of_the_default_config():
+    named = re.findall(r"`([\w-]+)`", README.split("## Methods")[1].split("##")[0])
+    assert set(yaml.safe_load((ROOT / "config.yaml").read_text())["methods"]) <= set(named)
 
 
-def test_the_tables_columns_are_those_that_the_code_writes():
-    table = README.split("<!-- demo table -->")[1].split("<!-- end of demo table -->")[0].strip().splitlines()
-    heads = [cell.strip() for cell in table[0].strip("|").split("|")]
+def test_the_readme_is_short_and_begins_with_the_time_of_the_demo():
+    lines = README.splitlines()
+    assert len(lines) <= 110
+    assert any("make demo" in line and "minutes" in line for line in lines[:8])
+    assert README.count("![") == 1
+
+
+def table_between(text: str, name: str) -> list[list[str]]:
+    """Cells of the table between two comments, its head first."""
+    lines = text.split(f"<!-- {name} -->")[1].split(f"<!-- end of {name} -->")[0].strip().splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if not line.startswith(("|:", "|-"))
+    ]
+
+
+def test_the_demos_table_has_the_columns_that_the_code_writes_and_the_rows_that_the_config_asks_for():
+    heads, *rows = table_between(DEMO, "demo table")
     shown = ["top-1 last", "top-1 best*", "top-5 last", "to random", "p", "to unguided", "to full"]
     assert heads == ["dataset", "method", "ipc", "protocol", "student", "seeds", *shown]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:] if line.startswith("|")]
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     wanted = {
         (method, "all" if config["methods"][method] == {"select": "all"} else str(ipc), protocol)
@@ -57,6 +69,18 @@ def test_the_tables_columns_are_those_that_the_code_writes():
     assert {(row[1], row[2], row[3].split(" (")[0]) for row in rows} == wanted
     ids = {name: protocol.id for name, protocol in load_config(config).protocols.items()}
     assert {row[3] for row in rows} == {f"{name} ({known})" for name, known in ids.items()}
+
+
+def test_the_readmes_rows_are_cells_of_the_demos_table():
+    heads, *rows = table_between(README, "demo rows")
+    assert len(rows) <= 8
+    assert len(heads) <= 4
+    measured = {(row[1], row[2], row[3].split(" (")[0]): row[6] for row in table_between(DEMO, "demo table")[1:]}
+    columns = {head: re.fullmatch(r"(\d+) images? per class, (\w+) labels", head).groups() for head in heads[1:]}
+    for first, *cells in rows:
+        method = re.match(r"`([\w-]+)`", first).group(1)
+        for (ipc, protocol), cell in zip(columns.values(), cells, strict=True):
+            assert cell == measured.get((method, "all" if method == "full" else ipc, protocol), ""), (method, ipc)
 
 
 def test_the_conda_environment_has_the_pinned_versions():
