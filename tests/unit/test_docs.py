@@ -133,6 +133,48 @@ def test_the_index_of_methods_lists_those_of_the_default_config():
     assert sorted(names) == sorted(yaml.safe_load((ROOT / "config.yaml").read_text())["methods"])
 
 
+METHOD_PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
+QUESTIONS = [
+    "Reference implementation, or reading of the paper?",
+    "Same constants as published?",
+    "Which parity tests hold it?",
+]
+
+
+def files_in(text: str, *below: Path) -> dict[str, bool]:
+    """Path -> whether it is there, of the Python files that a text names, below one of some folders."""
+    return {path: any((top / path).is_file() for top in below) for path in re.findall(r"`([\w/]+\.py)`", text)}
+
+
+@pytest.mark.parametrize("page", METHOD_PAGES, ids=lambda page: page.stem)
+def test_every_page_of_a_method_says_where_its_code_is(page):
+    (line,) = re.findall(r"^In the code: .*?\n\n", page.read_text(), re.M | re.S)
+    files = files_in(line, ROOT / "workflow" / "retort")
+    assert files
+    assert [path for path, there in files.items() if not there] == []
+
+
+@pytest.mark.parametrize("page", METHOD_PAGES, ids=lambda page: page.stem)
+def test_every_page_of_a_method_has_the_checklist_with_tests_that_are_there(page):
+    answers = dict(re.findall(r"^\| ([A-Z][^|]*\?) \| ([^|]+) \|$", page.read_text(), re.M))
+    assert list(answers) == QUESTIONS
+    tests = files_in(answers[QUESTIONS[2]], ROOT)
+    assert [path for path, there in tests.items() if not there] == []
+    held = [path for path in tests if path.startswith("tests/parity/")]
+    assert held if not answers[QUESTIONS[2]].startswith("None") else not held and tests
+
+
+@pytest.mark.parametrize("page", METHOD_PAGES, ids=lambda page: page.stem)
+def test_every_page_of_a_method_is_on_the_map(page):
+    assert f"(methods/{page.name})" in (ROOT / "docs" / "methods.md").read_text()
+
+
+def test_every_parity_test_is_on_the_page_of_a_method():
+    named = "".join(page.read_text() for page in METHOD_PAGES)
+    ours = [path.name for path in (ROOT / "tests" / "parity").glob("test_*.py")]
+    assert [name for name in ours if f"tests/parity/{name}" not in named] == []
+
+
 # What differs from the reference codes and changes results little, each by words that only it has.
 SMALL_DEVIATIONS = [
     "the VAE is in float32, in the reference in float16",
