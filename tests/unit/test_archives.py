@@ -182,7 +182,7 @@ def test_archive_that_was_cut_off_is_refused_and_leaves_nothing(tmp_path, kept):
     path = packed(tmp_path, "cifar10")
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(RetortError, match=r"cifar-10-python\.tar\.gz (is damaged or cut off|lacks)"):
+    with pytest.raises(RetortError, match=r"cifar-10-python\.tar\.gz (is corrupt or cut off|lacks)"):
         exported(planned("cifar10", path), tmp_path / "images")
     assert not (tmp_path / "images").exists()
 
@@ -195,7 +195,7 @@ def test_archive_that_was_cut_off_is_refused_and_leaves_nothing(tmp_path, kept):
         ("test_batch", python2(batch(0, [0, 10])), r"test_batch has labels that are no class: 10"),
         ("test_batch", python2(batch(0, [0, -1])), r"test_batch has labels that are no class: -1"),
         ("test_batch", python2([1]), r"test_batch holds no table"),
-        ("test_batch", python2(batch(0, [0]))[:-50], r"test_batch is damaged"),
+        ("test_batch", python2(batch(0, [0]))[:-50], r"test_batch is corrupt"),
         ("batches.meta", python2({"label_names": ["../x", "y"]}), r"classes in batches\.meta are not those of cifar10"),
         ("batches.meta", python2({}), r"classes in batches\.meta are not those of cifar10"),
     ],
@@ -264,14 +264,14 @@ def evil_pickles(touched: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("how", evil_pickles(Path("x")))
 def test_pickles_that_ask_for_anything_but_plain_data_are_refused_before_it_runs(tmp_path, how):
-    with pytest.raises(RetortError, match=r"batch is damaged, or no batch of images: "):
+    with pytest.raises(RetortError, match=r"batch is corrupt, or no batch of images: "):
         read_plain_pickle(evil_pickles(tmp_path / "touched")[how], "batch")
     assert not (tmp_path / "touched").exists()
 
 
 def test_evil_pickle_inside_an_archive_is_refused(tmp_path):
     evil = evil_pickles(tmp_path / "touched")["os.system"]
-    with pytest.raises(RetortError, match=r"data_batch_1 is damaged.*it asks for \w+\.system"):
+    with pytest.raises(RetortError, match=r"data_batch_1 is corrupt.*it asks for \w+\.system"):
         exported(planned("cifar10", packed(tmp_path, "cifar10", data_batch_1=evil)), tmp_path / "images")
     assert not (tmp_path / "touched").exists()
 
@@ -474,7 +474,7 @@ def test_shard_damaged_in_the_middle_is_named(tmp_path):
     content = bytearray(path.read_bytes())
     content[8:60] = bytes(52)
     path.write_bytes(content)
-    with pytest.raises(RetortError, match=rf"{LAST} is damaged after row 0"):
+    with pytest.raises(RetortError, match=rf"{LAST} is corrupt after row 0"):
         exported(planned("huggingface", root), tmp_path / "images")
 
 

@@ -41,7 +41,7 @@ def test_a_head_from_elsewhere_asks_for_the_order():
     with pytest.raises(RetortError) as caught:
         checked()
     said = str(caught.value)
-    assert said.startswith("dataset.classes: class ids are whole numbers, whose folders sort as text (0, 1, 10, 11, 2")
+    assert said.startswith("dataset.classes: class ids are whole numbers, and folders sort as text (0, 1, 10, 11, 2")
     assert "teachers.judge was trained elsewhere" in said
     assert "['0', '1', '2', ...]" in said
 

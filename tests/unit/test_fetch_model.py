@@ -226,7 +226,7 @@ def test_weights_that_the_index_names_and_no_file_has_are_named(sharded, tmp_pat
 
 def test_files_without_their_index_are_no_weights(sharded, tmp_path):
     (sharded / "transformer" / "diffusion_pytorch_model.safetensors.index.json").unlink()
-    words = r"no \.safetensors weights under their plain name.*of several files whose index.*is missing"
+    words = r"no \.safetensors weights under their plain name.*of several files, but their index.*is missing"
     with pytest.raises(RetortError, match=words):
         fetch(sharded, tmp_path / "model", "dit")
 

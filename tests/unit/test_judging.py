@@ -57,7 +57,7 @@ def test_more_images_make_the_limit_stricter():
 def test_too_few_images_are_said_with_what_is_enough(images, classes, needed):
     perfect = right_on(images, images, classes)
     said = error(*perfect, TEN[:classes], "judge")
-    assert f"{images} validation images cannot tell teacher 'judge' from a guess" in said
+    assert f"{images} validation images are too few to distinguish teacher 'judge' from a guess" in said
     assert "dataset.val_fraction" in said
     assert "teachers.judge.expect" in said
     assert "1.5" not in said

@@ -90,7 +90,7 @@ def test_a_class_whose_file_is_damaged_is_computed_again(tmp_path, capsys, keep)
     path = tmp_path / "kept" / "ant.safetensors"
     path.write_bytes(path.read_bytes()[:keep])
     assert kept.tensors("ant") is None
-    assert "ant.safetensors cannot be gone on with" in capsys.readouterr().out
+    assert "ant.safetensors cannot be resumed from" in capsys.readouterr().out
     kept.keep("ant", {"mean": np.arange(6.0)})
     np.testing.assert_array_equal(kept.tensors("ant")["mean"], np.arange(6.0))
     kept.clear()

@@ -96,7 +96,7 @@ def test_each_runs_in_its_own_precision(base, refiner):
 
 
 def test_a_base_model_is_no_refiner(base):
-    with pytest.raises(RetortError, match="is no refiner of SDXL: its UNet is not told an aesthetic score"):
+    with pytest.raises(RetortError, match="is no refiner of SDXL: its UNet takes no aesthetic score"):
         load(base, base)
 
 

@@ -328,6 +328,6 @@ def test_a_damaged_record_is_put_aside_and_the_student_trained_again(job, tmp_pa
     with pytest.raises(Interrupted):
         job.run(2, kept=kept(tmp_path))
     assert (tmp_path / "checkpoints" / "1.json.damaged").read_text() == content
-    assert "1.json cannot be gone on with, so this starts anew" in capsys.readouterr().out
+    assert "1.json cannot be resumed from, so this starts again" in capsys.readouterr().out
     assert job.run(kept=kept(tmp_path)) == undisturbed
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""States of trainings: when they are saved, and what is gone on with."""
+"""States of trainings: when they are saved, and what is resumed."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,7 +137,7 @@ def test_a_damaged_state_is_put_aside_and_the_training_starts_anew(path, damage,
     assert checkpoint.resume(fresh) == (0, {})
     assert equal(weights(fresh), before)
     assert (path.parent / "state.safetensors.damaged").read_bytes() == content
-    assert f"{path} cannot be gone on with, so this starts anew" in capsys.readouterr().out
+    assert f"{path} cannot be resumed from, so this starts again" in capsys.readouterr().out
     checkpoint.save(fresh, 1)
     assert checkpoint.resume(training())[0] == 1
     checkpoint.clear()

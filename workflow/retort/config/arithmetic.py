@@ -28,7 +28,7 @@ def misfits(config: Config) -> Iterator[str]:
 def _kept_patches(place: str, compose: Compose, ipc: int) -> Iterator[str]:
     score = compose.score
     key, kept, what = (
-        ("keep", score.keep, "windows of a class go on to the ranking")
+        ("keep", score.keep, "windows of a class are ranked")
         if isinstance(score, TypicalityScore)
         else ("images", score.images, "images of a class give one patch each")
     )

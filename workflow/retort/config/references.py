@@ -144,7 +144,7 @@ def _of_windows(place: str, model: str, config: Config) -> Iterator[str]:
     if encoder in _vaes(config) and config.models[encoder].fit == "squash":
         yield (
             f"{place}: windows are cut from the centred square of an image, but {encoder!r}, the encoder of {model!r}, "
-            "sees it squashed; name a model whose encoder has fit: crop"
+            "sees it squashed; name a model with an encoder that has fit: crop"
         )
 
 

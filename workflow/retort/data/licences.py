@@ -25,7 +25,7 @@ KNOWN = {
     ),
     "tiny-imagenet": Terms(
         _IMAGENET[0],
-        "cut from ImageNet, whose terms allow research and education that is not commercial",
+        "cut from ImageNet; its terms allow research and education that is not commercial",
         _IMAGENET[1],
     ),
 }

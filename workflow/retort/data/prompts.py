@@ -27,7 +27,7 @@ def alike(ids: Sequence[str], names: Mapping[str, str]) -> str:
     """What to say of such a group."""
     return (
         f"classes {' and '.join(ids)} have the same name in a prompt, {first_name(names[ids[0]])!r}, so a "
-        "text-to-image model cannot tell them apart (only what stands before the first comma is used, in lower case); "
+        "text-to-image model cannot distinguish them (only what stands before the first comma is used, in lower case); "
         "give them names that differ there in dataset.class_names"
     )
 

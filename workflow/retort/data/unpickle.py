@@ -63,4 +63,4 @@ def read_plain_pickle(content: bytes, where: str) -> Any:
         _refuse_bloat(content)
         return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # damage can end in any error
-        raise RetortError(f"{where} is damaged, or no batch of images: {error}") from None
+        raise RetortError(f"{where} is corrupt, or no batch of images: {error}") from None

@@ -126,7 +126,7 @@ def _likely_cause(
         found, needed = next(iter(shapes.values()))
         if found[0] != needed[0]:
             return (
-                f"its last layer is for {found[0]} classes, but {needed[0]} are named; say in `classes` whose they are "
+                f"its last layer is for {found[0]} classes, but {needed[0]} are named; say in `classes` which they are "
                 "(dataset, imagenet1k or a subset)"
             )
         return "it was trained at another image side; give it as `resolution`"

@@ -116,7 +116,7 @@ def _instead(folder: Path) -> str:
     parts = [name for name in names if PART_OF_SEVERAL.search(name)]
     pickles = [name for name in names if name.endswith(".bin")]
     if set(parts) & set(tensors):
-        return f"; it has {parts[0]}, of several files whose index, .safetensors.index.json, is missing: fetch it whole"
+        return f"; it has {parts[0]} of several files, but their index, .safetensors.index.json, is missing: fetch all"
     if tensors:
         return f"; it has {some_of(tensors, 3)}, a variant: rename it to the plain name, or save it without `variant`"
     if parts:

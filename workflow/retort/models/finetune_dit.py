@@ -37,7 +37,7 @@ def finetune_dit(
     """
     schedule = read_schedule(Path(directory, "scheduler"))
     if schedule.prediction != "epsilon":
-        raise RetortError(f"{directory} predicts {schedule.prediction!r}; a DiT that predicts the noise can go on")
+        raise RetortError(f"{directory} predicts {schedule.prediction!r}; start from a DiT that predicts the noise")
     transformer = load_weights(DiTTransformer2DModel, Path(directory, "transformer"), torch.float32)
     takes = (transformer.config.in_channels, *[transformer.config.sample_size] * 2)
     if takes != tuple(latent_shape):
@@ -68,7 +68,7 @@ def replace_classes(transformer: DiTTransformer2DModel, class_ids: Sequence[str]
         embedder = block.norm1.emb.class_embedder
         old = embedder.embedding_table.weight
         if len(old) != count + 1:
-            raise RetortError("the checkpoint has no null class; one that was trained for guidance can go on")
+            raise RetortError("the checkpoint has no null class; start from one that was trained for guidance")
         mean = old[:-1].mean(dim=0)
         rows = [old[known[c]] if c in known else mean for c in class_ids]
         embedder.embedding_table = nn.Embedding.from_pretrained(torch.stack([*rows, old[-1]]), freeze=False)

@@ -102,7 +102,7 @@ class Watched:
             if self._model.dtype != torch.float32:
                 remedies.append("set its dtype to float32")
             if at_once:
-                remedies.append("make or fetch it again, for its weights are damaged (delete its folder for that)")
+                remedies.append("make or fetch it again, for its weights are corrupt (delete its folder for that)")
             raise RetortError(f"class {class_ids[image]}: {what} not finite{since}; {', or '.join(remedies)}")
 
     def _since(self, image: int) -> tuple[str, bool]:

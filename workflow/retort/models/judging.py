@@ -99,7 +99,7 @@ def _too_few(images: int, chance: float, who: str, name: str) -> str:
     needed = math.ceil(math.log(BY_LUCK) / math.log(chance)) if chance < 1 else None
     wanted = f"at least {needed} are needed" if needed else "images of a second class are needed"
     return (
-        f"{images} validation images cannot tell {who} from a guess, which is right on all of them "
+        f"{images} validation images are too few to distinguish {who} from a guess, which is right on all of them "
         f"with a chance of {chance**images:.2g}; {wanted}. Hold out more images (dataset.val_fraction, or more in val/)"
         + (f", or say in teachers.{name}.expect what it is known to reach." if name else ".")
     )

@@ -31,7 +31,7 @@ def read_pickled(path: str | Path) -> Any:
         holds = f": it also holds a {foreign[1]}" if foreign else ""
         raise RetortError(
             f"{path} is no file of tensors alone{holds}, and code in it is not run; save its state_dict() alone, best "
-            "as .safetensors, or fetch it again if it is damaged"
+            "as .safetensors, or fetch it again if it is corrupt"
         ) from None
     except Exception as error:  # a damaged file can break the reader in any way
         raise RetortError(f"{path} cannot be read as a checkpoint: {error}") from None

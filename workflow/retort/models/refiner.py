@@ -53,7 +53,7 @@ class Refiner:
         text_encoder = load_weights(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, load_as)
         told = text_encoder.config.projection_dim + TIME_IDS * (unet.config.addition_time_embed_dim or 0)
         if unet.config.projection_class_embeddings_input_dim != told:
-            raise RetortError(f"{directory} is no refiner of SDXL: its UNet is not told an aesthetic score")
+            raise RetortError(f"{directory} is no refiner of SDXL: its UNet takes no aesthetic score")
         return cls(
             laid_out(unet, device).to(device).eval().requires_grad_(False),
             CLIPTokenizer.from_pretrained(folder / "tokenizer_2", local_files_only=True),

@@ -107,7 +107,7 @@ def features_and_logits(module: nn.Module, pixels: np.ndarray, batch: int = 256)
 
 def check_seen(seen: Tensor | np.ndarray, whose: Whose) -> None:
     """Raises RetortError naming whose image it is of which features or logits (N, ...) are not finite."""
-    remedy = "its weights are damaged or its training went wrong: delete its folder, and lower train.lr if it has one"
+    remedy = "its weights are corrupt or its training went wrong: delete its folder, and lower train.lr if it has one"
     check_finite(seen, whose, "what the teacher sees in the image is", remedy)
 
 

@@ -130,9 +130,9 @@ class Checkpoint:
 
 
 def put_aside(path: Path, why: Exception) -> None:
-    """Keep what cannot be gone on with, for whoever wants to look at it, until the job is done."""
+    """Keep what cannot be resumed from, for whoever wants to look at it, until the job is done."""
     path.replace(_aside(path))
-    print(f"{path} cannot be gone on with, so this starts anew, and it is kept as {_aside(path).name}: {why}")
+    print(f"{path} cannot be resumed from, so this starts again, and it is kept as {_aside(path).name}: {why}")
 
 
 def _aside(path: Path) -> Path:

@@ -28,7 +28,7 @@ def refuse_uncertain_order(config: Config, classes: Sequence[str]) -> None:
     if readers := _readers_of_the_order(config):
         by_number = sorted(classes, key=int)
         raise RetortError(
-            f"dataset.classes: class ids are whole numbers, whose folders sort as text ({some_of(classes, 5)}), and "
+            f"dataset.classes: class ids are whole numbers, and folders sort as text ({some_of(classes, 5)}), but "
             f"{', '.join(readers)} was trained elsewhere on classes in an order that nobody says. Say it: classes: "
             f"[{', '.join(repr(c) for c in by_number[:3])}, ...] for the order of the numbers, or the order above."
         )

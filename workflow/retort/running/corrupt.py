@@ -21,7 +21,7 @@ def damaged_input(paths: Iterable[str]) -> str | None:
                 CHECKS[file.suffix](file)
             except (ValueError, BadImage) as error:
                 where = "" if file == path else f", in which {file.relative_to(path)} is not whole"
-                return f"its input {path}{where} is damaged ({error}); delete {path} and run again: it will be rebuilt"
+                return f"its input {path}{where} is corrupt ({error}); delete {path} and run again: it will be rebuilt"
     return None
 
 

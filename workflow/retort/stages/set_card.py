@@ -12,7 +12,7 @@ UNKNOWN = "licence unknown, check before you pass the set on"
 LOADING = """## Labels and how to load them
 
 A label is a class's number in `classes.csv`, which need not be the alphabetical order of the folders. Loaders that
-number folders by name must be told, here from the set's own folder, `{folder}`:
+number folders by name need this order, here from the set's own folder, `{folder}`:
 
 ```python
 {unpacking}import csv

@@ -134,7 +134,9 @@ def _read_archive(place: Path, archive: Archive) -> dict[str, bytes]:
     with open(place, "rb") as handle:
         found = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != archive.md5:
-        print(f"warning: {place} has the MD5 {found}, the published {archive.file} {archive.md5}; going on with it")
+        print(
+            f"warning: {place} has the MD5 {found}, the published {archive.file} {archive.md5}; it is used all the same"
+        )
     wanted, contents = {f"{archive.folder}/{name}": name for name in archive.members}, {}
     try:
         with tarfile.open(place) as packed:
@@ -142,7 +144,7 @@ def _read_archive(place: Path, archive: Archive) -> dict[str, bytes]:
                 if member.isreg() and member.name in wanted:
                     contents[wanted[member.name]] = packed.extractfile(member).read()
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        raise RetortError(f"{place} is damaged or cut off ({error}); fetch it again") from None
+        raise RetortError(f"{place} is corrupt or cut off ({error}); fetch it again") from None
     if missing := [name for name in archive.members if name not in contents]:
         raise RetortError(f"{place} lacks {some_of(missing)}; it is cut off, or not {archive.file}")
     return contents

@@ -191,7 +191,7 @@ def _distinct(states: tuple[tuple[Path, int], ...], column: str) -> list:
         try:
             found |= set(pq.read_table(shard, columns=[column]).column(0).unique().to_pylist())
         except (pa.ArrowException, OSError) as error:
-            raise RetortError(f"{shard} is damaged: {error}") from None
+            raise RetortError(f"{shard} is corrupt: {error}") from None
         if len(found) > MOST_TEXTS:
             raise RetortError(
                 f"dataset.label_column: {shard} has more than {MOST_TEXTS} different values in {column!r}, which are "
@@ -312,7 +312,7 @@ def _rows(shards: list[Path], wanted: Columns, asked: Asked) -> Iterator[tuple[b
                     )
                     row += 1
         except (pa.ArrowException, OSError) as error:
-            raise RetortError(f"{shard} is damaged after row {row}: {error}") from None
+            raise RetortError(f"{shard} is corrupt after row {row}: {error}") from None
 
 
 def _extension(content: bytes) -> str:

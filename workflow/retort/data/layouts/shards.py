@@ -77,7 +77,7 @@ def whole(shards: list[Path]) -> list[Path]:
         once = {int(match["index"]) for match in numbered if int(match["count"]) == count}
         if len(once) < len(shards):
             raise RetortError(
-                f"{shards[0].parent} holds shards of more than one version of a split, whose images would count twice: "
+                f"{shards[0].parent} holds shards of more than one version of a split, so images would count twice: "
                 f"{some_of([shard.name for shard in shards])}; keep those of one"
             )
         if missing := sorted(set(range(count)) - once):

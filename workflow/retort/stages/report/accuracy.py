@@ -21,7 +21,11 @@ COLUMNS = [
     ("gap_to_full", "to full", "Points above the whole training set"),
     ("reported", HEADS["reported"], "Top-1 that a paper reports for the same row, the best epoch unless it says last"),
     ("gap_to_reported", HEADS["gap_to_reported"], "Points of our top-1, best or last as in the paper, above that"),
-    ("reported_other", HEADS["reported_other"], "Top-1 of a paper with another teacher, or whose epoch is not stated"),
+    (
+        "reported_other",
+        HEADS["reported_other"],
+        "Top-1 of a paper that has another teacher, or does not state its epoch",
+    ),
 ]
 SORTED_LAST = 10**9  # the whole training set, among numbers of images
 

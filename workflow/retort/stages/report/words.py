@@ -31,7 +31,7 @@ def _sentence(text: str) -> str:
 
 
 def _refined(refine: dict) -> str:
-    given = {"unconditional": "told no class", "class": "told the image's class"}[refine["condition"]]
+    given = {"unconditional": "without the class", "class": "with the image's class"}[refine["condition"]]
     return f"then moves each latent, in {refine['iterations']} steps, to where the model, {given}, denoises it best"
 
 
