@@ -25,6 +25,7 @@ from retort.plan.plan import Plan
 
 from ..end_to_end.workspace import REPOSITORY, Workspace, smoke_config
 from ..unit.fake_jobs import Named, fake_job
+from .messages import Answer, check, said_by_job, said_by_snakemake, without_machine
 
 # ---------------------------------------------------------------- configs
 
@@ -40,36 +41,108 @@ def setting(path: str, value) -> Callable[[dict], None]:
 
 
 CONFIGS = {
-    "a text for a number": (setting("inversions/ddim/steps", "many"), ["inversions.ddim.steps", "a whole number"]),
-    "a list for a table": (setting("models", []), ["models", "must be a table", "found []"]),
-    "steps out of range": (setting("inversions/ddim/steps", 1), ["inversions.ddim.steps", "at least 2", "found 1"]),
-    "a share above one": (setting("typicalities/default/high", 7), ["typicalities.default.high", "at most 1"]),
-    "not a number": (setting("protocols/hard/optimizer/lr", float("nan")), ["protocols.hard.optimizer.lr", "finite"]),
-    "an unknown key": (setting("methods/d3hr/generate/guidence", 3), ["'guidence'", "did you mean 'guidance'?"]),
-    "an unknown kind of data": (setting("dataset/kind", "cifar"), ["dataset.kind", "found 'cifar'"]),
-    "an unknown teacher": (setting("protocols/soft/labels/teacher", "resent"), ["no teacher is called 'resent'"]),
-    "an unknown model": (setting("methods/dit/generate/model", "dti"), ["no diffusion model is called 'dti'"]),
-    "an unknown architecture": (setting("runs/0/students", ["resnet7"]), ["no architecture is called 'resnet7'"]),
-    "an unknown class": (setting("dataset/classes", ["0", "ten"]), ["dataset.classes", "no class ten"]),
-    "a class twice": (setting("dataset/classes", ["0", "0"]), ["dataset.classes", "named twice: 0"]),
+    "a text for a number": (
+        setting("inversions/ddim/steps", "many"),
+        Answer("inversions.ddim.steps", "found 'many'", "must be a whole number"),
+    ),
+    "a list for a table": (setting("models", []), Answer("- models:", "found []", "must be a table")),
+    "steps out of range": (
+        setting("inversions/ddim/steps", 1),
+        Answer("inversions.ddim.steps", "found 1", "must be at least 2"),
+    ),
+    "a share above one": (
+        setting("typicalities/default/high", 7),
+        Answer("typicalities.default.high", "found 7", "must be at most 1"),
+    ),
+    "not a number": (
+        setting("protocols/hard/optimizer/lr", float("nan")),
+        Answer("protocols.hard.optimizer.lr", "found nan", "must be a finite number"),
+    ),
+    "an unknown key": (
+        setting("methods/d3hr/generate/guidence", 3),
+        Answer("methods.d3hr.generate", "unknown key 'guidence'", "did you mean 'guidance'?"),
+    ),
+    "an unknown kind of data": (
+        setting("dataset/kind", "cifar"),
+        Answer("dataset.kind", "found 'cifar'", "must be 'digits' or 'folder'"),
+    ),
+    "an unknown teacher": (
+        setting("protocols/soft/labels/teacher", "resent"),
+        Answer("protocols.soft.labels.teacher", "no teacher is called 'resent'", "did you mean 'resnet'?"),
+    ),
+    "an unknown model": (
+        setting("methods/dit/generate/model", "dti"),
+        Answer("methods.dit.generate.model", "no diffusion model is called 'dti'", "did you mean 'dit'?"),
+    ),
+    "an unknown architecture": (
+        setting("runs/0/students", ["resnet7"]),
+        Answer("runs[0].students", "no architecture is called 'resnet7'", "did you mean 'resnet8'?"),
+    ),
+    "an unknown class": (
+        setting("dataset/classes", ["0", "ten"]),
+        Answer("dataset.classes", "no class ten", "they are '0' to '9'"),
+    ),
+    "a class twice": (
+        setting("dataset/classes", ["0", "0"]),
+        Answer("dataset.classes", "named twice: 0", "name each once"),
+    ),
     "a path for a class": (
         setting("dataset/classes", ["0", "../1"]),
-        ["dataset.classes", "'../1' cannot name a folder"],
+        Answer("dataset.classes", "'../1' cannot name a folder", "has no slash"),
     ),
-    "a path for a name": (setting("dataset/name", "../elsewhere"), ["dataset.name", "letters, digits"]),
-    "a path for a method": (setting("methods/..%2Fx", {"select": "all"}), ["methods", "the name '..%2Fx'"]),
-    "a method called like a target": (setting("methods/all", {"select": "all"}), ["methods.all", "taken by a target"]),
-    "no runs": (setting("runs", []), ["runs", "must not be empty"]),
-    "no seeds": (setting("runs/0/seeds", 0), ["runs[0].seeds", "at least 1"]),
-    "no images per class": (setting("runs/0/ipc", [0]), ["runs[0].ipc[0]", "at least 1"]),
+    "a path for a name": (
+        setting("dataset/name", "../elsewhere"),
+        Answer("dataset.name", "found '../elsewhere'", "must be made of letters, digits"),
+    ),
+    "a path for a method": (
+        setting("methods/..%2Fx", {"select": "all"}),
+        Answer("- methods:", "the name '..%2Fx'", "must be made of letters, digits"),
+    ),
+    "a method called like a target": (
+        setting("methods/all", {"select": "all"}),
+        Answer("methods.all", "this name is taken by a target", "choose another than all, fetch"),
+    ),
+    "no runs": (setting("runs", []), Answer("- runs:", "found []", "must have at least one entry")),
+    "no seeds": (setting("runs/0/seeds", 0), Answer("runs[0].seeds", "found 0", "must be at least 1")),
+    "no images per class": (setting("runs/0/ipc", [0]), Answer("runs[0].ipc[0]", "found 0", "must be at least 1")),
     # A pool is counted in sets, so it cannot be smaller than one.
-    "a pool smaller than the set": (setting("methods/cao2/generate/pool", 0), ["cao2.generate.pool", "at least 1"]),
-    "a pool of half a set": (setting("methods/cao2/generate/pool", 0.5), ["cao2.generate.pool", "a whole number"]),
-    "an inversion past its end": (setting("inversions/ddim/stop", 10), ["inversions.ddim", "less than steps 10"]),
-    "a start of another model": (setting("methods/d3hr/generate/start/inversion", "x"), ["no inversion is called 'x'"]),
-    "a stage without settings": (setting("methods/cao2/refine", None), ["methods.cao2.refine", "nothing follows"]),
-    "yes for a number": (setting("runs/0/seeds", True), ["runs[0].seeds", "must be a number"]),
-    "extends a missing file": (setting("extends", "nowhere.yaml"), ["extends", "no file 'nowhere.yaml'"]),
+    "a pool smaller than the set": (
+        setting("methods/cao2/generate/pool", 0),
+        Answer("methods.cao2.generate.pool", "found 0", "must be at least 1"),
+    ),
+    "a pool of half a set": (
+        setting("methods/cao2/generate/pool", 0.5),
+        Answer("methods.cao2.generate.pool", "found 0.5", "must be a whole number"),
+    ),
+    "an inversion past its end": (
+        setting("inversions/ddim/stop", 10),
+        Answer("inversions.ddim", "stop 10", "must be less than steps 10"),
+    ),
+    "a start of another model": (
+        setting("methods/d3hr/generate/start/inversion", "x"),
+        Answer("methods.d3hr.generate.start.inversion", "no inversion is called 'x'", "allowed: ddim"),
+    ),
+    "a stage without settings": (
+        setting("methods/cao2/refine", None),
+        Answer("methods.cao2.refine", "nothing follows", "give its settings ({}: defaults), or leave the key out"),
+    ),
+    "yes for a number": (setting("runs/0/seeds", True), Answer("runs[0].seeds", "found True", "must be a number")),
+    "no number for a list of two": (
+        setting("protocols/soft/views/crop", [0.5]),
+        Answer("protocols.soft.views.crop[1]", "found [0.5]", "required"),
+    ),
+    "no folder of images": (
+        setting("dataset", {"kind": "folder", "name": "mine", "resolution": 32}),
+        Answer("dataset.path", "missing", "images are in this folder"),
+    ),
+    "no teacher where one is needed": (
+        setting("teachers", {}),
+        Answer("protocols.soft.labels.teacher", "no teacher is called 'resnet'", "define one"),
+    ),
+    "extends a missing file": (
+        setting("extends", "nowhere.yaml"),
+        Answer("extends", "no file 'nowhere.yaml'", "its path starts where snakemake is started"),
+    ),
 }
 
 
@@ -80,33 +153,36 @@ def planned(config: dict) -> Plan:
 
 @pytest.mark.parametrize("case", CONFIGS)
 def test_a_bad_config_is_told_before_anything_runs(case, count):
-    edit, words = CONFIGS[case]
+    edit, answer = CONFIGS[case]
     config = smoke_config()
     edit(config)
     with pytest.raises(RetortError) as error:
         planned(config)
-    assert [word for word in words if word not in str(error.value)] == [], str(error.value)
+    check("configs", case, str(error.value), answer)
     count("bad input: configs, answered")
 
 
 FILES = {
-    "a key twice": ("seed: 0\nmethods:\n  a: {select: all}\n  a: {select: random}\n", ["line 4", "'a'", "line 3"]),
-    "no YAML": ("seed: [1\n", ["not valid JSON or YAML"]),
-    "no table": ("- 1\n- 2\n", ["keys at top level"]),
-    "a circle": ("extends: mine.yaml\n", ["is a circle"]),
+    "a key twice": (
+        "seed: 0\nmethods:\n  a: {select: all}\n  a: {select: random}\n",
+        Answer("experiment.yaml: line 4", "'a', which line 3 has given already", "leave one of them out"),
+    ),
+    "a circle": (
+        "extends: mine.yaml\n",
+        Answer("extends", "mine.yaml is a circle", "one of them must extend nothing"),
+    ),
 }
 
 
 @pytest.mark.parametrize("case", FILES)
 def test_a_bad_config_file_ends_snakemake_with_its_line(tmp_path, case, count):
-    text, words = FILES[case]
+    text, answer = FILES[case]
     workspace = Workspace.fresh(tmp_path / "workspace", smoke_config())
     (workspace.folder / "mine.yaml").write_text(text)
     (workspace.folder / "experiment.yaml").write_text(text)
     output = workspace.run("--dry-run", "--cores", "1", succeeds=False)
-    assert [word for word in words if word not in output] == [], output
-    assert "Traceback" not in output
     assert not workspace.results().exists()
+    check("config files", case, without_machine(said_by_snakemake(output), workspace=workspace.folder), answer)
     count("bad input: configs, answered")
 
 
@@ -171,29 +247,35 @@ def wide(file: Path) -> None:
     Image.fromarray(np.ones((8, 8), dtype=np.float32)).save(file, "TIFF")
 
 
+SKIP = "Repair or remove them, or set dataset.on_bad_image: skip"
 IMAGES = {
-    "truncated": (truncated, ["cat/a.png", "truncated"]),
-    "of 32 bits": (wide, ["cat/a.png: 32 bits a pixel"]),
-    "of no bytes": (lambda file: file.write_bytes(b""), ["cat/a.png: empty file"]),
-    "a bomb": (bomb, ["cat/a.png", "900000000 pixels"]),
-    "a text": (lambda file: file.write_text("no image"), ["cat/a.png", "cannot identify"]),
-    "random bytes": (lambda file: file.write_bytes(bytes(range(256)) * 9), ["cat/a.png", "cannot identify"]),
-    "a folder": (lambda file: (file.unlink(), file.mkdir()), ["cat/a.png", "directory"]),
-    "a link to nowhere": (lambda file: (file.unlink(), file.symlink_to("nowhere")), ["cat/a.png", "gone"]),
+    "truncated": (truncated, Answer("cat/a.png", "truncated", SKIP)),
+    "of 32 bits": (wide, Answer("cat/a.png", "32 bits a pixel", "save it with 8 or 16")),
+    "of no bytes": (lambda file: file.write_bytes(b""), Answer("cat/a.png", "empty file", SKIP)),
+    "a bomb": (bomb, Answer("cat/a.png", "900000000 pixels", SKIP)),
+    "a text": (lambda file: file.write_text("no image"), Answer("cat/a.png", "cannot identify", SKIP)),
+    "random bytes": (
+        lambda file: file.write_bytes(bytes(range(256)) * 9),
+        Answer("cat/a.png", "cannot identify", SKIP),
+    ),
+    "a folder": (lambda file: (file.unlink(), file.mkdir()), Answer("cat/a.png", "directory", SKIP)),
+    "a link to nowhere": (
+        lambda file: (file.unlink(), file.symlink_to("nowhere")),
+        Answer("cat/a.png", "gone", "put it back, or run again"),
+    ),
 }
 
 
 @pytest.mark.parametrize("case", IMAGES)
 def test_a_bad_image_is_named_and_what_was_made_before_is_kept(images, tmp_path, capsys, case, count):
-    spoil, words = IMAGES[case]
+    spoil, answer = IMAGES[case]
     out = tmp_path / "out"
     assert look_at(images, out, capsys)[0] == 0
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.name != "log.txt"}
     spoil(images / "cat" / "a.png")
     status, said = look_at(images, out, capsys)
     assert status == 1
-    assert [word for word in [*words, "on_bad_image: skip"] if word not in said] == [], said
-    assert "Traceback" not in said
+    check("images", case, without_machine(said_by_job(said), images=images, out=out), answer)
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.name != "log.txt"} == before
     status, said = look_at(images, out, capsys, on_bad_image="skip")
     assert status == 0, said
@@ -225,9 +307,8 @@ def test_an_unreadable_image_is_named_with_its_reason(images, tmp_path, capsys, 
     with as_nobody():
         status, said = look_at(images, tmp_path / "out", capsys)
     assert status == 1
-    assert "cat/a.png" in said
-    assert "Permission denied" in said
-    assert "Traceback" not in said
+    message = without_machine(said_by_job(said), images=images, out=tmp_path / "out")
+    check("images", "unreadable", message, Answer("cat/a.png", "Permission denied", SKIP))
     count("bad input: images, answered")
 
 
@@ -254,28 +335,50 @@ def only_heic(root: Path) -> None:
 
 
 FOLDERS = {
-    "splits called otherwise": (lambda root: deeper(root, "Train", "Val"), ["Train and Val look like splits"]),
+    "splits called otherwise": (
+        lambda root: deeper(root, "Train", "Val"),
+        Answer("dataset.path", "Train and Val look like splits", "call them train and val"),
+    ),
     "a level deeper": (
         lambda root: deeper(root, "photos"),
-        ["photos in it has 2 (cat, dog): give dataset.path"],
+        Answer("dataset.path", "photos in it has 2 (cat, dog)", "give dataset.path: <images>/photos"),
     ),
-    "images inside a folder": (lambda root: deeper(root / "dog", "images"), ["a folder images with 3 images"]),
-    "a format that is not read": (only_heic, ["3 files of .heic", "pillow-heif"]),
-    "a class without images": (lambda root: [f.unlink() for f in (root / "dog").iterdir()], ["dog", "0 images"]),
-    "one class": (lambda root: shutil.rmtree(root / "dog"), ["1 class folders", "at least two"]),
-    "no folder": (shutil.rmtree, ["there is no folder", "one folder per class"]),
-    "train without val": (split_in_part, ["train/ but no val/"]),
-    "a line break in a class": (lambda root: (root / "dog").rename(root / "do\ng"), ["'do\\ng' cannot name a folder"]),
+    "images inside a folder": (
+        lambda root: deeper(root / "dog", "images"),
+        Answer("<images>/dog", "0 images, but a folder images with 3 images", "at least two are needed"),
+    ),
+    "a format that is not read": (
+        only_heic,
+        Answer("<images>/dog", "3 files of .heic", "convert them to JPEG or PNG, for instance with pillow-heif"),
+    ),
+    "a class without images": (
+        lambda root: [f.unlink() for f in (root / "dog").iterdir()],
+        Answer("<images>/dog", "0 images", "at least two are needed"),
+    ),
+    "one class": (
+        lambda root: shutil.rmtree(root / "dog"),
+        Answer("dataset.path", "1 class folders (cat)", "at least two are needed"),
+    ),
+    "no folder": (
+        shutil.rmtree,
+        Answer("dataset.path", "there is no folder <images>", "give the folder that holds one folder per class"),
+    ),
+    "train without val": (split_in_part, Answer("<images>", "has train/ but no val/", "add val/, or put")),
+    "a line break in a class": (
+        lambda root: (root / "dog").rename(root / "do\ng"),
+        Answer("dataset.path", "'do\\ng' cannot name a folder", "no line break"),
+    ),
 }
 
 
 @pytest.mark.parametrize("case", FOLDERS)
 def test_a_bad_folder_of_images_is_told(images, tmp_path, capsys, case, count):
-    spoil, words = FOLDERS[case]
+    spoil, answer = FOLDERS[case]
     spoil(images)
     status, said = look_at(images, tmp_path / "out", capsys)
     assert status == 1
-    assert [word for word in words if word not in said] == [], said
+    said = said_by_job(said) if "retort: " in said else said  # refused while the run is planned
+    check("folders", case, without_machine(said, images=images, out=tmp_path / "out"), answer)
     count("bad input: folders, answered")
 
 
@@ -319,19 +422,39 @@ def of_another_shape(vae: Path) -> None:
     save_file(held, vae / WEIGHTS, {"format": "pt"})
 
 
+PLACE = "models.vae.source"
 MODELS = {
-    "without its config": (lambda vae: (vae / "config.json").unlink(), ["lacks config.json"]),
-    "without weights": (lambda vae: (vae / WEIGHTS).unlink(), ["no .safetensors weights"]),
-    "with a config that is none": (lambda vae: (vae / "config.json").write_text("{"), ["config.json", "is no JSON"]),
-    "with weights cut short": (cut_short, ["bytes where its header says"]),
-    "with weights of another shape": (of_another_shape, ["latent channels"]),
-    "with weights that are only pickled": (only_pickled, ["allow_pickle: true"]),
+    "without its config": (
+        lambda vae: (vae / "config.json").unlink(),
+        Answer(PLACE, "lacks config.json", "give the directory that save_pretrained wrote"),
+    ),
+    "without weights": (
+        lambda vae: (vae / WEIGHTS).unlink(),
+        Answer(PLACE, "no .safetensors weights", "fetch it whole, or save it again as safetensors"),
+    ),
+    "with a config that is none": (
+        lambda vae: (vae / "config.json").write_text("{"),
+        Answer(PLACE, "config.json is no JSON", "give a directory that diffusers saved"),
+    ),
+    "with a config of something else": (
+        lambda vae: (vae / "config.json").write_text("{}"),
+        Answer(PLACE, "'latent_channels'", "give a directory that diffusers saved"),
+    ),
+    "with weights cut short": (cut_short, Answer(PLACE, "bytes where its header says", "fetch it again")),
+    "with weights of another shape": (
+        of_another_shape,
+        Answer(PLACE, "config.json says 4 latent channels", "take both from one place"),
+    ),
+    "with weights that are only pickled": (
+        only_pickled,
+        Answer(PLACE, "it has diffusion_pytorch_model.bin", "say allow_pickle: true"),
+    ),
 }
 
 
 @pytest.mark.parametrize("case", MODELS)
 def test_a_bad_model_is_refused_when_it_is_fetched(tmp_path, capsys, case, count):
-    spoil, words = MODELS[case]
+    spoil, answer = MODELS[case]
     vae = Path(shutil.copytree(PIPELINE / "vae", tmp_path / "vae"))
     spoil(vae)
     origin = {"kind": "vae", "source": str(vae), "revision": None, "heads": None, "allow_pickle": False}
@@ -346,7 +469,6 @@ def test_a_bad_model_is_refused_when_it_is_fetched(tmp_path, capsys, case, count
         runpy.run_path(str(REPOSITORY / "workflow/scripts/fetch_model.py"), {"snakemake": described})
     said = capsys.readouterr().err
     assert end.value.code == 1
-    assert [word for word in [*words, "models.vae.source"] if word not in said] == [], said
-    assert "Traceback" not in said
+    check("models", case, without_machine(said_by_job(said), vae=vae), answer)
     assert not (tmp_path / "out" / "vae").exists()
     count("bad input: models, answered")

@@ -320,7 +320,11 @@ SEVERAL = [
     ("select: {teacher: 7}", ".select.teacher", "must be text; found 7 (put it in quotes)"),
     ("select: {discovery: {name: density}}", ".select.discovery", "must be text; found a table"),
     ("select: {coverage: kmeans, encoder: [vae]}", ".select.encoder", "must be text; found ['vae']"),
-    ("compose: {}", ".compose.score", "required, but missing"),
+    (
+        "compose: {}",
+        ".compose.score",
+        "required, but missing: Patches are cut and scored in this way: {teacher: NAME, ...} or {typicality: NAME, ...}",
+    ),
     ("compose: {score: teacher}", ".compose.score", f"{SCORE_IS}; found 'teacher'"),
     ("compose: {score: }", ".compose.score", f"{SCORE_IS}; found nothing"),
     ("compose: {score: {window: 0.5}}", ".compose.score", f"{SCORE_IS}; found a table with window"),

@@ -148,7 +148,11 @@ def test_patches_are_shuffled_where_the_set_is_made_of_them():
     ("edits", "place", "words"),
     [
         ([("protocols.hard.preset", "hard-11")], "protocols.hard", ["no preset is called 'hard-11'", "'hard-10'"]),
-        ([("protocols.hard.views.batch", {})], "protocols.hard.views.batch", ["must not be empty"]),
+        (
+            [("protocols.hard.views.batch", {})],
+            "protocols.hard.views.batch",
+            ["must have at least one entry", "found {}"],
+        ),
         ([("protocols.hard.views.batch", {10: 0})], "protocols.hard.views.batch[10]", ["at least 1"]),
         ([("protocols.hard.views.shuffle_patches", 1)], "protocols.hard.views.shuffle_patches", ["at least 2"]),
         ([("protocols.hard.views.batch", "many")], "protocols.hard.views.batch", ["a whole number"]),

@@ -12,7 +12,8 @@ class Damaged(RetortError, ValueError):
     """A file that was made here is not what it should be: without it, it is made anew."""
 
     def __init__(self, path: str | Path, what: str):
-        super().__init__(f"{path} {what}; delete it and run again: it will be rebuilt")
+        self.found = f"{path} {what}"
+        super().__init__(f"{self.found}; delete it and run again: it will be rebuilt")
 
 
 def some_of(names: Sequence[str], most: int = 8) -> str:

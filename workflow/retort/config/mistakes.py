@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from retort.config.hints import did_you_mean, nearest
 from retort.config.schema import Config
+from retort.config.schema.grammar import Strict
 
 
 def filled(raw: Any) -> Any:
@@ -92,9 +93,9 @@ def _described(error: dict) -> str:
         path, found = [*path, "kind"], found["kind"]
         context = {"expected_tags": context["expected_tags"].replace(", ", " or ")}
     if what == "missing":
-        return f"{_place(path)}: required, but missing"
+        return f"{_place(path)}: required, but missing{_purpose(path[-1], found)}"
     if what == "too_short":
-        return f"{_place(path)}: must not be empty"
+        return f"{_place(path)}: must have at least one entry; found {found!r}"
     if what not in _MUST_BE:
         return f"{_place(path)}: {error['msg']}{_shown_beside(error['msg'], what, found)}"
     must = "must be " + _MUST_BE[what].format_map(context)
@@ -104,6 +105,28 @@ def _described(error: dict) -> str:
     if path and path[-1] == _KEY:
         return f"{_place(path[:-2])}: the name {found!r} {must}{hint}"
     return f"{_place(path)}: {must}; found {_shown(found)}{hint}"
+
+
+def _purpose(key: str | int, table: Any) -> str:
+    """What the key that a table lacks is for, by the schema's first sentence; nothing where tables of several kinds fit."""
+    if not isinstance(table, dict):
+        return f"; found {_shown(table)}"
+    meant = set()
+    for model in _tables_of_the_config(Strict):
+        fields = {name: model.model_fields[attribute] for name, attribute in model.attributes().items()}
+        kinds = get_args(fields["kind"].annotation) if "kind" in fields else ()
+        if key in fields and fields[key].is_required() and set(table) <= set(fields):
+            meant |= {fields[key].description} if not kinds or table.get("kind") in kinds else set()
+    if len(meant) != 1:
+        return ""
+    first, _, _ = str(meant.pop() or "").partition(". ")
+    return f": {first.rstrip('.')}" if first else ""
+
+
+def _tables_of_the_config(base: type[Strict]) -> Iterator[type[Strict]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _tables_of_the_config(model)
 
 
 def _shown_beside(message: str, what: str, found: Any) -> str:

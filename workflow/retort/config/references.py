@@ -44,7 +44,7 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
         yield from _check(f"discoveries.{name}.encoder", discovery.encoder, _vaes(config), "vae model")
     for name, method in config.methods.items():
         if name in reserved:
-            yield f"methods.{name}: this name is taken by a target; reserved are {', '.join(reserved)}"
+            yield f"methods.{name}: this name is taken by a target; choose another than {', '.join(reserved)}"
         yield from _of_method(f"methods.{name}", method, config)
         yield from _of_side(f"methods.{name}", method.side, config.dataset.resolution)
     for name, protocol in config.protocols.items():
@@ -72,7 +72,7 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
 
 def _check(place: str, name: str, allowed, what: str) -> Iterator[str]:
     if name not in allowed:
-        known = ", ".join(allowed) or "none is defined"
+        known = ", ".join(allowed) or "none is defined; define one, or name another"
         yield f"{place}: no {what} is called {name!r}{did_you_mean(name, allowed)} (allowed: {known})"
 
 

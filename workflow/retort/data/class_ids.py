@@ -24,7 +24,7 @@ def refuse_odd_ids(classes: Sequence[str], place: str) -> None:
     """Raises RetortError for class ids that repeat or cannot name a folder: distilled images lie in one per class."""
     repeated = sorted({c for c in classes if classes.count(c) > 1}) if len(set(classes)) < len(classes) else []
     if repeated:
-        raise RetortError(f"{place}: classes named twice: {some_of(repeated)}")
+        raise RetortError(f"{place}: classes named twice: {some_of(repeated)}; name each once")
     letters = [letters_of(c) for c in classes]
     if len(set(letters)) < len(letters):
         alike = [c for c, same in zip(classes, letters, strict=True) if letters.count(same) > 1]

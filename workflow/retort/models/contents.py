@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from retort.base.errors import RetortError, some_of
+from retort.base.errors import Damaged, RetortError, some_of
 from retort.base.files import read_json
 from retort.base.tensors import read_header
 
@@ -70,14 +70,21 @@ def read_contents(directory: str | Path, kind: str) -> Contents:
     """
     folder = Path(directory)
     if missing := _missing(folder, kind):
-        raise RetortError(f"{folder} is no {kind} directory of diffusers: it lacks {', '.join(missing)}")
+        raise RetortError(
+            f"{folder} is no {kind} directory of diffusers: it lacks {', '.join(missing)}; give the directory that "
+            "save_pretrained wrote, whole"
+        )
     try:
         if kind == "vae":
             return _vae(folder)
         shapes = {part: read_shapes(folder / part) for part in PARTS[kind] if part in WITH_WEIGHTS}
         return _dit(folder / "transformer", shapes["transformer"]) if kind == "dit" else _unet(folder, shapes)
     except (ValueError, KeyError, TypeError) as error:
-        raise RetortError(f"the config files of {folder} do not describe a {kind}: {error!r}") from None
+        found = error.found if isinstance(error, Damaged) else repr(error)  # what was not made here is not rebuilt
+        raise RetortError(
+            f"the config files of {folder} do not describe a {kind}: {found}; give a directory that diffusers saved, "
+            "whole and of this kind"
+        ) from None
 
 
 def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -105,7 +112,7 @@ def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         raise RetortError(f"{folder} lacks {', '.join(missing)}, which {index.name} names; fetch it whole")
     shapes = {name: shape for file in files for name, shape in _header(folder / file).items()}
     if lost := sorted(places.keys() - shapes.keys()):
-        raise RetortError(f"{folder} lacks {len(lost)} weights that {index.name} names, {lost[0]} for one")
+        raise RetortError(f"{folder} lacks {len(lost)} weights that {index.name} names, {lost[0]} for one; fetch it whole")
     return shapes
 
 
@@ -126,7 +133,7 @@ def _instead(folder: Path) -> str:
         )
     if pickles:
         return f"; it has {some_of(pickles, 3)}: say allow_pickle: true to have .bin rewritten as safetensors"
-    return f"; it holds {some_of(names, 5)}"
+    return f"; it holds {some_of(names, 5)}: fetch it whole, or save it again as safetensors (save_pretrained)"
 
 
 def pickled_weights(directory: str | Path, kind: str) -> dict[str, str]:
@@ -173,7 +180,10 @@ def _vae(folder: Path) -> Contents:
 def _dit(folder: Path, shapes: Shapes) -> Contents:
     config = read_json(folder / "config.json")
     if config.get("norm_type") != "ada_norm_zero":
-        raise RetortError(f"{folder} is no class-conditional DiT: its norm_type is {config.get('norm_type')!r}")
+        raise RetortError(
+            f"{folder} is no class-conditional DiT: its norm_type is {config.get('norm_type')!r}, where "
+            "'ada_norm_zero' is needed"
+        )
     blocks = {name.split(".")[1] for name in shapes if name.startswith("transformer_blocks.")}
     table = shapes.get("transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight", (1,))
     facts = {
@@ -207,4 +217,7 @@ def _width(shapes: Shapes, name: str) -> int | None:
 def _agree(folder: Path, facts: dict[str, tuple]) -> None:
     for what, (said, found) in facts.items():
         if said != found:
-            raise RetortError(f"{folder / 'config.json'} says {said} {what}, but the weights beside it have {found}")
+            raise RetortError(
+                f"{folder / 'config.json'} says {said} {what}, but the weights beside it have {found}; take both from "
+                "one place"
+            )

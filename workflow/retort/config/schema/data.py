@@ -66,7 +66,7 @@ class Dataset(Strict):
     def _distinct_classes(cls, classes: list[str] | None) -> list[str] | None:
         if classes is not None and len(set(classes)) < len(classes):
             repeated = sorted({c for c in classes if classes.count(c) > 1})
-            raise PydanticCustomError("repeated", "classes named twice: {names}", {"names": ", ".join(repeated)})
+            raise PydanticCustomError("repeated", "classes named twice: {names}; name each once", {"names": ", ".join(repeated)})
         if classes is not None and len(classes) < 2:
             raise PydanticCustomError("too_few", "at least two classes are needed to train a student", {})
         return classes
@@ -177,7 +177,7 @@ class ImageNetDataset(InFolders):
     @model_validator(mode="after")
     def _one_list_of_classes(self):
         if self.subset is not None and self.classes is not None:
-            raise PydanticCustomError("exactly_one", "give subset or classes, not both", {})
+            raise PydanticCustomError("exactly_one", "give subset or classes, not both; found both", {})
         return self
 
 
