@@ -16,6 +16,8 @@ min_version("9.0")
 # A config given with --configfile stands alone; nothing of the default leaks into it.
 if not workflow.overwrite_configfiles:
 
+    include: "rules/default_config.smk"
+
     configfile: "config.yaml"
 
 

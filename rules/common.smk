@@ -102,6 +102,11 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+def as_it_stands(words):
+    """A parameter of words that people wrote: in a plain text or list, Snakemake would look for {wildcards}."""
+    return lambda wildcards: words
+
+
 def path_of(output, **wildcards):
     """The one file or folder that an output pattern names for these wildcards."""
     return str(output).format(**wildcards)

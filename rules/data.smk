@@ -17,7 +17,7 @@ if plan.dataset.written_out:
             runtime=minutes(120),
         params:
             code=code_of("export_images"),
-            classes=sorted(plan.classes),
+            classes=as_it_stands(sorted(plan.classes)),
             layout=plan.written_layout(),
             contents=data_stamp,
         script:
@@ -45,7 +45,7 @@ rule build_manifest:
         needed=images_needed,
     params:
         code=code_of("build_manifest"),
-        classes=plan.classes,
+        classes=as_it_stands(plan.classes),
         settings=plan.manifest_settings(),
         made_of=images_origin,
     script:

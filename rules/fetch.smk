@@ -47,6 +47,6 @@ rule check_models:
         kinds=fetched_kinds(),
         encoders=everything.encoders_at_work(),
         uses=everything.uses_of_fetched(),
-        classes=plan.classes,
+        classes=as_it_stands(plan.classes),
     script:
         "../workflow/scripts/check_models.py"

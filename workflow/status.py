@@ -20,7 +20,7 @@ from snakemake.cli import parse_args, parse_config
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
 from retort.base.files import whole_file
-from retort.config.strict_yaml import read_strictly
+from retort.config.strict_yaml import read_table
 from retort.running.status.jobs import Run, WantedJob, locked_since, look
 from retort.running.status.reasons import reasons
 from retort.running.status.replaced import finished_results, replaced
@@ -33,7 +33,7 @@ def planned(api: SnakemakeApi, arguments: list[str]):
     """The workflow with its DAG that the arguments ask Snakemake for. Raises whatever it raises for a bad config."""
     _, given = parse_args(arguments)
     for file in given.configfile or []:
-        read_strictly(file)  # its line and column, where it is no YAML
+        read_table(file)  # its line and column, where it is no YAML
     flow = api.workflow(
         resource_settings=ResourceSettings(cores=1),
         config_settings=ConfigSettings(config=parse_config(given.config), configfiles=given.configfile),

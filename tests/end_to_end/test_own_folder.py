@@ -16,9 +16,13 @@ def folder_config(path, **more) -> dict:
     return config
 
 
+# What Snakemake, a shell, a format string, a glob or a table would take for itself.
+ODD = "-eins ä {best} 100%s [x], 'q'"
+
+
 def test_a_folder_without_splits_is_split_distilled_and_measured(finished, tmp_path):
-    images = tmp_path / "my images"
-    for digit, name in (("0", "zero"), ("1", "eins ä")):
+    images = tmp_path / "my {images} [1] %s 'q'"
+    for digit, name in (("0", "zero"), ("1", ODD)):
         shutil.copytree(finished.results("smoke", "images", "val", digit), images / name)
     (images / "zero" / "broken.png").write_bytes(b"no image")
     workspace = Workspace.fresh(tmp_path / "workspace", folder_config(images))
@@ -26,12 +30,12 @@ def test_a_folder_without_splits_is_split_distilled_and_measured(finished, tmp_p
     assert "1 of" in output
     assert "broken.png" in output
     assert "on_bad_image: skip" in output
-    workspace.configure(folder_config(images, on_bad_image="skip", classes=["zero", "eins ä"]))
+    workspace.configure(folder_config(images, on_bad_image="skip", classes=["zero", ODD]))
     workspace.run("--cores", "2", "--", "results/mine/students/random/ipc2/hard/resnet8")
     bad = pd.read_csv(workspace.results("mine", "bad_images.csv"))
     assert bad["path"].str.endswith("broken.png").tolist() == [True]
     manifest = pd.read_csv(workspace.results("mine", "distilled", "random", "ipc2", "manifest.csv"))
-    assert manifest["class_id"].tolist() == ["zero", "zero", "eins ä", "eins ä"]
+    assert manifest["class_id"].tolist() == ["zero", "zero", ODD, ODD]
     assert manifest["class_index"].tolist() == [0, 0, 1, 1]
     students = workspace.results("mine", "students", "random", "ipc2", "hard", "resnet8")
     assert sorted(p.name for p in students.glob("*.json")) == ["0.json", "1.json"]

@@ -59,9 +59,14 @@ class Workspace:
 
     def run(self, *arguments: str, succeeds: bool = True) -> str:
         """Run snakemake and return all it printed; fails the test when it ends otherwise than expected."""
-        done = subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=1800
-        )
+        return self.ended(self.command(*arguments), succeeds)
+
+    def run_default(self, *arguments: str, succeeds: bool = True) -> str:
+        """The same with the workspace's config.yaml."""
+        return self.ended([sys.executable, "-m", "snakemake", *arguments], succeeds)
+
+    def ended(self, command: list[str], succeeds: bool = True) -> str:
+        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=1800)
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == succeeds, output[-6000:]
         return output

@@ -1,7 +1,8 @@
 """What the program answers to bad input: what each message must hold, and all of them as they were last written down.
 
-`messages.txt` beside this file has every message of the suite. A case checks its message for the three parts of `Answer`,
-then against that file, so that a rearranged program cannot answer otherwise unnoticed. After a change that is meant,
+`messages.txt` beside this file has every message of the suite. A case compares its message with that file and looks in
+it for the three parts of its `Answer`, so that no rearranged program can answer otherwise unnoticed. After a change
+that is meant,
 
     RETORT_WRITE_MESSAGES=1 pytest tests/survive/test_bad_input.py tests/survive/test_bad_artifacts.py
 
@@ -75,5 +76,5 @@ def said_by_job(output: str) -> str:
 def said_by_snakemake(output: str) -> str:
     """The error that ended Snakemake before a job, without the places in rule files from which it was raised."""
     assert "Traceback" not in output, output
-    error = output[output.index("WorkflowError") :]
+    error = output[output.index("WorkflowError") :].partition("\n")[2]
     return re.split(r'\n  File "|\nUsing workflow specific profile', error)[0].rstrip()

@@ -129,7 +129,7 @@ CONFIGS = {
     "yes for a number": (setting("runs/0/seeds", True), Answer("runs[0].seeds", "found True", "must be a number")),
     "no number for a list of two": (
         setting("protocols/soft/views/crop", [0.5]),
-        Answer("protocols.soft.views.crop[1]", "found [0.5]", "required"),
+        Answer("protocols.soft.views.crop[1]", "found [0.5]", "must have more entries"),
     ),
     "no folder of images": (
         setting("dataset", {"kind": "folder", "name": "mine", "resolution": 32}),
@@ -183,6 +183,33 @@ def test_a_bad_config_file_ends_snakemake_with_its_line(tmp_path, case, count):
     output = workspace.run("--dry-run", "--cores", "1", succeeds=False)
     assert not workspace.results().exists()
     check("config files", case, without_machine(said_by_snakemake(output), workspace=workspace.folder), answer)
+    count("bad input: configs, answered")
+
+
+DEFAULTS = {
+    "a tab": (
+        "seed: 0\nmethods:\n\ta: 1\n",
+        Answer("config.yaml is no YAML: line 3, column 1", "'\\t'", "with spaces"),
+    ),
+    "no YAML": (
+        "seed: [1\n",
+        Answer("config.yaml is no YAML: line 2, column 1", "expected ',' or ']'", "close brackets"),
+    ),
+    "no table": ("- 1\n- 2\n", Answer("config.yaml", "found [1, 2]", "a table of keys at its top level")),
+    "nothing": ("", Answer("config.yaml", "found nothing", "a table of keys at its top level")),
+    "no file": (None, Answer("config.yaml", "there is no", "name a config: snakemake all --configfile")),
+}
+
+
+@pytest.mark.parametrize("case", DEFAULTS)
+def test_a_bad_default_config_ends_snakemake_with_its_line(tmp_path, case, count):
+    """Of a config given with --configfile, Snakemake's own parser sees first what is no YAML (docs/running.md)."""
+    text, answer = DEFAULTS[case]
+    workspace = Workspace.fresh(tmp_path / "workspace", smoke_config())
+    file = workspace.folder / "config.yaml"
+    file.unlink() if text is None else file.write_text(text)
+    output = workspace.run_default("--dry-run", "--cores", "1", succeeds=False)
+    check("default config", case, without_machine(said_by_snakemake(output), workspace=workspace.folder), answer)
     count("bad input: configs, answered")
 
 
@@ -264,6 +291,7 @@ IMAGES = {
         Answer("cat/a.png", "gone", "put it back, or run again"),
     ),
 }
+UNREADABLE = Answer("cat/a.png", "Permission denied", SKIP)
 
 
 @pytest.mark.parametrize("case", IMAGES)
@@ -308,7 +336,7 @@ def test_an_unreadable_image_is_named_with_its_reason(images, tmp_path, capsys, 
         status, said = look_at(images, tmp_path / "out", capsys)
     assert status == 1
     message = without_machine(said_by_job(said), images=images, out=tmp_path / "out")
-    check("images", "unreadable", message, Answer("cat/a.png", "Permission denied", SKIP))
+    check("images", "unreadable", message, UNREADABLE)
     count("bad input: images, answered")
 
 

@@ -323,7 +323,8 @@ SEVERAL = [
     (
         "compose: {}",
         ".compose.score",
-        "required, but missing: Patches are cut and scored in this way: {teacher: NAME, ...} or {typicality: NAME, ...}",
+        "required, but missing: Patches are cut and scored in this way: {teacher: NAME, ...} or "
+        "{typicality: NAME, ...}",
     ),
     ("compose: {score: teacher}", ".compose.score", f"{SCORE_IS}; found 'teacher'"),
     ("compose: {score: }", ".compose.score", f"{SCORE_IS}; found nothing"),

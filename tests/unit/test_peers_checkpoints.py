@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from retort.errors import RetortError
+from retort.base.errors import RetortError
 from retort.models.checkpoint import fit_weights, read_weights
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import Teacher, load_teacher, logits_of

@@ -5,7 +5,7 @@ import yaml
 
 from retort.base.errors import RetortError
 from retort.config.inherit import inherited
-from retort.config.strict_yaml import read_strictly
+from retort.config.strict_yaml import read_strictly, read_table
 
 from .test_config import SHIPPED
 
@@ -54,3 +54,33 @@ def test_what_is_no_yaml_is_refused_by_name(tmp_path, content, words):
     (tmp_path / "mine.yaml").write_bytes(content)
     with pytest.raises(RetortError, match=words):
         read_strictly(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "finding", "remedy"),
+    [
+        ("a:\n\tb: 1\n", "line 2, column 1", r"found character '\t'", "indent with spaces instead of tabs"),
+        ("a: [1\n", "line 2, column 1", "flow sequence that begins in line 1", "close brackets"),
+        ('a: "x\nb: 1\n', "line 3, column 1", "quoted scalar that begins in line 1", "close brackets and quotes"),
+        ("path: %HOME%/x\n", "line 1, column 7", "found character '%'", "put text that holds : # % @ or ! in quotes"),
+        ("a: 1\n b: 2\n", "line 2, column 3", "mapping values are not allowed here", "align keys"),
+        ("a: *b\n", "line 1, column 4", "undefined alias 'b'", "in quotes"),
+    ],
+)
+def test_what_is_no_yaml_is_one_line_with_its_place_what_was_found_and_what_would_be_right(
+    tmp_path, text, place, finding, remedy
+):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(RetortError) as error:
+        read_strictly(tmp_path / "mine.yaml")
+    said = str(error.value)
+    assert "\n" not in said
+    assert [word for word in ("mine.yaml", place, finding, remedy) if word not in said] == [], said
+
+
+@pytest.mark.parametrize(("text", "found"), [("- 1\n- 2\n", "[1, 2]"), ("", "nothing"), ("seed\n", "'seed'")])
+def test_a_config_that_is_no_table_is_refused_by_name(tmp_path, text, found):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(RetortError) as error:
+        read_table(tmp_path / "mine.yaml")
+    assert f"mine.yaml must be a table of keys at its top level, such as seed: 0; found {found}" in str(error.value)

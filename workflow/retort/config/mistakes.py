@@ -108,9 +108,9 @@ def _described(error: dict) -> str:
 
 
 def _purpose(key: str | int, table: Any) -> str:
-    """What the key that a table lacks is for, by the schema's first sentence; nothing where tables of several kinds fit."""
+    """What the key that a table lacks is for, by the schema's first sentence; nothing where several tables fit."""
     if not isinstance(table, dict):
-        return f"; found {_shown(table)}"
+        return f": the list must have more entries; found {_shown(table)}"
     meant = set()
     for model in _tables_of_the_config(Strict):
         fields = {name: model.model_fields[attribute] for name, attribute in model.attributes().items()}

@@ -16,9 +16,32 @@ def read_strictly(file: str | Path) -> Any:
         with open(file, encoding="utf-8") as handle:
             return yaml.load(handle, _Strict)
     except yaml.YAMLError as error:
-        raise RetortError(f"{file} is no YAML: {error}") from None
+        raise RetortError(f"{file} is no YAML: {_in_one_line(error)}") from None
     except UnicodeDecodeError as error:
         raise RetortError(f"{file} is no text in UTF-8: {error}") from None
+
+
+def read_table(file: str | Path) -> dict:
+    """The same of a file that must hold a table, as a config does. Raises RetortError where it holds anything else."""
+    content = read_strictly(file)
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else repr(content)[:80]
+        raise RetortError(f"{file} must be a table of keys at its top level, such as seed: 0; found {found}")
+    return content
+
+
+def _in_one_line(error: yaml.YAMLError) -> str:
+    """Line and column, what was found there, and what would be right where that is plain."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    found = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    if "'\\t'" in problem:
+        return f"{found}; indent with spaces instead of tabs"
+    context = getattr(error, "context", None)
+    begun = getattr(error, "context_mark", None)
+    since = f" ({context}{f' that begins in line {begun.line + 1}' if begun else ''})" if context else ""
+    return f"{found}{since}; align keys, close brackets and quotes, and put text that holds : # % @ or ! in quotes"
 
 
 class _Strict(yaml.SafeLoader):

@@ -112,7 +112,9 @@ def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         raise RetortError(f"{folder} lacks {', '.join(missing)}, which {index.name} names; fetch it whole")
     shapes = {name: shape for file in files for name, shape in _header(folder / file).items()}
     if lost := sorted(places.keys() - shapes.keys()):
-        raise RetortError(f"{folder} lacks {len(lost)} weights that {index.name} names, {lost[0]} for one; fetch it whole")
+        raise RetortError(
+            f"{folder} lacks {len(lost)} weights that {index.name} names, {lost[0]} for one; fetch it whole"
+        )
     return shapes
 
 

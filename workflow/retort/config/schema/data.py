@@ -66,7 +66,9 @@ class Dataset(Strict):
     def _distinct_classes(cls, classes: list[str] | None) -> list[str] | None:
         if classes is not None and len(set(classes)) < len(classes):
             repeated = sorted({c for c in classes if classes.count(c) > 1})
-            raise PydanticCustomError("repeated", "classes named twice: {names}; name each once", {"names": ", ".join(repeated)})
+            raise PydanticCustomError(
+                "repeated", "classes named twice: {names}; name each once", {"names": ", ".join(repeated)}
+            )
         if classes is not None and len(classes) < 2:
             raise PydanticCustomError("too_few", "at least two classes are needed to train a student", {})
         return classes
