@@ -506,7 +506,7 @@ def test_name_is_refused_where_nothing_is_defined(part):
         "inversions": "generate: {model: dit, start: {inversion: ddim}}",
     }
     [(_, text)] = mistakes(named[part], **{part: {}})
-    assert text.endswith("(allowed: none is defined)")
+    assert text.endswith("(allowed: none is defined; define one)")
 
 
 def test_all_dangling_names_of_a_method_are_listed_at_once():

@@ -72,7 +72,7 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
 
 def _check(place: str, name: str, allowed, what: str) -> Iterator[str]:
     if name not in allowed:
-        known = ", ".join(allowed) or "none is defined; define one, or name another"
+        known = ", ".join(allowed) or "none is defined; define one"
         yield f"{place}: no {what} is called {name!r}{did_you_mean(name, allowed)} (allowed: {known})"
 
 
