@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from retort.artifacts.pixels import open_split
 from retort.base.seeds import numpy_rng
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.data.sources import write_digits
 from retort.models.teacher import save_teacher
-from retort.models.train_teacher import train_teacher
-from retort.stages.decode import decode_split, open_split
+from retort.models.teacher_training import trained_teacher
+from retort.stages.data.decode_split import decode_split
 
 CLASSES, SIDE = [str(digit) for digit in range(10)], 32
 TEACHER = {"batch": 64, "lr": 0.003, "weight_decay": 0.01, "rotate": 10.0, "scale": 0.1, "shift": 0.1, "flip": False}
@@ -40,5 +41,5 @@ def prepare(home: Path, ipc: int, arch: str, steps: int) -> None:
         Image.fromarray(np.array(pixels[image["row"]])).save(home / "set" / image["file"])
     pd.DataFrame(chosen).to_csv(home / "set" / "manifest.csv", index=False)
     (home / "teacher").mkdir()
-    teacher = train_teacher(np.array(pixels), labels, arch, (0, "teacher"), steps=steps, **TEACHER)
+    teacher = trained_teacher(np.array(pixels), labels, arch, (0, "teacher"), steps=steps, **TEACHER)
     save_teacher(teacher, home / "teacher", arch, CLASSES, SIDE)

@@ -33,7 +33,7 @@ def measure(full: bool) -> list[Row]:
 
 
 def across_classes(model: DiT, noise: torch.Tensor, ipc: int, steps: int) -> torch.Tensor:
-    """Latents of image n of class n // ipc, in batches of BATCH, as `generate_shard` samples them."""
+    """Latents of image n of class n // ipc, in batches of BATCH, as `generate_images` samples them."""
     sampling, found = Sampling("ddim", steps, None, GUIDANCE), []
     for numbers in torch.arange(len(noise)).split(BATCH):
         condition = model.condition([CLASSES[n // ipc] for n in numbers.tolist()])

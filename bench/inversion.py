@@ -37,7 +37,7 @@ def measure(full: bool) -> list[Row]:
 
 
 def streamed(model: DiT, latents: torch.Tensor, batch: int) -> torch.Tensor:
-    """Mean and variance (2, C, H, W) at step STOP, as `invert_shard` computes them."""
+    """Mean and variance (2, C, H, W) at step STOP, as `invert_latents` computes them."""
     moments = RunningMoments(model.latent_shape)
     for chunk in latents.split(batch):
         denoise = guided(model, model.condition(CLASSES[:1] * len(chunk)), GUIDANCE)

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 
 from bench.digits import prepare
+from retort.artifacts.kept_students import KeptStudents
 from retort.base.files import read_json
 from retort.base.tensors import read_metadata
-from retort.protocols.labels import Top, label_arrays
-from retort.protocols.student import Recipe
-from retort.protocols.views import ViewSettings
-from retort.stages.kept_students import KeptStudents
-from retort.stages.relabel import relabel
-from retort.stages.train_students import Labelling, train_students
+from retort.evaluation.labels import Top, label_arrays
+from retort.evaluation.student import Recipe
+from retort.evaluation.views import ViewSettings
+from retort.stages.evaluation.relabel_set import relabel_set
+from retort.stages.evaluation.train_students import Labelling, train_students
 
 TEMPERATURE = 20.0
 ADAMW = Recipe("adamw", lr=0.001, momentum=0.9, weight_decay=0.01, schedule="half-cosine", evaluations=10)
@@ -62,13 +62,13 @@ def measured(home: Path, top: Top | None, views: ViewSettings, students: int) ->
     """Bytes of the labels, and the students that learn from them."""
     labels, output = home / "labels.safetensors", home / "students"
     common = {"views": views, "dataset": "digits", "seed": 0}
-    relabel(home / "set", None, home / "classes.csv", home / "teacher", labels, kind="region", top=top, **common)
+    relabel_set(home / "set", None, home / "classes.csv", home / "teacher", labels, kind="region", top=top, **common)
     train_students(
         *(home / "set", None, home / "val.safetensors", home / "classes.csv", output),
         KeptStudents(home / "kept", str(top), 60),
         seeds=range(students),
-        about={"method": "random", "ipc": "10", "protocol": "soft"},
-        arch="resnet8",
+        row={"method": "random", "ipc": "10", "protocol": "soft"},
+        student="resnet8",
         recipe=ADAMW,
         labelling=Labelling("region", TEMPERATURE, labels, home / "teacher", top),
         **common,

@@ -22,14 +22,14 @@ from torch import Tensor
 
 from bench.digits import CLASSES, prepare
 from bench.rows import clock_name, in_turn
+from retort.artifacts.kept_students import KeptStudents
 from retort.base.devices import pick_device
 from retort.base.files import read_json
-from retort.protocols.losses import hard_loss
-from retort.protocols.student import Recipe, _begin, _learn
-from retort.protocols.views import ViewSettings
-from retort.stages.kept_students import KeptStudents
-from retort.stages.relabel import relabel
-from retort.stages.train_students import Labelling, train_students
+from retort.evaluation.losses import hard_loss
+from retort.evaluation.student import Recipe, _begin, _learn
+from retort.evaluation.views import ViewSettings
+from retort.stages.evaluation.relabel_set import relabel_set
+from retort.stages.evaluation.train_students import Labelling, train_students
 
 TEMPERATURE = 20.0
 ADAMW = Recipe("adamw", lr=0.005, momentum=None, weight_decay=0.01, schedule="half-cosine", evaluations=10)
@@ -95,13 +95,13 @@ def trained(home: Path, views: ViewSettings, recipe: Recipe, seeds: int) -> list
     )
     if not labels.exists():
         paths = home / "set", None, home / "classes.csv", home / "teacher", labels
-        relabel(*paths, kind="region", top=None, **common)
+        relabel_set(*paths, kind="region", top=None, **common)
     train_students(
         *(home / "set", None, home / "val.safetensors", home / "classes.csv", output),
         KeptStudents(home / "kept", str(recipe), 60),
         seeds=seeds,
-        about={"method": "random", "ipc": "10", "protocol": "soft"},
-        arch="resnet8",
+        row={"method": "random", "ipc": "10", "protocol": "soft"},
+        student="resnet8",
         recipe=recipe,
         labelling=Labelling("region", TEMPERATURE, labels, home / "teacher"),
         **common,

@@ -21,10 +21,10 @@ import numpy as np
 from PIL import Image
 
 from bench.rows import Row, in_turn
+from retort.artifacts.sets import COLUMNS, MANIFEST, read_set
 from retort.base.files import write_rows
 from retort.data.images import read_rgb
 from retort.data.stores import storing
-from retort.stages.distilled import COLUMNS, MANIFEST, read_set
 
 SIDE, CLASSES, DISTINCT, COMPARED = 224, 50, 50, 7
 

@@ -23,10 +23,11 @@ from bench.limits import flops
 from bench.networks import XL
 from bench.real_disk import SD15
 from bench.rows import line
+from retort.artifacts.costs import ALL
 from retort.config.load import load_config
 from retort.data.imagenet import subset_classes
 from retort.models.classifiers import build_classifier
-from retort.plan.plan import ALL, Plan
+from retort.plan.plan import Plan
 
 SUSTAINED = 0.40 * 989e12  # assumed: 40 % of the dense bfloat16 peak in NVIDIA's data sheet of the H100 SXM
 IMAGES, CLASSES, IPCS = 1_281_167, 1000, (10, 50)

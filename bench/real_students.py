@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from bench.limits import flops
+from retort.artifacts.costs import ALL
+from retort.evaluation.views import ViewSettings
 from retort.models.classifiers import build_classifier
-from retort.plan.plan import ALL, Plan
-from retort.protocols.views import ViewSettings
+from retort.plan.plan import Plan
 
 # Images a second of ResNet-50 v1.5 in training on one A100: NVIDIA DeepLearningExamples, PyTorch/Classification/
 # ConvNets/resnet50v1.5/README.md, "Training performance: NVIDIA DGX A100", one GPU. Convolutions in float32 are TF32

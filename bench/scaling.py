@@ -28,7 +28,7 @@ from tests.unit.test_scale import IMAGES, planned, save_dit, save_vae
 
 from bench.rows import line, timed
 from bench.synthetic_tree import class_names, config_for, write_tree
-from retort.stages.prepare import build_manifest
+from retort.stages.data.build_manifest import build_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 USUAL = {"classes": 100, "images": 2, "ipc": 10, "methods": 7}
@@ -94,7 +94,7 @@ def tree(folder: Path, classes: int) -> Path:
     save_dit(home / "dit", classes)
     data = planned(config_for(home / "images", SIDE))
     outputs = (str(home / name) for name in ("manifest.parquet", "classes.csv", "bad.csv"))
-    settings = data.manifest_settings() | {"dataset": data.dataset.name, "classes": data.classes}
+    settings = data.manifest_settings() | {"dataset": data.dataset.name, "class_ids": data.classes}
     with redirect_stdout(sys.stderr):
         build_manifest(None, *outputs, **settings, made_of={}, threads=1)
     return home

@@ -24,19 +24,20 @@ from torchvision.transforms import functional as loader
 from bench.digits import CLASSES, SIDE, prepare
 from bench.limits import flops, matmul_peak
 from bench.rows import Row, in_turn, timed
+from retort.artifacts.labels import StoredLabels, shared_view_words
+from retort.artifacts.pixels import open_split
+from retort.artifacts.sets import read_set
 from retort.base.devices import pick_device
 from retort.base.seeds import derive_seed
+from retort.evaluation.augment import mix
+from retort.evaluation.image_rows import ImageRows
+from retort.evaluation.losses import correct_at, soft_loss
+from retort.evaluation.optimisers import build_optimizer, lr_factor
+from retort.evaluation.student import ImageSet, Recipe, evaluate, train_student
+from retort.evaluation.views import ViewSettings, plan_views
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD, build_classifier
 from retort.models.teacher import load_teacher
-from retort.protocols.augment import mix
-from retort.protocols.image_rows import ImageRows
-from retort.protocols.losses import correct_at, soft_loss
-from retort.protocols.optimisers import build_optimizer, lr_factor
-from retort.protocols.student import ImageSet, Recipe, evaluate, train_student
-from retort.protocols.views import ViewSettings, plan_views
-from retort.stages.decode import open_split
-from retort.stages.distilled import read_set
-from retort.stages.relabel import StoredLabels, relabel, shared_view_words
+from retort.stages.evaluation.relabel_set import relabel_set
 
 ARCH, IPC, TEMPERATURE = "resnet8", 10, 20.0
 ADAMW = Recipe("adamw", lr=0.005, momentum=None, weight_decay=0.01, schedule="half-cosine", evaluations=1)
@@ -62,7 +63,7 @@ def measure(full: bool) -> list[Row]:
 
 def label(home: Path, views: ViewSettings) -> None:
     paths = home / "set", None, home / "classes.csv", home / "teacher", home / "labels.safetensors"
-    relabel(*paths, kind="region", views=views, top=None, dataset="digits", seed=0)
+    relabel_set(*paths, kind="region", views=views, top=None, dataset="digits", seed=0)
 
 
 def image_sets(home: Path) -> tuple[ImageSet, ImageSet]:

@@ -34,7 +34,7 @@ def measure(full: bool) -> list[Row]:
 
 
 def batched(model: DiT, latents: torch.Tensor, drawn: Draws, images: int, draws: int) -> torch.Tensor:
-    """Maps (N, H, W) as `score_shard` computes them: `images` at a time, and of these `draws` at a time."""
+    """Maps (N, H, W) as `score_typicality` computes them: `images` at a time, and of these `draws` at a time."""
     found = []
     for chunk in latents.split(images):
         branches = model.condition(CLASSES[:1] * len(chunk)), model.null(len(chunk))

@@ -19,7 +19,7 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 # Models come by the rules of fetch.smk, which lift this; no other job may ask for one behind the back of the plan.
 os.environ.update(HF_HUB_OFFLINE="1")
 
-from retort.plan.used_parts import about
+from retort.plan.used_parts import used_parts
 from retort.plan.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
 from retort.base.devices import DETERMINISTIC
 from retort.plan.fingerprint import fingerprints
@@ -33,8 +33,9 @@ from retort.data.classes import class_list, look_into
 from retort.base.errors import RetortError
 
 # A method is a target by its name, so it may not be called like a rule.
+STAGES = {path.stem: path for path in LIBRARY.glob("retort/stages/*/[!_]*.py")}
 TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method", "train_one_student"]
-RULE_NAMES = sorted([*TARGETS, *(p.stem for p in LIBRARY.glob("scripts/*.py"))])
+RULE_NAMES = sorted([*TARGETS, *STAGES])
 
 try:
     refuse_odd_paths([workflow.basedir, Path.cwd()], sys.executable)
@@ -112,17 +113,23 @@ def path_of(output, **wildcards):
     return str(output).format(**wildcards)
 
 
-CODES = fingerprints(LIBRARY.glob("scripts/*.py"), memory=Path(".snakemake", "fingerprints.json"))
+CODES = fingerprints(STAGES.values(), memory=Path(".snakemake", "fingerprints.json"))
 
 
-def code_of(script):
-    """The fingerprint of all library code that a script can reach: an edit there, and only there, reruns its rule."""
-    return CODES[script]
+def code_of(stage):
+    """The stage that a rule calls, and the fingerprint of all code that this reaches: an edit there reruns the rule."""
+    return f"{stage} {CODES[stage]}"
 
 
-def shard_class_ids(wildcards):
-    """Class ids of a shard, in label order."""
-    return plan.shard_class_ids(wildcards.shard)
+def of(function, *names):
+    """A look-up that asks a function for these wildcards of a job."""
+    return lambda wildcards: function(*(wildcards[name] for name in names))
+
+
+# Of a shard, in label order; and the side in pixels of the images that a job makes for a set.
+shard_class_ids = of(plan.shard_class_ids, "shard")
+shard_class_indices = of(plan.shards.get, "shard")
+set_side = of(plan.side_of, "method")
 
 
 def model_of(wildcards):

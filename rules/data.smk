@@ -1,5 +1,50 @@
 """From real images to a manifest, and to the pixels that teachers and students see."""
 
+from retort.plan.least import refuse_known_small, word_of_needs
+from retort.data.manifest import read_made_of
+
+try:
+    refuse_known_small(plan, DATA / "manifest.parquet")
+except RetortError as error:
+    raise WorkflowError(str(error))
+
+
+@cache
+def stamp_of_images():
+    """The state of the user's images. Those that are not there now have not changed since the manifest was made."""
+    return plan.contents_stamp() or read_made_of(DATA / "manifest.parquet").get("data")
+
+
+def data_stamp(wildcards):
+    """Asked only by jobs that depend on it, because it looks at every image, and each job of a cluster reads the rules."""
+    return stamp_of_images()
+
+
+def images_origin(wildcards):
+    """What tells the images that a manifest points at from others of the same names and sizes."""
+    return {"data": stamp_of_images(), "written_by": code_of("export_images") if plan.dataset.written_out else None}
+
+
+def images_needed(wildcards):
+    """What the sets of the runs need of each class. A resource: a larger ipc changes no manifest."""
+    return word_of_needs(plan)
+
+
+def exported_images(wildcards):
+    """The images that the workflow writes out itself; a folder of the user's is a parameter, not an input."""
+    return {"images": DATA / "images"} if plan.dataset.written_out else {}
+
+
+def split_fit(wildcards):
+    """How an image becomes square: one that students are tested on as torchvision makes it, a training image whole."""
+    return plan.test_fit() if wildcards.split == "val" else {}
+
+
+def whole_split(wildcards):
+    """The decoded training split, for the set that is all of it; any other set has its images in files."""
+    return {"train": TRAIN} if wildcards.method in plan.methods_that_select("all") else {}
+
+
 if plan.dataset.written_out:
 
     rule export_images:
@@ -16,12 +61,12 @@ if plan.dataset.written_out:
             mem_mb=memory(8),
             runtime=minutes(120),
         params:
+            data_stamp,
             code=code_of("export_images"),
-            classes=as_it_stands(sorted(plan.classes)),
+            class_ids=as_it_stands(sorted(plan.classes)),
             layout=plan.written_layout(),
-            contents=data_stamp,
         script:
-            "../workflow/scripts/export_images.py"
+            "../workflow/run.py"
 
 
 rule build_manifest:
@@ -29,7 +74,7 @@ rule build_manifest:
         unpack(exported_images),
     output:
         manifest=DATA / "manifest.parquet",
-        classes=CLASSES,
+        class_table=CLASSES,
         bad_images=DATA / "bad_images.csv",
     log:
         LOGS / "build_manifest.log",
@@ -45,11 +90,11 @@ rule build_manifest:
         needed=images_needed,
     params:
         code=code_of("build_manifest"),
-        classes=as_it_stands(plan.classes),
-        settings=plan.manifest_settings(),
+        class_ids=as_it_stands(plan.classes),
+        arguments=plan.manifest_settings(),
         made_of=images_origin,
     script:
-        "../workflow/scripts/build_manifest.py"
+        "../workflow/run.py"
 
 
 rule decode_split:
@@ -73,4 +118,4 @@ rule decode_split:
         side=plan.dataset.resolution,
         fit=split_fit,
     script:
-        "../workflow/scripts/decode_split.py"
+        "../workflow/run.py"

@@ -1,5 +1,30 @@
 """Representative real images of each class by density: embedded, clustered, completed to every set size (CoDA)."""
 
+def discovery_latents(wildcards):
+    """The shard's latents, by the encoder of the discovery."""
+    encoder = plan.config.discoveries[wildcards.discovery].encoder
+    return path_of(rules.encode_latents.output.latents, encoder=encoder, shard=wildcards.shard)
+
+
+def umap_settings(wildcards):
+    return plan.config.discoveries[wildcards.discovery].umap.model_dump()
+
+
+def hdbscan_settings(wildcards):
+    return plan.config.discoveries[wildcards.discovery].hdbscan.model_dump()
+
+
+def shared_embedding(wildcards):
+    """The embedding, shared with every discovery that embeds alike."""
+    owner = plan.embedding_owner(wildcards.discovery)
+    return path_of(rules.embed_classes.output.embedding, discovery=owner, shard=wildcards.shard)
+
+
+def representatives_of(method, number, shard):
+    """The representatives that guide a method, or are its images."""
+    of_shard = {"discovery": plan.discovery_of(method), "number": number, "shard": shard}
+    return path_of(rules.choose_representatives.output.representatives, **of_shard)
+
 
 rule embed_classes:
     input:
@@ -20,10 +45,10 @@ rule embed_classes:
         code=code_of("embed_classes"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        classes=shard_class_ids,
-        umap=umap_settings,
+        class_ids=shard_class_ids,
+        arguments=umap_settings,
     script:
-        "../workflow/scripts/embed_classes.py"
+        "../workflow/run.py"
 
 
 rule cluster_classes:
@@ -44,17 +69,17 @@ rule cluster_classes:
         runtime=minutes(15, per_class=0.5),
     params:
         code=code_of("cluster_classes"),
-        classes=shard_class_ids,
-        hdbscan=hdbscan_settings,
+        class_ids=shard_class_ids,
+        arguments=hdbscan_settings,
     script:
-        "../workflow/scripts/cluster_classes.py"
+        "../workflow/run.py"
 
 
 rule choose_representatives:
     input:
         clusters=rules.cluster_classes.output.clusters,
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         representatives=DATA / "representatives" / "{discovery}" / "n{number}" / "{shard}.csv",
     log:
@@ -71,7 +96,7 @@ rule choose_representatives:
         code=code_of("choose_representatives"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        classes=shard_class_indices,
-        hdbscan=hdbscan_settings,
+        class_indices=shard_class_indices,
+        arguments=hdbscan_settings,
     script:
-        "../workflow/scripts/choose_representatives.py"
+        "../workflow/run.py"

@@ -1,5 +1,120 @@
 """Distilled sets: images generated, chosen, refined or selected, written so that others can load them."""
 
+def chosen_starts(wildcards):
+    """The starts that a method samples from: shared with every method that draws them alike; none for noise."""
+    if plan.start_of(wildcards.method) is None:
+        return {}
+    owner = plan.start_owner(wildcards.method)
+    return {"starts": path_of(rules.choose_starts.output.starts, method=owner, number=wildcards.number)}
+
+
+def guiding_representatives(wildcards):
+    """The representatives that sampling is drawn towards, with the latents that they stand for; none without a guide."""
+    if plan.generate_of(wildcards.method).guide is None:
+        return {}
+    return {
+        "representatives": representatives_of(wildcards.method, wildcards.number, wildcards.shard),
+        "latents": model_latents(wildcards),
+    }
+
+
+def generated_by(wildcards):
+    """Whose samples a set is made from, and how many a class: shared with every method that samples alike."""
+    count = plan.count_of(wildcards.method, wildcards.ipc)
+    return {"method": plan.generation_owner(wildcards.method), "number": count}
+
+
+def shared_generated(wildcards):
+    return path_of(rules.generate_images.output.images, **generated_by(wildcards), shard=wildcards.shard)
+
+
+def generated_shards(wildcards, shards):
+    return collect(rules.generate_images.output.images, **generated_by(wildcards), shard=shards)
+
+
+def selecting_teacher(wildcards):
+    """The teacher that chooses from a pool, or in whose features the choice is made; none for latents."""
+    teachers = plan.teachers_of(wildcards.method)
+    return {"teacher": teacher_directory(*teachers)} if teachers else {}
+
+
+def measured_raw(wildcards):
+    """What a teacher that judges raw images was measured at, before it does."""
+    return collect(rules.measure_raw_teacher.output.quality, teacher=plan.raw_judges([wildcards.method]))
+
+
+def selection_settings(wildcards):
+    return plan.selection_of(wildcards.method)
+
+
+def pool_choices(wildcards, shards):
+    """Which of a pool to go on with; empty when all of what was generated is wanted."""
+    if wildcards.method not in plan.methods_that("choose_from_pool"):
+        return []
+    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+    return collect(rules.choose_from_pool.output.selection, **of_set, shard=shards)
+
+
+def chosen_members(wildcards):
+    """The choice of one shard."""
+    return pool_choices(wildcards, wildcards.shard)
+
+
+def refined_shards(wildcards, shards):
+    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+    return collect(rules.refine_latents.output.images, **of_set, shard=shards)
+
+
+def refinement_settings(wildcards):
+    return plan.refine_of(wildcards.method).model_dump()
+
+
+def selecting_features(wildcards):
+    """Latents, or what a teacher sees, of the shard's training images."""
+    space = plan.selection_space(wildcards.method)
+    if "encoder" in space:
+        return path_of(rules.encode_latents.output.latents, encoder=space["encoder"], shard=wildcards.shard)
+    return path_of(rules.describe_images.output.features, teacher=space["teacher"], shard=wildcards.shard)
+
+
+def image_fit(wildcards):
+    """How real images that are selected become square."""
+    return plan.config.methods[wildcards.method].fit
+
+
+def set_parts(wildcards):
+    """What a set is written from, real images or images that were made, and the models and teachers behind it."""
+    of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+    models = [DATA / "models" / name for name in plan.models_of(wildcards.method)]
+    models += [teacher_directory(teacher) for teacher in sorted(plan.teachers_of(wildcards.method))]
+    if plan.compose_of(wildcards.method):
+        made = collect(rules.compose_mosaics.output.images, **of_set, shard=plan.shards)
+        return {"images": made, "models": models}
+    if plan.generate_of(wildcards.method):
+        shards_of = refined_shards if plan.refine_of(wildcards.method) else generated_shards
+        made, chosen = shards_of(wildcards, plan.shards), pool_choices(wildcards, plan.shards)
+        return {"images": made, "models": models, "chosen": chosen}
+    if plan.discovery_of(wildcards.method):
+        shown = [representatives_of(wildcards.method, wildcards.ipc, shard) for shard in plan.shards]
+        return {"selection": shown, "models": models}
+    if wildcards.method in plan.methods_that("select_by_features"):
+        selected = collect(rules.select_by_features.output.selection, **of_set, shard=plan.shards)
+    else:
+        selected = collect(rules.select_images.output.selection, **of_set)
+    return {"selection": selected, "models": models}
+
+
+def set_origin(wildcards):
+    """What provenance.json says of a set, apart from versions and model sources."""
+    return plan.provenance_of(wildcards.method) | {
+        "ipc": wildcards.ipc,
+        "code": {script: code_of(script) for script in plan.makers_of(wildcards.method)},
+    }
+
+
+def copies_images(wildcards):
+    return selection_settings(wildcards) != "all"
+
 
 rule generate_images:
     input:
@@ -9,7 +124,7 @@ rule generate_images:
         unpack(decoder_directory),
         model=model_directory,
         encoder=encoder_directory,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         images=DATA / "generated" / "{method}" / "n{number}" / "{shard}.safetensors",
     log:
@@ -30,20 +145,21 @@ rule generate_images:
         dataset=plan.dataset.name,
         seed=plan.seed,
         side=set_side,
-        classes=shard_class_indices,
-        model=model_settings,
-        codec=codec_settings,
-        decoder=decoder_settings,
-        sampling=sampling_settings,
+        class_indices=shard_class_indices,
+        model_settings=model_settings,
+        codec_settings=codec_settings,
+        decoder_settings=decoder_settings,
+        sampling=of(plan.sampling_of, "method"),
     script:
-        "../workflow/scripts/generate_images.py"
+        "../workflow/run.py"
 
 
 rule choose_from_pool:
     input:
+        measured_raw,
         unpack(selecting_teacher),
         pool=shared_generated,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         selection=DATA / "selected" / "{method}" / "ipc{ipc}" / "{shard}.csv",
     log:
@@ -65,18 +181,18 @@ rule choose_from_pool:
         seed=plan.seed,
         select=selection_settings,
     script:
-        "../workflow/scripts/choose_from_pool.py"
+        "../workflow/run.py"
 
 
 rule refine_latents:
     input:
         unpack(refiner_directory),
         unpack(decoder_directory),
-        images=shared_generated,
+        generated=shared_generated,
         chosen=chosen_members,
         model=model_directory,
         encoder=encoder_directory,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         images=DATA / "refined" / "{method}" / "ipc{ipc}" / "{shard}.safetensors",
     log:
@@ -99,19 +215,19 @@ rule refine_latents:
         dataset=plan.dataset.name,
         seed=plan.seed,
         side=set_side,
-        classes=shard_class_indices,
-        model=model_settings,
-        codec=codec_settings,
-        decoder=decoder_settings,
+        class_indices=shard_class_indices,
+        model_settings=model_settings,
+        codec_settings=codec_settings,
+        decoder_settings=decoder_settings,
         refinement=refinement_settings,
     script:
-        "../workflow/scripts/refine_latents.py"
+        "../workflow/run.py"
 
 
 rule select_images:
     input:
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         selection=DATA / "selected" / "{method}" / "ipc{ipc}.csv",
     log:
@@ -131,14 +247,14 @@ rule select_images:
         seed=plan.seed,
         select=selection_settings,
     script:
-        "../workflow/scripts/select_images.py"
+        "../workflow/run.py"
 
 
 rule select_by_features:
     input:
         features=selecting_features,
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         selection=DATA / "selected" / "{method}" / "ipc{ipc}" / "{shard}.csv",
     log:
@@ -157,16 +273,16 @@ rule select_by_features:
         dataset=plan.dataset.name,
         seed=plan.seed,
         select=selection_settings,
-        classes=shard_class_indices,
+        class_indices=shard_class_indices,
     script:
-        "../workflow/scripts/select_by_features.py"
+        "../workflow/run.py"
 
 
 rule write_set:
     input:
         unpack(set_parts),
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         distilled=directory(DISTILLED),
     log:
@@ -185,6 +301,6 @@ rule write_set:
         fit=image_fit,
         copy_images=copies_images,
         store=plan.config.sets.store,
-        about=set_about,
+        origin=set_origin,
     script:
-        "../workflow/scripts/write_set.py"
+        "../workflow/run.py"

@@ -1,5 +1,48 @@
 """Distilled sets for others: one Parquet file each, with soft labels, and a card. Made when asked for: `exports`."""
 
+def exporting_teacher(wildcards):
+    """The teacher whose soft labels go with a set; none where no protocol has soft labels."""
+    teacher = plan.labelling_teacher(wildcards.method, wildcards.ipc)
+    return {"teacher": teacher_directory(teacher)} if teacher else {}
+
+
+def exporting_teachers():
+    """Those of all sets."""
+    names = [plan.labelling_teacher(**row) for row in plan.distilled_sets()]
+    return [teacher_directory(name) for name in dict.fromkeys(filter(None, names))]
+
+
+def export_origin(wildcards):
+    """What the file says of itself."""
+    return origin_of_export(wildcards.method, wildcards.ipc)
+
+
+def origin_of_export(method, ipc):
+    teacher = plan.labelling_teacher(method, ipc)
+    settings = plan.config.teachers[teacher].model_dump(mode="json", exclude_none=True) if teacher else None
+    of_set = {"dataset": plan.dataset.name, "method": method, "ipc": ipc}
+    return of_set | {"logits_of": teacher, "teacher": settings}
+
+
+def card_origins(wildcards):
+    """What each card says of its set, in the order of the sets."""
+    return [card_origin(**row) for row in plan.distilled_sets()]
+
+
+def card_origin(method, ipc):
+    found = origin_of_export(method, ipc)
+    directory = str(teacher_directory(found["logits_of"])) if found["logits_of"] else None
+    learnt = {
+        "view_labels": plan.view_label_owners(method, ipc),
+        "temperature": plan.labelling_temperature(method, ipc),
+    }
+    return found | learnt | {"teacher_directory": directory}
+
+
+def of_each_export(output):
+    return [path_of(output, **row) for row in plan.distilled_sets()]
+
+
 EXPORTS = DATA / "exports" / "{method}-ipc{ipc}"
 
 
@@ -7,7 +50,7 @@ rule export_set:
     input:
         unpack(exporting_teacher),
         distilled=DISTILLED,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         table=EXPORTS / "train.parquet",
         croissant=EXPORTS / "croissant.json",
@@ -25,18 +68,18 @@ rule export_set:
         runtime=computing(work.export_set),
     params:
         code=code_of("export_set"),
-        about=export_about,
+        origin=export_origin,
     script:
-        "../workflow/scripts/export_set.py"
+        "../workflow/run.py"
 
 
 # One job for all, because all are of the one table of accuracies, and a start takes longer than a card.
 rule write_cards:
     input:
+        exporting_teachers(),
         distilled=of_each_export(DISTILLED),
         accuracy=rules.tabulate_accuracy.output.csv,
         sheets=of_each_export(rules.draw_contact_sheet.output.figure),
-        teachers=exporting_teachers(),
     output:
         cards=of_each_export(EXPORTS / "README.md"),
         pictures=of_each_export(EXPORTS / "contact_sheet.png"),
@@ -52,9 +95,9 @@ rule write_cards:
         runtime=minutes(30),
     params:
         code=code_of("write_cards"),
-        about=card_abouts,
+        origins=card_origins,
     script:
-        "../workflow/scripts/write_cards.py"
+        "../workflow/run.py"
 
 
 rule exports:

@@ -1,5 +1,24 @@
 """DDIM inversion to class statistics, and the starts that are drawn from them (D3HR)."""
 
+def inversion_settings(wildcards):
+    return plan.config.inversions[wildcards.inversion].model_dump(include={"steps", "stop", "guidance"})
+
+
+def start_inversions(wildcards):
+    """All shards of the inversion that a method starts from."""
+    return collect(
+        rules.invert_latents.output.statistics,
+        inversion=plan.start_of(wildcards.method).inversion,
+        shard=plan.shards,
+    )
+
+
+def start_settings(wildcards):
+    """How a start is searched for: without the number of groups where one is made to match."""
+    start = plan.start_of(wildcards.method)
+    unread = {} if start.search == "groups" else {"groups": None}
+    return start.model_dump(include={"search", "groups", "skew_weight"}) | unread
+
 
 rule invert_latents:
     input:
@@ -7,7 +26,7 @@ rule invert_latents:
         latents=model_latents,
         model=model_directory,
         encoder=encoder_directory,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         statistics=DATA / "inversion" / "{inversion}" / "{shard}.safetensors",
     log:
@@ -25,13 +44,13 @@ rule invert_latents:
         run=model_run,
     params:
         code=code_of("invert_latents"),
-        classes=shard_class_ids,
-        model=model_settings,
-        codec=codec_settings,
-        inversion=inversion_settings,
+        class_ids=shard_class_ids,
+        model_settings=model_settings,
+        codec_settings=codec_settings,
+        arguments=inversion_settings,
         checkpoint=str(CHECKPOINTS / "inversion" / "{inversion}" / "{shard}"),
     script:
-        "../workflow/scripts/invert_latents.py"
+        "../workflow/run.py"
 
 
 rule choose_starts:
@@ -53,6 +72,6 @@ rule choose_starts:
         code=code_of("choose_starts"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        start=start_settings,
+        arguments=start_settings,
     script:
-        "../workflow/scripts/choose_starts.py"
+        "../workflow/run.py"

@@ -1,5 +1,29 @@
 """What encoders and teachers make of all training images, a shard of classes at a time."""
 
+def encoder_posterior(wildcards):
+    return plan.config.models[wildcards.encoder].posterior
+
+
+def posterior_seed(wildcards):
+    """The seed, where latents are drawn."""
+    return plan.seed if encoder_posterior(wildcards) == "sample" else None
+
+
+def encoder_store(wildcards):
+    return plan.config.models[wildcards.encoder].store
+
+
+def encoder_fit(wildcards):
+    """How an image becomes square before it is encoded."""
+    vae = plan.config.models[wildcards.encoder]
+    return {"way": vae.fit, "filter": vae.filter}
+
+
+def model_latents(wildcards):
+    """The shard's latents, by the encoder of the job's model."""
+    encoder = plan.encoder_of(model_of(wildcards))
+    return path_of(rules.encode_latents.output.latents, encoder=encoder, shard=wildcards.shard)
+
 
 rule encode_latents:
     input:
@@ -20,24 +44,24 @@ rule encode_latents:
         mem_mb=memory(encoder_memory),
         runtime=computing(work.encode_latents),
         batch=64,
-        run=encoder_run,
+        run=of(plan.running_of, "encoder"),
     params:
         code=code_of("encode_latents"),
         dataset=plan.dataset.name,
         seed=posterior_seed,
-        classes=shard_class_ids,
-        codec=encoder_settings,
+        class_ids=shard_class_ids,
+        codec_settings=of(plan.codec_settings, "encoder"),
         posterior=encoder_posterior,
         store=encoder_store,
         fit=encoder_fit,
     script:
-        "../workflow/scripts/encode_latents.py"
+        "../workflow/run.py"
 
 
 rule describe_images:
     input:
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
         teacher=DATA / "teachers" / "{teacher}",
     output:
         features=DATA / "features" / "{teacher}" / "{shard}.safetensors",
@@ -55,6 +79,6 @@ rule describe_images:
     params:
         code=code_of("describe_images"),
         side=plan.dataset.resolution,
-        classes=shard_class_indices,
+        class_indices=shard_class_indices,
     script:
-        "../workflow/scripts/describe_images.py"
+        "../workflow/run.py"

@@ -1,5 +1,32 @@
 """Models that are trained here; each measured before it is used. Those from elsewhere stand in fetch.smk."""
 
+def vae_training(wildcards):
+    """How an encoder is trained here."""
+    return plan.config.models[wildcards.model].train.model_dump(mode="json")
+
+
+def dit_training(wildcards):
+    """How a DiT is trained here, and for which convention."""
+    model = plan.config.models[wildcards.model]
+    return model.train.model_dump(mode="json", exclude={"from_"}) | model.model_dump(include={"timestep_embedding"})
+
+
+def starting_model(wildcards):
+    """The model whose weights a training starts from; none where it starts from nothing."""
+    start = plan.checkpoint_of(wildcards.model)
+    return {"start": path_of(rules.fetch_model.output.model, model=start)} if start else {}
+
+
+def starting_classes(wildcards):
+    """Whose classes that model knows."""
+    start = plan.checkpoint_of(wildcards.model)
+    return plan.config.models[start].classes if start else None
+
+
+def encoder_latents(wildcards):
+    """All latent shards of the encoder that a model works on."""
+    return collect(rules.encode_latents.output.latents, encoder=plan.encoder_of(wildcards.model), shard=plan.shards)
+
 
 rule train_vae:
     input:
@@ -22,18 +49,19 @@ rule train_vae:
         runtime=computing(work.train_vae),
     params:
         code=code_of("train_vae"),
+        name="{model}",
         settings=vae_training,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "{model}.safetensors"),
     script:
-        "../workflow/scripts/train_vae.py"
+        "../workflow/run.py"
 
 
 rule train_dit:
     input:
         unpack(starting_model),
         latents=encoder_latents,
-        classes=CLASSES,
+        class_table=CLASSES,
         vae=encoder_directory,
     output:
         model=directory(DATA / "models" / "{model}"),
@@ -54,12 +82,13 @@ rule train_dit:
         recompute=0,
     params:
         code=code_of("train_dit"),
+        name="{model}",
         settings=dit_training,
         start_classes=starting_classes,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "{model}.safetensors"),
     script:
-        "../workflow/scripts/train_dit.py"
+        "../workflow/run.py"
 
 
 rule judge_model:
@@ -69,7 +98,7 @@ rule judge_model:
         model=DATA / "models" / "{model}",
         encoder=encoder_directory,
         teacher=DATA / "teachers" / "{teacher}",
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         quality=DATA / "quality" / "{model}-by-{teacher}.json",
     log:
@@ -86,11 +115,12 @@ rule judge_model:
         run=model_run,
     params:
         code=code_of("judge_model"),
-        model=model_settings,
-        codec=codec_settings,
-        decoder=decoder_settings,
+        name="{model}",
+        model_settings=model_settings,
+        codec_settings=codec_settings,
+        decoder_settings=decoder_settings,
         side=plan.dataset.resolution,
         dataset=plan.dataset.name,
         seed=plan.seed,
     script:
-        "../workflow/scripts/judge_model.py"
+        "../workflow/run.py"

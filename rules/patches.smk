@@ -1,5 +1,77 @@
 """Patches of real images: scored, ranked, and composed to images (RDED, DDPS)."""
 
+def typicality_settings(wildcards):
+    return plan.config.typicalities[wildcards.typicality].model_dump(include={"draws", "low", "high"})
+
+
+def typicality_maps(wildcards):
+    """The maps of the typicality that a method scores by."""
+    typicality = plan.typicality_of(wildcards.method)
+    return path_of(rules.score_typicality.output.maps, typicality=typicality, shard=wildcards.shard)
+
+
+def scoring_teacher(wildcards):
+    return teacher_directory(plan.compose_of(wildcards.method).score.teacher)
+
+
+def crop_settings(wildcards):
+    compose = plan.compose_of(wildcards.method)
+    return compose.score.model_dump(include={"images", "crops", "area"}) | {"grid": compose.grid}
+
+
+def window_settings(wildcards):
+    """How windows are cut, and the side in pixels of the squares that the maps are of."""
+    model = plan.config.typicalities[plan.typicality_of(wildcards.method)].model
+    score = plan.compose_of(wildcards.method).score.model_dump(include={"window", "per_image", "keep"})
+    return score | {"resolution": plan.codec_settings(plan.encoder_of(model))["resolution"]}
+
+
+def scored_path(method, shard):
+    """The scored patches, shared with every method that scores alike."""
+    return path_of(DATA / "patches" / "{method}" / "{shard}.csv", method=plan.score_owner(method), shard=shard)
+
+
+def shared_scores(wildcards):
+    return scored_path(wildcards.method, wildcards.shard)
+
+
+def clustering_space(wildcards):
+    """The encoder or the teacher in whose features patches are clustered."""
+    space = plan.feature_space(wildcards.method)
+    if "encoder" in space:
+        return {"encoder": DATA / "models" / space["encoder"]}
+    return {"teacher": teacher_directory(space["teacher"])}
+
+
+def clustering_settings(wildcards):
+    space = plan.feature_space(wildcards.method)
+    return plan.codec_settings(space["encoder"]) if "encoder" in space else {"side": plan.dataset.resolution}
+
+
+def clustering_run(wildcards):
+    """How the encoder is run; a teacher has no such settings."""
+    space = plan.feature_space(wildcards.method)
+    return plan.running_of(space["encoder"]) if "encoder" in space else "auto"
+
+
+def cluster_count(wildcards):
+    return plan.compose_of(wildcards.method).rank.clusters
+
+
+def ranked_path(method, shard):
+    """The patches in the order in which they fill images: as scored, or ranked for diversity."""
+    if plan.compose_of(method).rank == "score":
+        return scored_path(method, shard)
+    return path_of(rules.rank_patches.output.patches, method=plan.rank_owner(method), shard=shard)
+
+
+def ranked_patches(wildcards):
+    return ranked_path(wildcards.method, wildcards.shard)
+
+
+def composition_settings(wildcards):
+    return plan.compose_of(wildcards.method).model_dump(include={"grid", "fill", "rounding"})
+
 
 rule score_typicality:
     input:
@@ -7,7 +79,7 @@ rule score_typicality:
         latents=model_latents,
         model=model_directory,
         encoder=encoder_directory,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         maps=DATA / "typicality" / "{typicality}" / "{shard}.safetensors",
     log:
@@ -27,19 +99,19 @@ rule score_typicality:
         code=code_of("score_typicality"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        classes=shard_class_ids,
-        model=model_settings,
-        codec=codec_settings,
-        typicality=typicality_settings,
+        class_ids=shard_class_ids,
+        model_settings=model_settings,
+        codec_settings=codec_settings,
+        arguments=typicality_settings,
         checkpoint=str(CHECKPOINTS / "typicality" / "{typicality}" / "{shard}"),
     script:
-        "../workflow/scripts/score_typicality.py"
+        "../workflow/run.py"
 
 
 rule score_crops:
     input:
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
         teacher=scoring_teacher,
     output:
         patches=DATA / "patches" / "{method}" / "{shard}.csv",
@@ -61,10 +133,10 @@ rule score_crops:
         dataset=plan.dataset.name,
         seed=plan.seed,
         side=plan.dataset.resolution,
-        classes=shard_class_ids,
-        score=crop_settings,
+        class_ids=shard_class_ids,
+        arguments=crop_settings,
     script:
-        "../workflow/scripts/score_crops.py"
+        "../workflow/run.py"
 
 
 rule score_windows:
@@ -87,10 +159,10 @@ rule score_windows:
         runtime=minutes(15, per_class=0.5),
     params:
         code=code_of("score_windows"),
-        classes=shard_class_ids,
-        score=window_settings,
+        class_ids=shard_class_ids,
+        arguments=window_settings,
     script:
-        "../workflow/scripts/score_windows.py"
+        "../workflow/run.py"
 
 
 rule rank_patches:
@@ -98,7 +170,7 @@ rule rank_patches:
         unpack(clustering_space),
         scored=shared_scores,
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         patches=DATA / "ranked" / "{method}" / "{shard}.csv",
     log:
@@ -121,18 +193,18 @@ rule rank_patches:
         code=code_of("rank_patches"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        classes=shard_class_ids,
+        class_ids=shard_class_ids,
         space=clustering_settings,
         clusters=cluster_count,
     script:
-        "../workflow/scripts/rank_patches.py"
+        "../workflow/run.py"
 
 
 rule compose_mosaics:
     input:
         patches=ranked_patches,
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         images=DATA / "composed" / "{method}" / "ipc{ipc}" / "{shard}.safetensors",
     log:
@@ -151,7 +223,7 @@ rule compose_mosaics:
     params:
         code=code_of("compose_mosaics"),
         side=set_side,
-        classes=shard_class_indices,
-        composition=composition_settings,
+        class_indices=shard_class_indices,
+        arguments=composition_settings,
     script:
-        "../workflow/scripts/compose_mosaics.py"
+        "../workflow/run.py"

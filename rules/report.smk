@@ -1,17 +1,27 @@
 """One page with everything, for people who were not there. Snakemake's own --report stays possible beside it."""
 
+def report_about(wildcards):
+    """The parts of the config that the wanted methods use."""
+    return used_parts(plan)
+
+
+def used_models(wildcards):
+    """The directories of all models and teachers that the wanted methods and protocols use."""
+    used = used_parts(plan)
+    return [DATA / "models" / name for name in used["models"]] + [teacher_directory(name) for name in used["teachers"]]
+
 
 rule report_page:
     input:
+        [CAPTIONS / "page.css", CAPTIONS / "page.js"],
         template=CAPTIONS / "page.html.j2",
-        parts=[CAPTIONS / "page.css", CAPTIONS / "page.js"],
         accuracy=rules.tabulate_accuracy.output.csv,
         scores=rules.tabulate_scores.output.csv,
         models=rules.tabulate_models.output.csv,
         costs=rules.tabulate_costs.output.csv,
         quality=quality_table(),
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
         students=students_of(),
         sets=sets_of(plan.wanted("method", "ipc")),
         origins=used_models,
@@ -33,4 +43,4 @@ rule report_page:
         code=code_of("report_page"),
         about=report_about,
     script:
-        "../workflow/scripts/report_page.py"
+        "../workflow/run.py"

@@ -1,5 +1,69 @@
 """The tables that users read."""
 
+def students_of(methods=None):
+    """The students' folders of some methods, or of all that are wanted."""
+    return [
+        path_of(rules.train_students.output.students, **row)
+        for row in plan.wanted("method", "ipc", "protocol", "student", methods=methods)
+    ]
+
+
+def method_students(wildcards):
+    return students_of([wildcards.method])
+
+
+def methods_of_table(wildcards):
+    """The method of a table that is of one; None for a table of all."""
+    return [wildcards.method] if "method" in wildcards.keys() else None
+
+
+def wanted_seeds(wildcards):
+    """How many seeds each row of a table should have."""
+    return plan.wanted_seeds(methods_of_table(wildcards))
+
+
+def protocol_ids(wildcards):
+    """What stands for each protocol of a table's rows."""
+    return plan.protocol_ids(methods_of_table(wildcards))
+
+
+def published_numbers(wildcards):
+    """What papers report for rows of a table."""
+    return reported_for(plan, methods_of_table(wildcards))
+
+
+@cache
+def shared_jobs_of_plan():
+    return shared_jobs(plan)
+
+
+def cost_jobs(wildcards):
+    """What ran for the accuracy table and where it was measured; {shard} stands in the paths of what works by shards."""
+    jobs = []
+    for job in shared_jobs_of_plan():
+        rule_of_stage = getattr(rules, job.stage)
+
+        def filled(pattern):
+            return path_of(pattern, **job.wildcards, shard="{shard}")
+
+        jobs.append(
+            {
+                "stage": job.stage,
+                "methods": job.methods,
+                "grows_with": job.grows_with,
+                "benchmark": filled(rule_of_stage.benchmark),
+                "log": filled(rule_of_stage.log[0]),
+                "outputs": [filled(output) for output in rule_of_stage.output],
+            }
+        )
+    return jobs
+
+
+def wanted_benchmarks(wildcards):
+    """The benchmark file of each of those jobs, by shard."""
+    patterns = [job["benchmark"] for job in cost_jobs(wildcards)]
+    return [path.format(shard=shard) for path in patterns for shard in (plan.shards if "{shard}" in path else [""])]
+
 
 rule tabulate_accuracy:
     input:
@@ -31,7 +95,7 @@ rule tabulate_accuracy:
         protocols=protocol_ids,
         reported=published_numbers,
     script:
-        "../workflow/scripts/tabulate_accuracy.py"
+        "../workflow/run.py"
 
 
 use rule tabulate_accuracy as tabulate_method with:
@@ -50,7 +114,7 @@ use rule tabulate_accuracy as tabulate_method with:
 rule tabulate_classes:
     input:
         students=students_of(),
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         csv=report(
             RESULTS / "per_class.csv",
@@ -70,7 +134,7 @@ rule tabulate_classes:
     params:
         code=code_of("tabulate_classes"),
     script:
-        "../workflow/scripts/tabulate_classes.py"
+        "../workflow/run.py"
 
 
 rule tabulate_scores:
@@ -99,7 +163,7 @@ rule tabulate_scores:
         hard=plan.hard_protocols(),
         plain=plan.plain_twins(),
     script:
-        "../workflow/scripts/tabulate_scores.py"
+        "../workflow/run.py"
 
 
 rule tabulate_models:
@@ -126,14 +190,14 @@ rule tabulate_models:
     params:
         code=code_of("tabulate_models"),
     script:
-        "../workflow/scripts/tabulate_models.py"
+        "../workflow/run.py"
 
 
 rule tabulate_costs:
     input:
-        benchmarks=wanted_benchmarks,
+        wanted_benchmarks,
         manifest=rules.build_manifest.output.manifest,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         csv=report(
             RESULTS / "costs.csv",
@@ -141,7 +205,7 @@ rule tabulate_costs:
             category="Costs",
             labels={"what": "by method and stage"},
         ),
-        jobs=report(
+        per_job=report(
             RESULTS / "jobs.csv",
             caption=CAPTIONS / "jobs.rst",
             category="Costs",
@@ -162,7 +226,7 @@ rule tabulate_costs:
         shards=list(plan.shards),
         full=full_size(plan),
     script:
-        "../workflow/scripts/tabulate_costs.py"
+        "../workflow/run.py"
 
 
 rule tables:

@@ -1,5 +1,36 @@
 """Teachers: trained here, or fetched and fitted to the data set; each measured, as it will judge, before it does."""
 
+from retort.config.timm_names import PUBLISHED_TOP1
+
+
+def teacher_settings(wildcards):
+    return plan.config.teachers[wildcards.teacher].model_dump(include={"arch", "expect"})
+
+
+def teacher_training(wildcards):
+    return plan.config.teachers[wildcards.teacher].train.model_dump(mode="json")
+
+
+def teacher_origin(wildcards):
+    """Where a teacher is fetched from: timm's weights, or a checkpoint on this machine and the state of its files.
+
+    The latter is for the data set's classes and side where neither the config nor the source says it.
+    """
+    stated = {"arch", "source", "revision", "classes", "resolution", "mean", "std"}
+    teacher = plan.config.teachers[wildcards.teacher]
+    if teacher.source is None:
+        return teacher.model_dump(include=stated)
+    fetched = DATA / "fetched-teachers" / wildcards.teacher
+    of_data = {"dataset_classes": plan.classes, "side": plan.dataset.resolution}
+    of_files = {"stamp": source_stamp(teacher.source, teacher_files(teacher.source), fetched)}
+    return teacher.model_dump(include=stated) | of_data | of_files
+
+
+def adopted_expectation(wildcards):
+    """The accuracy that the config, or else the publisher, states."""
+    teacher = plan.config.teachers[wildcards.teacher]
+    return PUBLISHED_TOP1.get(teacher.arch) if teacher.expect is None else teacher.expect
+
 
 localrules:
     fetch_teacher,
@@ -9,7 +40,7 @@ rule train_teacher:
     input:
         train=TRAIN,
         val=VAL,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         teacher=directory(DATA / "teachers" / "{teacher}"),
     log:
@@ -26,12 +57,13 @@ rule train_teacher:
         runtime=computing(work.train_teacher),
     params:
         code=code_of("train_teacher"),
-        teacher=teacher_settings,
+        name="{teacher}",
+        arguments=teacher_settings,
         settings=teacher_training,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "teachers" / "{teacher}.safetensors"),
     script:
-        "../workflow/scripts/train_teacher.py"
+        "../workflow/run.py"
 
 
 rule fetch_teacher:
@@ -45,18 +77,21 @@ rule fetch_teacher:
         teacher=one_of(plan.teacher_names(trained=False)),
     conda:
         "../envs/retort.yaml"
+    resources:
+        network=1,
     params:
         code=code_of("fetch_teacher"),
-        origin=teacher_origin,
+        name="{teacher}",
+        arguments=teacher_origin,
     script:
-        "../workflow/scripts/fetch_teacher.py"
+        "../workflow/run.py"
 
 
 rule adopt_teacher:
     input:
         fetched=rules.fetch_teacher.output.teacher,
         val=VAL,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         teacher=directory(DATA / "teachers" / "{teacher}"),
     log:
@@ -73,16 +108,17 @@ rule adopt_teacher:
         runtime=computing(work.adopt_teacher),
     params:
         code=code_of("adopt_teacher"),
+        name="{teacher}",
         expect=adopted_expectation,
     script:
-        "../workflow/scripts/adopt_teacher.py"
+        "../workflow/run.py"
 
 
 rule measure_raw_teacher:
     input:
         teacher=DATA / "teachers" / "{teacher}",
         val=VAL,
-        classes=CLASSES,
+        class_table=CLASSES,
     output:
         quality=DATA / "teachers-raw" / "{teacher}.json",
     log:
@@ -97,5 +133,6 @@ rule measure_raw_teacher:
         runtime=computing(work.measure_raw_teacher),
     params:
         code=code_of("measure_raw_teacher"),
+        name="{teacher}",
     script:
-        "../workflow/scripts/measure_raw_teacher.py"
+        "../workflow/run.py"

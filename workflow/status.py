@@ -16,11 +16,10 @@ from pathlib import Path
 
 import psutil
 from snakemake.api import SnakemakeApi
-from snakemake.cli import parse_args, parse_config
-from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+from snakemake.settings.types import DAGSettings, OutputSettings
 
 from retort.base.files import whole_file
-from retort.config.strict_yaml import read_table
+from retort.running.planned import loaded, with_jobs
 from retort.running.status.jobs import Run, WantedJob, locked_since, look
 from retort.running.status.reasons import reasons
 from retort.running.status.replaced import finished_results, replaced
@@ -30,23 +29,10 @@ NOTHING_LOST = "Nothing that is finished and took a minute or more would be repl
 
 
 def planned(api: SnakemakeApi, arguments: list[str]):
-    """The workflow with its DAG that the arguments ask Snakemake for. Raises whatever it raises for a bad config."""
-    _, given = parse_args(arguments)
-    for file in given.configfile or []:
-        read_table(file)  # its line and column, where it is no YAML
-    flow = api.workflow(
-        resource_settings=ResourceSettings(cores=1),
-        config_settings=ConfigSettings(config=parse_config(given.config), configfiles=given.configfile),
-        snakefile=given.snakefile,
-        workdir=given.directory,
-    )
+    """The workflow with its jobs that the arguments ask Snakemake for. Raises as `loaded` does."""
+    flow, given = loaded(api, arguments)
     settings = DAGSettings(targets=given.targets, rerun_triggers=given.rerun_triggers, force_incomplete=True)
-    flow.dag(dag_settings=settings)
-    # As Snakemake's own --summary does, which does not tell the logs of jobs that have not finished.
-    workflow = flow._workflow
-    workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
-    workflow._build_dag()
-    return workflow
+    return with_jobs(flow, settings)
 
 
 def wanted_jobs(workflow) -> list[WantedJob]:

@@ -11,18 +11,18 @@ from retort.data.manifest import ClassEntry, write_manifest
 from retort.plan.compositions import Compositions
 from retort.plan.jobs import full_size, shared_jobs
 from retort.plan.plan import Plan
-from retort.plan.used_parts import about
-from retort.stages.costs import tabulate_costs
-from retort.stages.score import tabulate_scores
-from retort.stages.sheet import draw_sheet
-from retort.stages.tabulate import tabulate_accuracy
+from retort.plan.used_parts import used_parts
+from retort.report.sheet import draw_sheet
+from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
+from retort.stages.tables.tabulate_costs import tabulate_costs
+from retort.stages.tables.tabulate_scores import tabulate_scores
 
 TESTED = 40  # images of each class
 PACKAGES = {"torch": "2.0", "numpy": "2.0"}
 
 
 def made_up_results(folder: Path, raw: dict, classes: list[str]) -> dict:
-    """The arguments of `write_report`, but for template and output, for a config of these classes."""
+    """The arguments of `report_page`, but for template and output, for a config of these classes."""
     plan = Plan(load_config(raw), classes)
     names = [f"class {name}" for name in classes]
     students = _students(folder, plan, len(classes))
@@ -52,7 +52,7 @@ def made_up_results(folder: Path, raw: dict, classes: list[str]) -> dict:
         "sets": [_set(folder, plan, **row) for row in plan.wanted("method", "ipc")],
         "origins": [_origin(folder, name) for name in ("vae", "dit")],
         **_pictures(folder, plan, names),
-        "about": about(plan),
+        "about": used_parts(plan),
     }
 
 

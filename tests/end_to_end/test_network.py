@@ -34,8 +34,9 @@ def workspace(tmp_path) -> Workspace:
 
 
 def test_a_job_that_computes_cannot_reach_the_hub_even_when_it_asks(workspace, hub):
-    ask = f"import huggingface_hub\n    huggingface_hub.snapshot_download({REPOSITORY!r})\n    build_manifest("
-    workspace.edit("workflow/scripts/build_manifest.py", "build_manifest(\n", ask + "\n")
+    ask = f"    import huggingface_hub\n    huggingface_hub.snapshot_download({REPOSITORY!r})\n"
+    first = "    rows = list_images(layout, images, list(class_ids))\n"
+    workspace.edit("workflow/retort/stages/data/build_manifest.py", first, ask + first)
     workspace.run("--cores", "1", "build_manifest", succeeds=False)
     assert "HF_HUB_OFFLINE" in workspace.results("smoke", "logs", "build_manifest.log").read_text()
     assert hub.asked == []

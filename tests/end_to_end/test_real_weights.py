@@ -20,8 +20,8 @@ from retort.data.imagenet import imagenet_classes, imagenet_names, subset_classe
 from retort.data.images import Fit, square
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import load_teacher, logits_of
-from retort.stages.adopt_teacher import adopt_teacher
-from retort.stages.fetch_teacher import fetch_teacher
+from retort.stages.models.adopt_teacher import adopt_teacher
+from retort.stages.models.fetch_teacher import fetch_teacher
 
 pytestmark = pytest.mark.real_weights
 

@@ -17,16 +17,17 @@ from PIL import Image
 from scipy.stats import ttest_rel
 
 from retort.base.files import write_json
-from retort.protocols.optimisers import build_optimizer, lr_factor
-from retort.stages.report.accuracy import accuracy_view
-from retort.stages.report.charts import accuracy_over_cost, accuracy_over_ipc
-from retort.stages.report.classes import by_cell, class_tables, confusion_changes
-from retort.stages.report.page import write_report
-from retort.stages.report.pictures import WIDEST, data_uri
-from retort.stages.report.words import LOSSES, RATES, UNSAID, duration, method_line, protocol_rows, size
-from retort.stages.set_card import steps_in_words
-from retort.stages.shown import read_numbers, spread
-from retort.stages.tabulate import accuracy_shown, tabulate_accuracy
+from retort.evaluation.optimisers import build_optimizer, lr_factor
+from retort.report.accuracy import accuracy_view
+from retort.report.accuracy_table import accuracy_shown
+from retort.report.charts import accuracy_over_cost, accuracy_over_ipc
+from retort.report.classes import by_cell, class_tables, confusion_changes
+from retort.report.numbers import read_numbers, spread
+from retort.report.pictures import WIDEST, data_uri
+from retort.report.set_card import steps_in_words
+from retort.report.words import LOSSES, RATES, UNSAID, duration, method_line, protocol_rows, size
+from retort.stages.pictures.report_page import report_page
+from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
 
 from .made_up_results import made_up_results
 from .workspace import REPOSITORY, smoke_config
@@ -89,7 +90,7 @@ def made(tmp_path_factory) -> dict:
 @pytest.fixture(scope="module")
 def file(made, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_report(str(TEMPLATE), str(path), **made)
+    report_page(str(TEMPLATE), str(path), **made)
     return path
 
 
@@ -213,14 +214,14 @@ def test_measures_of_sets_are_there_where_they_were_asked_for(made, page, tmp_pa
     assert len(rows) == len(table) / 2
     for method, ipc, *values in rows:
         assert [float(v) for v in values] == [table[method, ipc, measure] for measure in heads[2:]]
-    write_report(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"quality": None})
+    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"quality": None})
     assert "beside-real" not in (tmp_path / "page.html").read_text()
 
 
 def test_the_page_does_not_say_where_things_lie_on_this_machine(made, tmp_path):
     about = made["about"] | {"dataset": made["about"]["dataset"] | {"path": str(tmp_path / "photos")}}
     about["models"] = {"vae": {"kind": "vae", "source": "/home/somebody/weights/vae"}}
-    write_report(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
+    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
     text = (tmp_path / "page.html").read_text()
     assert "/home/somebody" not in text
     assert str(tmp_path) not in text
@@ -231,7 +232,7 @@ def test_names_are_escaped(made, tmp_path):
     harm = "<script>alert(1)</script>"
     classes = tmp_path / "classes.csv"
     classes.write_text(f"index,id,name\n0,0,{harm}\n1,1,b&w\n")
-    write_report(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"class_table": str(classes)})
+    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"class_table": str(classes)})
     text = (tmp_path / "page.html").read_text()
     assert harm not in text
     assert "b&amp;w" in text
@@ -480,7 +481,7 @@ def test_a_part_without_words_is_said_by_its_settings(made, settings, tmp_path):
     methods = about["methods"] | {"random": about["methods"]["random"] | {"settings": settings}}
     odd = {"id": "odd", "labels": "flow", "views": {}, "evaluations": 1, "optimizer": {"kind": "flow", "lr": 1.0}}
     about = about | {"methods": methods, "protocols": about["protocols"] | {"odd": odd}}
-    write_report(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
+    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
     (article,) = re.findall(
         r'<article id="method-random".*?</article>', (tmp_path / "page.html").read_text(), re.DOTALL
     )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from retort.data.manifest import ClassEntry
+from retort.evaluation.losses import soft_loss
 from retort.methods import ddim
 from retort.methods.ancestral import respace
 from retort.methods.guidance import guided
@@ -18,7 +19,6 @@ from retort.models.dit import DiT
 from retort.models.interface import Condition, LatentDiffusion
 from retort.models.schedules import Schedule
 from retort.models.stable_diffusion import TextToImage
-from retort.protocols.losses import soft_loss
 from tests.gpu.harness import GIB
 from tests.gpu.hub import empty_network
 from tests.gpu.meter import LiveBytes, fused_attention

@@ -11,8 +11,8 @@ from retort.base.files import read_json
 from retort.base.running import AUTOMATIC, Running
 from retort.data.imagenet import subset_classes
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles
-from retort.stages.check_models import Encoder, Use, check_models
-from retort.stages.fetch_model import fetch_model
+from retort.stages.models.check_models import Encoder, Use, check_models
+from retort.stages.models.fetch_model import fetch_model
 from tests.gpu.harness import Bench
 from tests.gpu.hub import OLD_NAMES, write_repository
 from tests.gpu.published import latent_sides, repositories

@@ -10,7 +10,7 @@ import torch
 
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import save_teacher
-from retort.stages.describe import describe_shard
+from retort.stages.shared.describe_images import describe_images
 from tests.gpu import models
 from tests.gpu.harness import Bench, Checks
 from tests.gpu.stages import NAMES, Stages
@@ -66,7 +66,7 @@ def _describe(bench: Bench, checks: Checks, stages: Stages, threads: tuple[int, 
     for count in threads:
         paths = tree / "manifest.parquet", tree / "classes.csv", folder, stages.home / "described.safetensors"
         settings = {"classes": [0], "side": stages.side, "threads": count}
-        rates[count] = images / bench.timed(lambda paths=paths, s=settings: describe_shard(*map(str, paths), **s))
+        rates[count] = images / bench.timed(lambda paths=paths, s=settings: describe_images(*map(str, paths), **s))
         checks.figure(f"describing, {count} threads: images a second", rates[count])
     if bench.on_gpu and bench.full:
         checks.that("describing: faster with more threads", rates[threads[-1]] > rates[threads[0]], str(rates))

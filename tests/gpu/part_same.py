@@ -18,6 +18,9 @@ from torch import Tensor
 from retort.base.running import Running
 from retort.base.seeds import torch_rng
 from retort.data.manifest import ClassEntry
+from retort.evaluation.augment import apply_views
+from retort.evaluation.losses import soft_loss
+from retort.evaluation.views import ViewSettings, plan_views
 from retort.methods import ddim
 from retort.methods.ancestral import respace
 from retort.methods.confidence import rank_candidates
@@ -30,9 +33,6 @@ from retort.models.classifiers import build_classifier, normalised
 from retort.models.load import load_diffusion
 from retort.models.pixels import to_images, to_pixels
 from retort.models.precision import logits_in
-from retort.protocols.augment import apply_views
-from retort.protocols.losses import soft_loss
-from retort.protocols.views import ViewSettings, plan_views
 from tests.gpu import models
 from tests.gpu.harness import Bench, Checks, apart
 

@@ -10,13 +10,13 @@ from bench.backbones import matmul_peak, networks
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from retort.evaluation.augment import apply_views
+from retort.evaluation.image_rows import ImageRows
+from retort.evaluation.labels import Top, kept_labels
+from retort.evaluation.views import ViewSettings, plan_views
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.precision import logits_in
 from retort.models.teacher import Teacher
-from retort.protocols.augment import apply_views
-from retort.protocols.image_rows import ImageRows
-from retort.protocols.labels import Top, kept_labels
-from retort.protocols.views import ViewSettings, plan_views
 from tests.gpu.asked import compare_requests
 from tests.gpu.harness import Bench, Checks
 from tests.gpu.stages import Stages

@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from PIL import Image
 
+from retort.artifacts.kept_classes import KeptClasses
 from retort.base.tensors import write_tensors
 from retort.data.imagenet import subset_classes
 from retort.data.manifest import ClassEntry, write_manifest
+from retort.evaluation.losses import soft_loss
+from retort.evaluation.student import ImageSet, Recipe, train_student
+from retort.evaluation.views import ViewSettings, plan_views
 from retort.methods.sampling import Sampling
 from retort.models.load import CodecFiles
-from retort.protocols.losses import soft_loss
-from retort.protocols.student import ImageSet, Recipe, train_student
-from retort.protocols.views import ViewSettings, plan_views
-from retort.stages.encode import encode_shard
-from retort.stages.generate import generate_shard
-from retort.stages.invert import invert_shard
-from retort.stages.kept_classes import KeptClasses
-from retort.stages.refine import Refinement, refine_shard
-from retort.stages.typicality import score_shard
+from retort.stages.sets.generate_images import generate_images
+from retort.stages.sets.refine_latents import Refinement, refine_latents
+from retort.stages.shared.encode_latents import encode_latents
+from retort.stages.shared.invert_latents import invert_latents
+from retort.stages.shared.score_typicality import score_typicality
 from tests.gpu import models
 from tests.gpu.arithmetic import Work
 from tests.gpu.harness import Bench
@@ -71,14 +71,14 @@ class Stages:
 
     def generate(self, kind: str, batch: int, steps: int = 50, first: int | None = 1, count: int | None = None) -> Path:
         output = self.home / "generated.safetensors"
-        generate_shard(
+        generate_images(
             str(self.home / "classes.csv"),
             *[None] * 3,
             str(output),
             **self._model(kind),
             sampling=Sampling("ddim", steps, first, 4.0),
-            classes=[0],
-            count=count or batch,
+            class_indices=[0],
+            number=count or batch,
             side=self.side,
             batch=batch,
             **SEEDED,
@@ -88,24 +88,24 @@ class Stages:
     def invert(self, kind: str, batch: int) -> None:
         paths = self._latents(kind, batch), self.home / "classes.csv", self.home / "inverted.safetensors"
         course = {"steps": 50, "stop": 2, "guidance": 4.0, "batch": batch}
-        invert_shard(*map(str, paths), self._kept(), **self._model(kind), classes=[next(iter(NAMES))], **course)
+        invert_latents(*map(str, paths), self._kept(), **self._model(kind), class_ids=[next(iter(NAMES))], **course)
 
     def score(self, kind: str, batch: int) -> None:
         paths = self._latents(kind, batch), self.home / "classes.csv", self.home / "maps.safetensors"
         drawn = {"draws": 1, "low": 0.1, "high": 0.7, "batch": batch} | SEEDED
-        score_shard(*map(str, paths), self._kept(), **self._model(kind), classes=[next(iter(NAMES))], **drawn)
+        score_typicality(*map(str, paths), self._kept(), **self._model(kind), class_ids=[next(iter(NAMES))], **drawn)
 
     def refine(self, kind: str, batch: int) -> None:
         pool = {"latents": self._numbers(kind, batch), "class_index": np.zeros(batch, np.int64)}
         write_tensors(self.home / "pool.safetensors", pool | {"index": np.arange(batch)})
         files = self.home / "classes.csv", self.home / "pool.safetensors"
-        refine_shard(
+        refine_latents(
             *map(str, files),
             [],
             str(self.home / "refined.safetensors"),
             **self._model(kind),
             refinement=Refinement(2, 6e-4, 50, 0.25, 0.1, "unconditional", "mapped"),
-            classes=[0],
+            class_indices=[0],
             ipc=batch,
             side=self.side,
             batch=batch,
@@ -115,9 +115,9 @@ class Stages:
     def encode(self, side: str, batch: int, images: int | None = None, threads: int = 1) -> None:
         tree = self.tree(images or batch)
         codec = models.codec_files(self.bench, ENCODED[side])
-        settings = {"classes": [next(iter(NAMES))], "posterior": "mean", "batch": batch, "threads": threads}
+        settings = {"class_ids": [next(iter(NAMES))], "posterior": "mean", "batch": batch, "threads": threads}
         output = str(self.home / "encoded.safetensors")
-        encode_shard(str(tree / "manifest.parquet"), output, codec=codec, **settings, dataset="imagenet1k", seed=None)
+        encode_latents(str(tree / "manifest.parquet"), output, codec=codec, **settings, dataset="imagenet1k", seed=None)
 
     def train(self, arch: str, batch: int, steps: int = 2, precision: str = "float32", **more) -> dict:
         """A student by labels of a teacher that says the same of every image."""

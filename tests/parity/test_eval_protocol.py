@@ -10,11 +10,11 @@ import torch
 from tests.parity.closeness import assert_close
 from torch import nn
 
+from retort.evaluation.augment import lights, mix, shuffle_patches, tinted
+from retort.evaluation.losses import correct_at, hard_loss, soft_loss, soft_target_loss
+from retort.evaluation.optimisers import build_optimizer, decay_groups, lr_factor
+from retort.evaluation.views import Views, cutmix_box
 from retort.models.classifiers import build_classifier
-from retort.protocols.augment import lights, mix, shuffle_patches, tinted
-from retort.protocols.losses import correct_at, hard_loss, soft_loss, soft_target_loss
-from retort.protocols.optimisers import build_optimizer, decay_groups, lr_factor
-from retort.protocols.views import Views, cutmix_box
 
 
 @pytest.fixture(scope="module")

@@ -18,15 +18,15 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms import functional as T
 
+from retort.artifacts.labels import shared_view_words
+from retort.artifacts.sets import read_set
 from retort.base.seeds import derive_seed
 from retort.base.tensors import open_tensors
+from retort.evaluation import student as student_module
+from retort.evaluation.student import Recipe
+from retort.evaluation.views import Views, ViewSettings, plan_views
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.teacher import load_teacher
-from retort.protocols import student as student_module
-from retort.protocols.student import Recipe
-from retort.protocols.views import Views, ViewSettings, plan_views
-from retort.stages.distilled import read_set
-from retort.stages.relabel import shared_view_words
 
 EPOCHS, IMAGES, BATCH = 9, 18, 5
 STATISTICS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -201,7 +201,7 @@ def test_soft_labels_train_as_the_plain_loop_that_asks_the_teacher_in_every_step
     """To half a per cent: the teacher computes in single precision, so some labels round the other way."""
     stored = label(home, "full", "region", SOFT, tmp_path / "labels.safetensors")
     recipe = Recipe(**vars(ADAMW) | {"forward_twice": twice})
-    (ours,) = train(home, "region", name="full", views=SOFT, labels=stored, arch=arch, recipe=recipe)
+    (ours,) = train(home, "region", name="full", views=SOFT, labels=stored, student=arch, recipe=recipe)
     compare(ours, soft_loop(home, arch, twice), tolerance=5e-3)
     if twice:  # it is the statistics, which only tests see, that make the difference
         once = soft_loop(home, arch)[1]
@@ -210,5 +210,5 @@ def test_soft_labels_train_as_the_plain_loop_that_asks_the_teacher_in_every_step
 
 @pytest.mark.parametrize("arch", ["resnet8", "convnet3"])
 def test_hard_labels_train_as_the_plain_loop(home, arch):
-    (ours,) = train(home, "hard", name="full", views=HARD, arch=arch, recipe=SGD)
+    (ours,) = train(home, "hard", name="full", views=HARD, student=arch, recipe=SGD)
     compare(ours, hard_loop(home, arch), tolerance=1e-3)

@@ -13,7 +13,7 @@ from tests.staleness.changes import bases, edited, edits, key_changes, lay_out
 from tests.staleness.planning import Plan, Reruns, changed, plan, reruns
 
 WORKFLOW = REPOSITORY / "workflow"
-SCRIPTS = {script.stem: script for script in sorted((WORKFLOW / "scripts").glob("*.py"))}
+STAGES = {module.stem: module for module in sorted((WORKFLOW / "retort" / "stages").glob("*/[!_]*.py"))}
 LIBRARY = sorted(file for file in (WORKFLOW / "retort").rglob("*.*") if file.suffix != ".pyc")
 TARGETS = ("all", "report_page", "exports", "fetch")  # and every method of a base: all that is ever made
 
@@ -57,14 +57,14 @@ class Matrix:
 
     @cached_property
     def code(self) -> dict[Path, frozenset[str]]:
-        """The rules of the stages whose fingerprint changes with a line of a script or a file of the library."""
-        own = {name: fingerprint.fingerprint(script) for name, script in SCRIPTS.items()}
+        """The rules of the stages whose fingerprint changes with a line of a file of the library."""
+        own = {name: fingerprint.fingerprint(module) for name, module in STAGES.items()}
         jobs = [job for planned in self.plans.values() for job in planned.values()]
-        rules_of = {name: {job.rule for job in jobs if job.script == name} for name in SCRIPTS}
+        rules_of = {name: {job.rule for job in jobs if job.stage == name} for name in STAGES}
         found = {}
-        for file in (*SCRIPTS.values(), *LIBRARY):
+        for file in LIBRARY:
             with one_line_more(file):
-                new = [name for name, script in SCRIPTS.items() if fingerprint.fingerprint(script) != own[name]]
+                new = [name for name, module in STAGES.items() if fingerprint.fingerprint(module) != own[name]]
             found[file] = frozenset(rule for name in new for rule in rules_of[name])
         return found
 
@@ -86,7 +86,7 @@ class Matrix:
 
 @contextmanager
 def one_line_more(file: Path) -> Iterator[None]:
-    """As if this file of the library, or this script, had changed."""
+    """As if this file of the library had changed."""
     read, content = fingerprint._read, fingerprint._content
     fingerprint._read = lambda source, name: read(source, name)._replace(**{"code": "other"} if source == file else {})
     fingerprint._content = lambda table: content(table) + b"\n" * (table == file)

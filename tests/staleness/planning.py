@@ -20,6 +20,8 @@ from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 from snakemake.workflow import Workflow
 
+from retort.running.call import stage_name
+
 Outputs = tuple[str, ...]
 
 
@@ -32,7 +34,7 @@ class Job:
     """
 
     rule: str
-    script: str
+    stage: str
     compared: Mapping[str, Any]
     numbers: tuple[float, ...]
     needs: frozenset[Outputs]
@@ -87,7 +89,7 @@ def _jobs(workflow: Workflow, wanted: list[str]) -> Plan:
     return {
         tuple(job.output): Job(
             job.rule.name,
-            Path(job.rule.script).stem,
+            stage_name(job.params.code),
             {trigger: asked[trigger](job) for trigger in wanted},
             tuple(value for value in job.params if isinstance(value, int | float)),
             frozenset(tuple(other.output) for other in needed[job] if other.output),

@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import fill
 
 from tests.end_to_end.workspace import REPOSITORY
-from tests.staleness.matrix import SCRIPTS, WORKFLOW, Matrix, Row
+from tests.staleness.matrix import STAGES, WORKFLOW, Matrix, Row
 
 PAGE, CELLS = REPOSITORY / "docs" / "staleness.md", REPOSITORY / "docs" / "staleness.csv"
 BASES = {
@@ -71,7 +71,7 @@ def _edits(edits: dict[str, list[Row]]) -> str:
 
 
 def _code(matrix: Matrix) -> str:
-    library = {file: rules for file, rules in matrix.code.items() if file not in SCRIPTS.values()}
+    library = {file: rules for file, rules in matrix.code.items() if file not in STAGES.values()}
     files_of: dict[frozenset[str], list[Path]] = {}
     for file, rules in library.items():
         files_of.setdefault(rules, []).append(file)

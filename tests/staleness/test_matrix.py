@@ -15,13 +15,14 @@ from retort.data.manifest import COLUMNS
 from retort.data.stamps import source_stamp
 from retort.models.sources import model_files, teacher_files
 from retort.plan.fingerprint import fingerprint
+from retort.running import call
 from tests.end_to_end.expected_reruns import CODE_CHANGES, CONFIG_CHANGES
 from tests.end_to_end.workspace import smoke_config
 
 from .changes import bases, key_changes
 from .keys import every_key, key_at
-from .matrix import SCRIPTS, WORKFLOW, one_line_more
-from .planning import changed, plan, reruns
+from .matrix import STAGES, TARGETS, WORKFLOW, one_line_more
+from .planning import built, changed, plan, reruns
 from .tables import CELLS, PAGE, cells, page
 
 REMEDY = "run `make staleness`, and read what has changed in docs/staleness.md before you commit it"
@@ -39,10 +40,25 @@ def test_the_table_is_what_snakemake_says(matrix, count):
 
 def test_every_rule_that_makes_something_is_in_the_matrix(matrix):
     texts = [file.read_text() for file in (matrix.home / "rules").glob("*.smk")]
-    scripts = {name for text in texts for name in re.findall(r"scripts/(\w+)\.py", text)}
-    planned = {job.script for jobs in matrix.plans.values() for job in jobs.values()}
-    assert planned == scripts == set(SCRIPTS)
+    called = {name for text in texts for name in re.findall(r'code=code_of\("(\w+)"\)', text)}
+    planned = {job.stage for jobs in matrix.plans.values() for job in jobs.values()}
+    assert planned == called == set(STAGES)
     assert set(matrix.rules) == {job.rule for jobs in matrix.plans.values() for job in jobs.values()}
+
+
+def test_every_rule_names_the_arguments_of_the_function_of_its_stage(matrix, monkeypatch):
+    monkeypatch.setattr(call, "purpose", lambda job: "of no job that runs")
+    bound, misfits = set(), set()
+    for base, config in bases().items():
+        with built(matrix.home, config, (*TARGETS, *config["methods"])) as workflow:
+            for job in (job for job in workflow.dag.jobs if job.rule.script):
+                bound.add(job.rule.name)
+                try:
+                    call.arguments(call.stage(call.stage_name(job.params.code)), call.Names(job))
+                except call.Misfit as misfit:
+                    misfits.add(f"{base}, {job.rule.name}: {misfit}")
+    assert misfits == set()
+    assert bound == set(matrix.rules)
 
 
 def test_every_key_of_the_config_is_changed_alone(matrix, monkeypatch):
@@ -58,13 +74,15 @@ def test_every_key_of_the_config_is_changed_alone(matrix, monkeypatch):
     assert seen <= known.keys()
 
 
-ALSO = {"tabulate_accuracy": ["tabulate_method"], "train_students": ["train_one_student"]}  # rules of one script
+ALSO = {"tabulate_accuracy": ["tabulate_method"], "train_students": ["train_one_student"]}  # rules of one stage
 
 
-def test_every_stage_depends_on_its_script_and_on_what_all_share(matrix):
-    for name, script in SCRIPTS.items():
-        assert matrix.code[script] == {name, *ALSO.get(name, [])}
-    assert matrix.code[WORKFLOW / "retort" / "stages" / "job.py"] == set(matrix.rules)
+def test_every_stage_depends_on_its_own_module_and_none_on_how_jobs_are_run(matrix):
+    for name, module in STAGES.items():
+        assert matrix.code[module] == {name, *ALSO.get(name, [])}
+    around = [file for file in matrix.code if (WORKFLOW / "retort" / "running") in file.parents]
+    assert len(around) > 5
+    assert {file.name for file in around if matrix.code[file]} == set()
 
 
 # ---------------------------------------------------------------- what no change of one thing shows
@@ -87,8 +105,8 @@ def test_comments_and_docstrings_rerun_nothing(tmp_path):
                 lines[first.lineno - 1] = lines[first.lineno - 1].replace('"""', '"""In other words: ', 1)
         file.write_text("# why\n" + "\n\n".join(lines[:1]) + "\n" + "\n".join(lines[1:]) + "\n# why\n")
     assert (copy / "retort" / "base/errors.py").read_text() != (WORKFLOW / "retort" / "base/errors.py").read_text()
-    for name, script in SCRIPTS.items():
-        assert fingerprint(copy / "scripts" / f"{name}.py", copy / "retort") == fingerprint(script)
+    for module in STAGES.values():
+        assert fingerprint(copy / module.relative_to(WORKFLOW), copy / "retort") == fingerprint(module)
 
 
 @pytest.fixture

@@ -17,10 +17,9 @@ FAULTS, BALLAST = Path("faults"), Path("results/ballast")
 AFTER_CHECKPOINTS = {"train_vae": 3, "train_dit": 3, "train_teacher": 3, "train_students": 2}
 
 
-def stage_of(command: list[str]) -> str | None:
-    """The stage of a job that Snakemake runs as `python .snakemake/scripts/tmp123.STAGE.py`."""
-    scripts = [Path(word) for word in command if word.endswith(".py") and "scripts" in Path(word).parts]
-    return scripts[0].name.split(".")[-2] if scripts else None
+def is_job(command: list[str]) -> bool:
+    """Whether Snakemake runs this process for a rule, as `python .snakemake/scripts/tmp123.run.py`."""
+    return any(word.endswith(".run.py") and "scripts" in Path(word).parts for word in command)
 
 
 def take_fault(stage: str) -> str | None:
@@ -119,10 +118,23 @@ def keep_log(stage: str) -> None:
         kept.write(log.read_bytes())
 
 
-if FAULTS.is_dir() and (here := stage_of(sys.orig_argv)):
+def meet_fault(here: str) -> None:
+    """What is left for this stage, before its module is imported."""
     make_room()
     if here in AFTER_CHECKPOINTS:
         atexit.register(keep_log, here)
     if fault := take_fault(here):
         print(f"sabotage: {here} will be {fault}", file=sys.stderr, flush=True)
         sabotage(here, fault)
+
+
+if FAULTS.is_dir() and is_job(sys.orig_argv):
+    from retort.running import call
+
+    stage = call.stage
+
+    def sabotaged(name: str):
+        meet_fault(name)
+        return stage(name)
+
+    call.stage = sabotaged

@@ -1,14 +1,12 @@
 """Bad configs, images and model directories: one clear error each (what, where, what would be right), nothing lost."""
 
 import os
-import runpy
 import shutil
 import struct
 import zlib
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,9 +20,10 @@ from retort.config.load import load_config
 from retort.data.classes import class_list
 from retort.data.manifest import read_split
 from retort.plan.plan import Plan
+from retort.running.call import call
 
 from ..end_to_end.workspace import REPOSITORY, Workspace, smoke_config
-from ..unit.fake_jobs import Named, fake_job
+from ..unit.fake_jobs import Named, Table, fake_job
 from .messages import Answer, check, said_by_job, said_by_snakemake, without_machine
 
 # ---------------------------------------------------------------- configs
@@ -230,24 +229,24 @@ def images(tmp_path) -> Path:
 
 
 def look_at(images: Path, out: Path, capsys, **changes) -> tuple[int, str]:
-    """Run the script of `build_manifest` on a folder, as Snakemake does: its exit status, and what it said at last."""
+    """Run `build_manifest` on a folder, as Snakemake does: its exit status, and what it said at last."""
     out.mkdir(exist_ok=True)
     raw = {"kind": "folder", "name": "mine", "path": str(images), "resolution": 8} | changes
     try:
         plan = planned(smoke_config() | {"dataset": raw})
     except RetortError as error:
         return 1, str(error)
-    outputs = {"manifest": out / "m.parquet", "classes": out / "classes.csv", "bad_images": out / "bad.csv"}
-    params = {"settings": plan.manifest_settings(), "classes": plan.classes, "dataset": "mine", "seed": 0}
+    outputs = {"manifest": out / "m.parquet", "class_table": out / "classes.csv", "bad_images": out / "bad.csv"}
+    params = {"arguments": plan.manifest_settings(), "class_ids": plan.classes, "made_of": {}}
     described = fake_job(
         out / "log.txt",
         "build_manifest",
         output=Named(**outputs),
-        params=SimpleNamespace(**params, made_of={}),
+        params=Table(code="build_manifest 0", **params),
     )
     status = 0
     try:
-        runpy.run_path(str(REPOSITORY / "workflow/scripts/build_manifest.py"), {"snakemake": described})
+        call(described)
     except SystemExit as end:
         status = end.code
     said = capsys.readouterr()
@@ -490,11 +489,11 @@ def test_a_bad_model_is_refused_when_it_is_fetched(tmp_path, capsys, case, count
         tmp_path / "log.txt",
         "fetch_model",
         output=Named(model=tmp_path / "out" / "vae"),
-        wildcards=SimpleNamespace(model="vae", items=lambda: [("model", "vae")]),
-        params=SimpleNamespace(origin=origin),
+        wildcards=Table(model="vae"),
+        params=Table(code="fetch_model 0", name="vae", arguments=origin),
     )
     with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(REPOSITORY / "workflow/scripts/fetch_model.py"), {"snakemake": described})
+        call(described)
     said = capsys.readouterr().err
     assert end.value.code == 1
     check("models", case, without_machine(said_by_job(said), vae=vae), answer)

@@ -97,7 +97,8 @@ def test_a_failing_job_is_tried_again_with_more_memory_and_leads_to_its_cause(cl
     site.mkdir()
     (site / "config.yaml").write_text("executor: slurm\njobs: 10\ndefault-resources: [slurm_partition=main]\n")
     workspace = finished.twin(tmp_path / "twin")
-    workspace.edit("workflow/scripts/tabulate_classes.py", "with job(snakemake):", "with job(snakemake):\n    1 / 0")
+    line = "    table = class_accuracies("
+    workspace.edit("workflow/retort/stages/tables/tabulate_classes.py", line, f"    1 / 0\n{line}")
     before = len(cluster.finished_jobs())
     status, output = submit(cluster, workspace, "--retries", "1", "--", "results/per_class.csv", profile=str(site))
     assert status == 1, output[-6000:]

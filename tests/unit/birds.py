@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from retort.artifacts.kept_students import KeptStudents
 from retort.base.files import read_json, write_rows
 from retort.base.tensors import write_tensors
 from retort.data.manifest import ClassEntry, write_manifest
+from retort.evaluation.labels import Top
+from retort.evaluation.student import Recipe
+from retort.evaluation.views import ViewSettings
 from retort.models.teacher import save_teacher
-from retort.models.train_teacher import train_teacher
-from retort.protocols.labels import Top
-from retort.protocols.student import Recipe
-from retort.protocols.views import ViewSettings
-from retort.stages.kept_students import KeptStudents
-from retort.stages.relabel import relabel
-from retort.stages.train_students import Labelling, train_students
-from retort.stages.write_set import write_set
+from retort.models.teacher_training import trained_teacher
+from retort.stages.evaluation.relabel_set import relabel_set
+from retort.stages.evaluation.train_students import Labelling, train_students
+from retort.stages.sets.write_set import write_set
 
 SIDE, CLASSES = 8, ["wren", "robin", "finch"]
 VAL_COUNTS = (4, 7, 10)  # unequal, so that a mean over classes is not the mean over images
@@ -55,7 +55,7 @@ def make_home(folder: Path) -> Path:
         save_set(folder, name, name, copy=name != "full")
     settings = {"steps": 15, "batch": 12, "lr": 0.01, "weight_decay": 0.01}
     still = {"rotate": 0.0, "scale": 0.0, "shift": 0.0, "flip": False}
-    teacher = train_teacher(train, labels, "resnet8", (0, "teacher"), **settings, **still)
+    teacher = trained_teacher(train, labels, "resnet8", (0, "teacher"), **settings, **still)
     (folder / "teacher").mkdir()
     save_teacher(teacher, folder / "teacher", "resnet8", CLASSES, SIDE)
     for kind, views in (("region", STEPS), ("static", None)):
@@ -79,7 +79,7 @@ def save_set(home: Path, selection: str, name: str, copy: bool, store: str = "fo
     inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / f"{selection}.csv")], [], [], [])
     about = {"dataset": "birds", "method": name, "ipc": "2", "seed": 0, "side": SIDE, "settings": {"select": "random"}}
     about |= {"data": {"kind": "folder"}, "models": {}, "teachers": {}}
-    write_set(*inputs, str(home / name), copy=copy, about=about, side=SIDE, threads=1, store=store)
+    write_set(*inputs, str(home / name), copy_images=copy, origin=about, side=SIDE, threads=1, store=store)
 
 
 def label(
@@ -92,7 +92,7 @@ def label(
     precision: str = "float32",
 ) -> Path:
     paths = [home / name, home / "train.safetensors", home / "classes.csv", home / "teacher", output]
-    relabel(*map(str, paths), kind=kind, views=views, top=top, dataset="birds", seed=0, precision=precision)
+    relabel_set(*map(str, paths), kind=kind, views=views, top=top, dataset="birds", seed=0, precision=precision)
     return output
 
 
@@ -112,8 +112,8 @@ def train(
     stored = str(labels or home / f"{kind}.safetensors") if kind in ("region", "static") else None
     teacher = None if kind == "hard" else str(teacher or home / "teacher")
     settings = {
-        "about": {"dataset": "birds", "method": name, "ipc": "2", "protocol": kind, "student": "resnet8"},
-        "arch": "resnet8",
+        "row": {"dataset": "birds", "method": name, "ipc": "2", "protocol": kind, "student": "resnet8"},
+        "student": "resnet8",
         "views": views,
         "recipe": SGD if kind == "hard" else ADAMW,
         "labelling": Labelling(kind, TEMPERATURE, stored, teacher, top),

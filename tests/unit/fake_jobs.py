@@ -1,4 +1,4 @@
-"""A job as Snakemake describes it to its script, for `retort.running.job` and the scripts themselves."""
+"""A job as Snakemake describes it to its script, for `retort.running.job` and `retort.running.call`."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,13 +9,20 @@ class Named(list):
 
     def __init__(self, *unnamed, **named):
         super().__init__([*map(str, unnamed), *map(str, named.values())])
-        self.__dict__.update({name: str(path) for name, path in named.items()})
+        self._named = {name: str(path) for name, path in named.items()}
 
-    def get(self, name: str, default=None):
-        return self.__dict__.get(name, default)
+    def items(self):
+        return self._named.items()
+
+
+class Table(SimpleNamespace):
+    """Values by name."""
+
+    def items(self):
+        return vars(self).items()
 
 
 def fake_job(log: str | Path, rule: str = "generate_images", **changes) -> SimpleNamespace:
     """One that reads and writes nothing, unless `changes` say so."""
-    nothing = {"input": Named(), "output": Named(), "wildcards": {}, "params": SimpleNamespace(), "resources": {}}
+    nothing = {"input": Named(), "output": Named(), "wildcards": {}, "params": Table(), "resources": {}}
     return SimpleNamespace(**{"rule": rule, "threads": 1, "log": [str(log)]} | nothing | changes)

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from tests.unit.tiny_models import CLASSES, files
 
+from retort.artifacts.kept_classes import KeptClasses
 from retort.models.health import Watched
-from retort.stages import invert, typicality
-from retort.stages.kept_classes import KeptClasses
+from retort.stages.shared import invert_latents as invert
+from retort.stages.shared import score_typicality as typicality
 
 STAGES = {
-    "typicality": (typicality.score_shard, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
-    "inversion": (invert.invert_shard, {"steps": 6, "stop": 4, "guidance": 2.0}),
+    "typicality": (typicality.score_typicality, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
+    "inversion": (invert.invert_latents, {"steps": 6, "stop": 4, "guidance": 2.0}),
 }
 
 
@@ -40,7 +41,7 @@ def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> 
     Watched.check = counted
     paths = [str(home / name) for name in ("latents.safetensors", "classes.csv", "output.safetensors")]
     kept = KeptClasses(home / "kept", json.dumps(settings))
-    work(*paths, kept, **files(home), classes=CLASSES, batch=2, **settings)
+    work(*paths, kept, **files(home), class_ids=CLASSES, batch=2, **settings)
 
 
 def main() -> None:

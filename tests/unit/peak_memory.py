@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 import retort.models.dit  # noqa: F401
+from retort.artifacts.kept_classes import KeptClasses
 from retort.data.manifest import read_classes
 from retort.models.load import CodecFiles, ModelFiles
-from retort.stages.encode import encode_shard
-from retort.stages.invert import invert_shard
-from retort.stages.kept_classes import KeptClasses
+from retort.stages.shared.encode_latents import encode_latents
+from retort.stages.shared.invert_latents import invert_latents
 
 SIDE, SHARD_CLASSES, BATCH = 64, 50, 32
 
@@ -59,7 +59,7 @@ def encode(home: Path) -> None:
     settings = {"posterior": "sample", "store": "float32", "dataset": home.name, "seed": 0, "batch": BATCH}
     for name, classes in shards(home):
         paths = (str(home / "manifest.parquet"), str(home / "latents" / f"{name}.safetensors"))
-        encode_shard(*paths, codec=codec_of(home), classes=classes, **settings, threads=1)
+        encode_latents(*paths, codec=codec_of(home), class_ids=classes, **settings, threads=1)
 
 
 def invert(home: Path) -> None:
@@ -69,7 +69,7 @@ def invert(home: Path) -> None:
     for name, classes in shards(home):
         latents, output = (str(home / folder / f"{name}.safetensors") for folder in ("latents", "inverted"))
         kept = KeptClasses(home / "kept", home.name)
-        invert_shard(latents, str(home / "classes.csv"), output, kept, **files, classes=classes, **settings)
+        invert_latents(latents, str(home / "classes.csv"), output, kept, **files, class_ids=classes, **settings)
 
 
 def hoard(home: Path) -> None:

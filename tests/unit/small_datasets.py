@@ -12,7 +12,7 @@ from retort.config.load import load_config
 from retort.data.classes import class_list
 from retort.plan.least import word_of_needs
 from retort.plan.plan import Plan
-from retort.stages.prepare import build_manifest
+from retort.stages.data.build_manifest import build_manifest
 
 REST = {
     "methods": {"random": {"select": "random"}},
@@ -40,7 +40,7 @@ def built(plan: Plan, out: Path, written: Path | None = None) -> pd.DataFrame:
         written and str(written),
         *(str(out / name) for name in ("manifest.parquet", "classes.csv", "bad.csv")),
         **plan.manifest_settings(),
-        classes=plan.classes,
+        class_ids=plan.classes,
         made_of={"data": plan.contents_stamp()},
         needed=word_of_needs(plan),
         threads=2,

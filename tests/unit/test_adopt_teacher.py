@@ -16,9 +16,9 @@ from retort.data.imagenet import imagenet_classes, subset_classes
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import Teacher, cut_head, load_teacher, logits_of, save_teacher
-from retort.stages import fetch_teacher as fetch_module
-from retort.stages.adopt_teacher import adopt_teacher
-from retort.stages.fetch_teacher import fetch_teacher
+from retort.stages.models import fetch_teacher as fetch_module
+from retort.stages.models.adopt_teacher import adopt_teacher
+from retort.stages.models.fetch_teacher import fetch_teacher
 
 SIDE, IDS = 16, ["wren", "robin", "finch", "tit", "crow"]
 

@@ -20,7 +20,7 @@ from retort.base.files import read_rows
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.cifar import ARCHIVES, archive_classes
 from retort.data.unpickle import read_plain_pickle
-from retort.stages.prepare import export_images
+from retort.stages.data.export_images import export_images
 
 # ---------------------------------------------------------------- CIFAR in miniature
 

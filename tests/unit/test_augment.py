@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from retort.protocols.augment import apply_views, lights, shuffle_patches, tinted
-from retort.protocols.views import Views, ViewSettings, plan_views
+from retort.evaluation.augment import apply_views, lights, shuffle_patches, tinted
+from retort.evaluation.views import Views, ViewSettings, plan_views
 
 WORDS = (0, "views", "toy", "shared")
 PLAIN = ViewSettings(batch=6, crop=(0.5, 1.0), flip=True, cutmix=1.0, steps=10)

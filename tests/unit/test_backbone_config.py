@@ -1,7 +1,5 @@
 """What the config says of backbones: what is refused, and what of it is a parameter of which rule."""
 
-from types import SimpleNamespace
-
 import pytest
 import yaml
 from tests.unit.test_config import mistakes, put
@@ -10,7 +8,6 @@ from retort.base.running import Running
 from retort.config.load import load_config
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles
 from retort.plan.plan import Plan
-from retort.stages.model_files import diffusion_files
 
 CONFIG = """
 dataset: {kind: digits}
@@ -109,20 +106,21 @@ def test_a_refiner_stands_behind_the_sets_of_its_base_and_is_fetched_with_it():
     assert plan.provenance_of("sdxl")["models"]["refiner"]["source"] == "some/refiner"
 
 
-def test_a_job_is_told_of_its_models_by_inputs_parameters_and_one_resource():
+def test_a_job_knows_its_models_by_inputs_parameters_and_one_resource():
     plan = plan_of(("models.base.run", {"device": "cpu", "offload": True}))
-    job = SimpleNamespace(
-        input=SimpleNamespace(model="models/base", encoder="models/vae", refiner="models/refiner"),
-        params=SimpleNamespace(model=plan.model_settings("base"), codec=plan.codec_settings("vae")),
-        resources=SimpleNamespace(run=plan.running_of("base")),
-    )
-    run = Running("cpu", offload=True)
-    files = diffusion_files(job)
-    assert files["codec"] == CodecFiles("models/vae", "float32", 32, run)
+    run = Running.parse(plan.running_of("base"))
+    assert run == Running("cpu", offload=True)
+    codec = CodecFiles.from_rule("models/vae", plan.codec_settings("vae"), run)
+    assert codec == CodecFiles("models/vae", "float32", 32, run)
     refiner = RefinerFiles("models/refiner", "float16", 0.7)
-    assert files["model"] == ModelFiles("models/base", "float32", kind="sdxl", refiner=refiner, run=run)
-    job.params.model, job.input = plan.model_settings("dit"), SimpleNamespace(model="models/dit", encoder="models/vae")
-    assert diffusion_files(job)["model"] == ModelFiles("models/dit", "float32", classes="imagenet1k", run=run)
+    base = ModelFiles.from_rule("models/base", plan.model_settings("base"), run, refiner="models/refiner")
+    assert base == ModelFiles("models/base", "float32", kind="sdxl", refiner=refiner, run=run)
+    dit = ModelFiles.from_rule("models/dit", plan.model_settings("dit"), run)
+    assert dit == ModelFiles("models/dit", "float32", classes="imagenet1k", run=run)
+    decodes = ModelFiles.from_rule(
+        "m", {"dtype": "float32"}, run, decoder="d", decoder_settings={"dtype": "float16", "resolution": 8}
+    )
+    assert decodes.decoder == CodecFiles("d", "float16", 8, run)
 
 
 MISTAKES = [

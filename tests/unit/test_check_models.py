@@ -13,8 +13,8 @@ from retort.base.tensors import write_tensors
 from retort.config.load import load_config
 from retort.data.imagenet import subset_classes
 from retort.plan.plan import Plan
-from retort.stages.check_models import Encoder, Use, check_models
-from retort.stages.fetch_model import fetch_model
+from retort.stages.models.check_models import Encoder, Use, check_models
+from retort.stages.models.fetch_model import fetch_model
 
 from .test_fetch_model import SDXL
 
@@ -54,7 +54,9 @@ class Models:
     def check(self, uses: list[Use], encoders: dict[str, Encoder], class_ids: list[str]) -> list[dict]:
         directories = {name: str(self.folder / name) for name in self.kinds}
         output = self.folder / "models.csv"
-        check_models(directories, str(output), kinds=self.kinds, encoders=encoders, uses=uses, class_ids=class_ids)
+        check_models(
+            list(directories.values()), str(output), kinds=self.kinds, encoders=encoders, uses=uses, class_ids=class_ids
+        )
         with open(output, newline="") as handle:
             return list(csv.DictReader(handle))
 

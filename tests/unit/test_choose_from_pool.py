@@ -15,7 +15,7 @@ from retort.methods.coverage import cover, herding
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
-from retort.stages.choose_from_pool import choose_from_pool
+from retort.stages.sets.choose_from_pool import choose_from_pool
 
 IPC, POOL = 3, 12
 CONFIDENT = {"teacher": "judge", "keep": "confident", "teacher_input": "normalised"}

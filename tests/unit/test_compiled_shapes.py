@@ -11,13 +11,13 @@ from tests.unit.tiny_models import CLASSES, SHAPE, files, kept, read, save_model
 from retort.base.batches import repeated_to
 from retort.base.running import Running
 from retort.models.dit import DiT
-from retort.stages.invert import invert_shard
-from retort.stages.typicality import score_shard
+from retort.stages.shared.invert_latents import invert_latents
+from retort.stages.shared.score_typicality import score_typicality
 
 COUNTS = {"ant": 6, "bee": 3, "cat": 2, "dog": 5}
 STAGES = {
-    "typicality": (score_shard, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
-    "inversion": (invert_shard, {"steps": 6, "stop": 4, "guidance": 2.0}),
+    "typicality": (score_typicality, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
+    "inversion": (invert_latents, {"steps": 6, "stop": 4, "guidance": 2.0}),
 }
 
 

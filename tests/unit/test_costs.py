@@ -12,12 +12,13 @@ import yaml
 from tests.end_to_end.workspace import REPOSITORY
 from tests.unit.fake_jobs import fake_job
 
+from retort.artifacts.costs import ALL
 from retort.config.load import load_config
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.plan.jobs import full_size, grows_with, jobs_behind, shared_jobs
 from retort.plan.plan import Plan
 from retort.running.job import job
-from retort.stages.costs import ALL, COLUMNS, JOB_COLUMNS, cost_table, measured_jobs, tabulate_costs
+from retort.stages.tables.tabulate_costs import COLUMNS, JOB_COLUMNS, cost_table, measured_jobs, tabulate_costs
 
 HEADER = ["s", "h:m:s", "max_rss", "max_vms", "max_uss", "max_pss", "io_in", "io_out", "mean_load", "cpu_time"]
 OWN, FULL = {"classes": 2, "images": 40}, {"classes": 10, "images": 1000}

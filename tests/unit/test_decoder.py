@@ -16,9 +16,9 @@ from retort.methods.sampling import Sampling
 from retort.models.load import CodecFiles, load_codec, load_diffusion
 from retort.models.pixels import to_pixels
 from retort.plan.plan import Plan
-from retort.stages.check_models import Encoder, Use
-from retort.stages.generate import generate_shard
-from retort.stages.refine import Refinement, refine_shard
+from retort.stages.models.check_models import Encoder, Use
+from retort.stages.sets.generate_images import generate_images
+from retort.stages.sets.refine_latents import Refinement, refine_latents
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,9 @@ def decoded_by(home: Path, name: str) -> dict:
 
 
 def made(home: Path, output: Path, **models) -> dict[str, np.ndarray]:
-    settings = {"sampling": Sampling("ddim", 3, 2, 2.0), "count": 2, "side": SIDE, "dataset": "toy", "seed": 0}
+    settings = {"sampling": Sampling("ddim", 3, 2, 2.0), "number": 2, "side": SIDE, "dataset": "toy", "seed": 0}
     inputs = [str(home / "classes.csv"), None, None, None]
-    generate_shard(*inputs, str(output), **models, classes=[0, 1], batch=4, **settings)
+    generate_images(*inputs, str(output), **models, class_indices=[0, 1], batch=4, **settings)
     return read(output)
 
 
@@ -63,9 +63,9 @@ def test_images_are_decoded_by_the_decoder_from_the_latents_that_are_sampled_as_
 def test_refined_latents_are_decoded_by_the_decoder_too(home, tmp_path):
     made(home, tmp_path / "made", **decoded_by(home, "other-vae"))
     refinement = Refinement(2, 0.01, 10, 0.5, 10.0, "unconditional", "index")
-    shared = {"refinement": refinement, "classes": [0, 1], "ipc": 2, "side": SIDE, "dataset": "toy", "seed": 0}
+    shared = {"refinement": refinement, "class_indices": [0, 1], "ipc": 2, "side": SIDE, "dataset": "toy", "seed": 0}
     inputs = (str(home / "classes.csv"), str(tmp_path / "made"), [], str(tmp_path / "refined"))
-    refine_shard(*inputs, **decoded_by(home, "other-vae"), **shared, batch=4)
+    refine_latents(*inputs, **decoded_by(home, "other-vae"), **shared, batch=4)
     refined = read(tmp_path / "refined")
     np.testing.assert_array_equal(refined["pixels"], pixels_by(home, "other-vae", refined["latents"]))
 

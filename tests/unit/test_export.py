@@ -30,16 +30,16 @@ from retort.base.files import read_json, read_rows, write_json
 from retort.base.tensors import write_tensors
 from retort.config.load import load_config
 from retort.data.hub import download, licence_of
+from retort.evaluation.losses import soft_loss
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
 from retort.plan.plan import Plan
-from retort.protocols.losses import soft_loss
-from retort.stages import export
-from retort.stages.export import export_set
-from retort.stages.export_card import write_card, write_cards
-from retort.stages.tabulate import NOTE
-from retort.stages.write_set import write_set
+from retort.report.accuracy_table import NOTE
+from retort.stages.sets import export_set as export
+from retort.stages.sets.export_set import export_set
+from retort.stages.sets.write_cards import write_card, write_cards
+from retort.stages.sets.write_set import write_set
 
 SIDE = 8
 CLASSES = ["n03", "n01", "n02"]  # the label order, which is not the alphabet's
@@ -65,7 +65,7 @@ def home(tmp_path_factory) -> Path:
     write_tensors(home / "made.safetensors", {"pixels": pixels} | facts)
     provenance = plan().provenance_of("random") | {"ipc": "2"}
     inputs = (str(home / "classes.csv"), "", [], [str(home / "made.safetensors")], [], [])
-    write_set(*inputs, str(home / "set"), copy=True, about=provenance, side=SIDE, threads=1)
+    write_set(*inputs, str(home / "set"), copy_images=True, origin=provenance, side=SIDE, threads=1)
     save_untrained_teacher(home / "teacher", CLASSES, SIDE)
     return home
 
@@ -158,10 +158,13 @@ def test_the_order_of_classes_stands_in_the_set(home):
 
 # ---------------------------------------------------------------- Parquet
 
+MADE = ("README.md", "contact_sheet.png", "provenance.json")  # of a card
+
 
 def exported(home: Path, output: Path, teacher: bool = True) -> Path:
     judge = str(home / "teacher") if teacher else None
-    export_set(str(home / "set"), str(home / "classes.csv"), judge, str(output), about=ABOUT)
+    croissant = output.with_name("croissant.json")
+    export_set(str(home / "set"), str(home / "classes.csv"), judge, str(output), str(croissant), origin=ABOUT)
     return output
 
 
@@ -248,7 +251,8 @@ def carded(home: Path, folder: Path, labels: list[str]) -> str:
     inputs = (str(home / "set"), str(folder.parent / "accuracy.csv"), str(folder.parent / "sheet.png"))
     teacher = str(home / "teacher")
     about = ABOUT | {"view_labels": labels, "temperature": 4.0}
-    write_card(*inputs, teacher, str(folder / "README.md"), str(folder / "contact_sheet.png"), about=about)
+    outputs = [str(folder / name) for name in MADE]
+    write_card(*inputs, teacher, *outputs, about=about)
     return (folder / "README.md").read_text()
 
 
@@ -271,9 +275,9 @@ def test_cards_of_several_sets_are_each_of_their_own(home, tmp_path):
     folders = [tmp_path / "soft", tmp_path / "hard"]
     about = ABOUT | {"view_labels": [], "temperature": 4.0, "teacher_directory": str(home / "teacher")}
     none = {"logits_of": None, "teacher": None, "temperature": None, "teacher_directory": None}
-    outputs = [[str(folder / name) for folder in folders] for name in ("README.md", "contact_sheet.png")]
+    outputs = [[str(folder / name) for folder in folders] for name in MADE]
     inputs = ([str(home / "set")] * 2, str(tmp_path / "accuracy.csv"), [str(tmp_path / "sheet.png")] * 2)
-    write_cards(*inputs, *outputs, about=[about, about | none])
+    write_cards(*inputs, *outputs, origins=[about, about | none])
     soft, hard = ((folder / "README.md").read_text() for folder in folders)
     assert soft == carded(home, tmp_path / "one", [])
     assert "### Soft labels" in soft

@@ -18,7 +18,7 @@ from retort.base.errors import RetortError
 from retort.base.files import read_json, write_json
 from retort.models.contents import NEEDED
 from retort.models.load import CodecFiles, ModelFiles, load_codec, load_diffusion
-from retort.stages.fetch_model import fetch_model
+from retort.stages.models.fetch_model import fetch_model
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "parity"
 PIPELINE = FIXTURES / "d3hr_sample" / "pipeline"

@@ -13,12 +13,12 @@ from retort.base.files import read_json, write_json
 from retort.base.tensors import write_tensors
 from retort.data.imagenet import subset_classes
 from retort.methods.ancestral import sample
+from retort.models.dit_training import Recipe, draw, learn, loss_of, trained_dit
 from retort.models.finetune_dit import finetune_dit, replace_classes
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.models.train_dit import Recipe, draw, learn, loss_of, train_dit
 from retort.models.training_state import Checkpoint
 from retort.models.variance_bound import VarianceBound
-from retort.stages.make_dit import Start, make_dit
+from retort.stages.models.train_dit import Start, train_dit
 
 from .tiny_models import save_models
 
@@ -41,7 +41,7 @@ def checkpoints(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints")
     latents, labels = examples(OLD)
     sizes = {"layers": 2, "heads": 2, "head_dim": 16, "patch": 2}
-    plain = train_dit(lambda rows: latents[rows], labels, SHAPE, (0, "old"), **sizes, **RECIPE | {"lr": 1e-2})
+    plain = trained_dit(lambda rows: latents[rows], labels, SHAPE, (0, "old"), **sizes, **RECIPE | {"lr": 1e-2})
     wide = DiTTransformer2DModel.from_config(dict(plain.config) | {"out_channels": 2 * SHAPE[0]})
     state = plain.state_dict()
     for name in ("proj_out_2.weight", "proj_out_2.bias"):  # patches first, then channels: the new ones come last
@@ -251,7 +251,7 @@ def test_a_fine_tuned_pipeline_keeps_its_schedule_says_its_origin_and_runs(check
     state = Checkpoint(tmp_path / "state.safetensors", "test")
     settings = RECIPE | {"steps": 3, "timestep_embedding": "original"}
     parts = ([shard], str(table), str(tmp_path / "vae"), str(tmp_path / "tuned"), state)
-    make_dit(*parts, name="dit", seed=0, settings=settings, start=Start(str(checkpoints / "learned")))
+    train_dit(*parts, name="dit", seed=0, settings=settings, start=Start(str(checkpoints / "learned")))
     (checkpoints / "learned" / "origin.json").unlink()
     origin = read_json(tmp_path / "tuned" / "origin.json")
     assert origin == {"name": "dit", "trained_from": {"source": "someone/something", "revision": "0123"}}

@@ -7,7 +7,7 @@ import pytest
 from retort.plan.fingerprint import fingerprint, reachable, tables
 
 ROOT = Path(__file__).parents[2] / "workflow"
-SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+STAGES = {module.stem: module for module in sorted((ROOT / "retort" / "stages").glob("*/[!_]*.py"))}
 
 PACKAGE = {
     "script.py": "from lib.stages.work import work\n\nwork(1)\n",
@@ -125,36 +125,42 @@ def test_missing_script_is_an_error(tmp_path):
 
 def test_tables_of_classes_count_where_they_are_read():
     named = {"imagenet_subsets.csv", "cifar_classes.csv"}
-    assert {table.name for table in tables(ROOT / "scripts" / "build_manifest.py")} == named
-    assert tables(ROOT / "scripts" / "train_students.py") == set()
+    assert {table.name for table in tables(STAGES["build_manifest"])} == named
+    assert tables(STAGES["train_students"]) == set()
 
 
-def reached_by(script: str) -> set[str]:
-    return reachable(ROOT / "scripts" / script)
+def reached_by(stage: str) -> set[str]:
+    return reachable(STAGES[stage])
 
 
 def test_how_folders_are_listed_and_refused_counts_only_where_images_are_listed():
     """Every job reads the manifest, whose module must therefore not reach them."""
     listing = {"retort.config.hints", "retort.data.layouts.listing", "retort.data.layouts.instead"}
-    readers = {script.stem for script in SCRIPTS if listing & reachable(script)}
+    readers = {name for name, module in STAGES.items() if listing & reachable(module)}
     assert readers == {"build_manifest", "export_images"}
 
 
 def test_students_do_not_depend_on_sampling_nor_inversion_on_protocols():
-    students, inversion = reached_by("train_students.py"), reached_by("invert_latents.py")
-    assert "retort.protocols.student" in students
+    students, inversion = reached_by("train_students"), reached_by("invert_latents")
+    assert "retort.evaluation.student" in students
     assert "retort.methods.ddim" not in students
     assert "retort.methods.ddim" in inversion
-    assert not {name for name in inversion if name.startswith("retort.protocols")}
+    assert not {name for name in inversion if name.startswith("retort.evaluation")}
 
 
-# What jobs compute with, or say of a name that is nearly right; not the schema and its cross-checks, nor the run table
-# and the plan.
-HARMLESS = {f"retort.config.{name}" for name in ("architectures", "devices", "gpus", "hints", "running", "seeds")}
+# What jobs compute with, or say of a name that is nearly right; not the schema and its cross-checks.
+HARMLESS = {"retort.config.architectures", "retort.config.hints"}
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_no_job_reruns_for_an_edit_of_the_config_schema_or_the_plan(script):
-    found = reachable(script)
-    assert "retort.running.job" in found
-    assert not [name for name in found if name.startswith("retort.config.") and name not in HARMLESS]
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_job_reruns_for_an_edit_of_the_config_schema_the_plan_or_how_jobs_are_run(stage):
+    found = {name for name in reached_by(stage) if name.count(".") > 1}
+    assert not [name for name in found if name.startswith(("retort.plan.", "retort.running."))]
+    assert {name for name in found if name.startswith("retort.config.")} <= HARMLESS
+
+
+def test_training_students_does_not_depend_on_how_sets_are_labelled():
+    """An edit of the loop that labels views reruns labels; students rerun only where labels come out otherwise."""
+    students = reached_by("train_students")
+    assert "retort.artifacts.labels" in students
+    assert not {name for name in students if name.startswith("retort.stages.")}

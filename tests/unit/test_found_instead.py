@@ -14,7 +14,7 @@ from retort.data.layouts.instead import unread
 from retort.data.layouts.listing import folder_names, image_names
 from retort.data.layouts.signatures import kind_of_file
 from retort.data.stamps import stamp_of
-from retort.stages.prepare import export_images
+from retort.stages.data.export_images import export_images
 
 CONVERT = "files of .heic (HEIC; convert them to JPEG or PNG, for instance with pillow-heif)"
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0"

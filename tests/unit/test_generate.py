@@ -19,9 +19,9 @@ from retort.methods.sampling import Sampling
 from retort.models.dit import DiT
 from retort.models.load import load_diffusion
 from retort.models.pixels import to_pixels
-from retort.stages import generate
-from retort.stages.choose_starts import choose_starts
-from retort.stages.invert import invert_shard
+from retort.stages.sets import generate_images as generate
+from retort.stages.shared.choose_starts import choose_starts
+from retort.stages.shared.invert_latents import invert_latents
 
 IPC = 3
 SAMPLERS = {
@@ -121,7 +121,7 @@ def test_noise_depends_on_class_id_and_index_not_on_position_or_shard(home, monk
     moved = noise_of(home, monkeypatch, [0, 1, 2, 3], table=tmp_path / "classes.csv").reshape(4, IPC, *SHAPE)
     assert torch.equal(moved, usual[[3, 0, 2, 1]])
     assert torch.equal(noise_of(home, monkeypatch, [2]), usual[2])
-    more = noise_of(home, monkeypatch, [1], count=IPC + 2)
+    more = noise_of(home, monkeypatch, [1], number=IPC + 2)
     assert torch.equal(more[:IPC], usual[1])  # a larger set begins with the noise of a smaller one
     assert len(torch.unique(usual.reshape(12, -1), dim=0)) == 12
 
@@ -219,7 +219,7 @@ def test_with_any_sampler_an_image_depends_on_neither_shard_nor_batch(home, samp
 
 def test_the_members_of_a_pool_are_the_images_without_one(home, sampler):
     few = make(home, [1, 2], 4, sampling=SAMPLERS[sampler])
-    pool = make(home, [1, 2], 4, sampling=SAMPLERS[sampler], count=4 * IPC)
+    pool = make(home, [1, 2], 4, sampling=SAMPLERS[sampler], number=4 * IPC)
     assert pool["index"].tolist() == [*range(12)] * 2
     assert pool["class_index"].tolist() == [1] * 12 + [2] * 12
     kept = pool["index"] < IPC
@@ -252,7 +252,7 @@ def test_ancestral_noise_is_each_images_own_fresh_at_each_step_and_seeded(home, 
     assert usual.shape == (12, 3, *SHAPE)
     assert len(torch.unique(usual.reshape(36, -1), dim=0)) == 36  # nor is it the noise of the start
     assert torch.equal(drawn([2]), usual[6:9])
-    assert torch.equal(drawn([1], count=IPC + 3)[:IPC], usual[3:6])
+    assert torch.equal(drawn([1], number=IPC + 3)[:IPC], usual[3:6])
     assert abs(usual[:, 1:].mean().item()) < 0.05
     assert usual[:, 1:].std().item() == pytest.approx(1, abs=0.05)
     for other in ({"seed": 1}, {"dataset": "other"}):
@@ -398,7 +398,7 @@ def statistics(home: Path, classes: list[str], batch: int, **changes) -> dict[st
     settings = {"steps": 10, "stop": 6, "guidance": 2.0} | changes
     output = home / "inverted.safetensors"
     latents, table = str(home / "latents.safetensors"), str(home / "classes.csv")
-    invert_shard(latents, table, str(output), kept(home), **files(home), classes=classes, batch=batch, **settings)
+    invert_latents(latents, table, str(output), kept(home), **files(home), class_ids=classes, batch=batch, **settings)
     return {name: np.array(array) for name, array in open_tensors(output).items()}
 
 
@@ -443,7 +443,7 @@ def test_inverted_latents_that_are_lost_name_their_class(home, clean):
 
 # ---------------------------------------------------------------- choose_starts
 
-CHOICE = {"ipc": IPC, "search": "groups", "groups": 150, "skew_weight": 0.1, "dataset": "toy", "seed": 0}
+CHOICE = {"number": IPC, "search": "groups", "groups": 150, "skew_weight": 0.1, "dataset": "toy", "seed": 0}
 
 
 def write_inversions(folder: Path, *sizes: int) -> list[str]:
@@ -516,7 +516,7 @@ def test_closed_form_starts_have_the_mean_and_deviation_of_their_class(tmp_path)
 
 
 def test_one_closed_form_start_is_the_mean_of_its_class(tmp_path):
-    latents = chosen(tmp_path, search="closed-form", ipc=1)["latents"]
+    latents = chosen(tmp_path, search="closed-form", number=1)["latents"]
     np.testing.assert_array_equal(latents[:, 0], moments(tmp_path)[0].astype(np.float32))
 
 

@@ -223,8 +223,8 @@ torch.cuda._is_compiled = lambda: True
 torch.cuda._device_count_nvml = lambda: 2
 torch._C._cuda_getDeviceCount = lambda: asked.append("the driver") or 2
 import retort.stages
-for module in pkgutil.iter_modules(retort.stages.__path__):
-    importlib.import_module(f"retort.stages.{module.name}")
+for module in pkgutil.walk_packages(retort.stages.__path__, "retort.stages."):
+    importlib.import_module(module.name)
 assert "diffusers" in __import__("sys").modules
 print(len(asked))
 """

@@ -28,10 +28,10 @@ from retort.models.dit import DiT
 from retort.models.health import LossLost, Watched, check_losses, check_weights, first_broken
 from retort.models.load import load_diffusion
 from retort.models.pixels import to_pixels
-from retort.stages.invert import invert_shard
-from retort.stages.judge_model import judge_model
-from retort.stages.refine import Refinement, refine_shard
-from retort.stages.typicality import score_shard
+from retort.stages.models.judge_model import judge_model
+from retort.stages.sets.refine_latents import Refinement, refine_latents
+from retort.stages.shared.invert_latents import invert_latents
+from retort.stages.shared.score_typicality import score_typicality
 
 CAT, COUNT = CLASSES.index("cat"), 3
 COMMON = {"dataset": "toy", "seed": 0}
@@ -59,19 +59,21 @@ def sample(home: Path) -> None:
 
 def refine(home: Path) -> None:
     inputs = (str(home / "classes.csv"), str(home / "pool.safetensors"), [], str(home / "refined.safetensors"))
-    settings = {"classes": [0, 1, 2, 3], "ipc": COUNT, "side": SIDE, "batch": 4}
+    settings = {"class_indices": [0, 1, 2, 3], "ipc": COUNT, "side": SIDE, "batch": 4}
     refinement = Refinement(5, 0.01, 20, 0.5, 1.0, "class", "mapped")
-    refine_shard(*inputs, **files(home), refinement=refinement, **settings, **COMMON)
+    refine_latents(*inputs, **files(home), refinement=refinement, **settings, **COMMON)
 
 
 def invert(home: Path) -> None:
     inputs = (str(home / "latents.safetensors"), str(home / "classes.csv"), str(home / "inverted.safetensors"))
-    invert_shard(*inputs, kept(home), **files(home), classes=CLASSES, steps=10, stop=6, guidance=2.0, batch=2)
+    invert_latents(*inputs, kept(home), **files(home), class_ids=CLASSES, steps=10, stop=6, guidance=2.0, batch=2)
 
 
 def score(home: Path) -> None:
     inputs = (str(home / "latents.safetensors"), str(home / "classes.csv"), str(home / "maps.safetensors"))
-    score_shard(*inputs, kept(home), **files(home), classes=CLASSES, draws=4, low=0.1, high=0.7, **COMMON, batch=2)
+    score_typicality(
+        *inputs, kept(home), **files(home), class_ids=CLASSES, draws=4, low=0.1, high=0.7, **COMMON, batch=2
+    )
 
 
 def judge(home: Path) -> None:

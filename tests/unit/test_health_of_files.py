@@ -7,17 +7,18 @@ import pytest
 from tests.unit.stopping import stops
 from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, Pictures, read, write_latents
 
+from retort.artifacts.latents import LatentShards, latents_of_rows
 from retort.base.tensors import write_tensors
 from retort.methods.groups import BLOCK, best_groups
-from retort.stages import embed as embed_stage
-from retort.stages.choose_starts import choose_starts
-from retort.stages.discover import choose_representatives, cluster_shard
-from retort.stages.embed import embed_shard
-from retort.stages.latents import LatentShards, latents_of_rows
-from retort.stages.score_windows import score_windows
+from retort.stages.shared import embed_classes as embed_stage
+from retort.stages.shared.choose_representatives import choose_representatives
+from retort.stages.shared.choose_starts import choose_starts
+from retort.stages.shared.cluster_classes import cluster_classes
+from retort.stages.shared.embed_classes import embed_classes
+from retort.stages.shared.score_windows import score_windows
 
 COMMON = {"dataset": "toy", "seed": 0}
-UMAP = {"classes": CLASSES, "neighbors": 2, "components": 1, "min_dist": 0.0}
+UMAP = {"class_ids": CLASSES, "neighbors": 2, "components": 1, "min_dist": 0.0}
 HDBSCAN = {"min_cluster_size": 3, "min_samples": 2}
 
 
@@ -57,13 +58,13 @@ def test_a_guide_names_the_class_of_a_lost_latent(damaged, pictures):
 
 
 def test_an_embedding_names_the_class_of_a_lost_latent(damaged, tmp_path):
-    stops(DAMAGED, embed_shard, str(damaged), str(tmp_path / "embedded"), **UMAP, **COMMON)
+    stops(DAMAGED, embed_classes, str(damaged), str(tmp_path / "embedded"), **UMAP, **COMMON)
 
 
 def test_an_embedding_that_umap_loses_names_its_class(pictures, monkeypatch, tmp_path):
     monkeypatch.setattr(embed_stage, "embed", lambda features, **_: np.full((len(features), 2), np.nan))
     paths = (str(pictures.folder.parent / "latents.safetensors"), str(tmp_path / "embedded"))
-    stops(("class ant: the embedding is not finite", r"raise umap\.neighbors"), embed_shard, *paths, **UMAP, **COMMON)
+    stops(("class ant: the embedding is not finite", r"raise umap\.neighbors"), embed_classes, *paths, **UMAP, **COMMON)
 
 
 def test_a_discovery_names_the_class_of_a_damaged_embedding(pictures, tmp_path):
@@ -76,9 +77,9 @@ def test_a_discovery_names_the_class_of_a_damaged_embedding(pictures, tmp_path):
     path, words = tmp_path / "found.safetensors", ("class bee: the embedding in .* is not finite", "delete the file")
     write_tensors(path, tensors)
     outputs = [str(tmp_path / name) for name in ("clustered", "listing")]
-    stops(words, cluster_shard, str(path), *outputs, classes=["ant", "bee"], **HDBSCAN)
+    stops(words, cluster_classes, str(path), *outputs, class_ids=["ant", "bee"], **HDBSCAN)
     inputs = (str(path), pictures.manifest, pictures.table, str(tmp_path / "chosen"))
-    stops(words, choose_representatives, *inputs, classes=[1], count=2, **HDBSCAN, **COMMON)
+    stops(words, choose_representatives, *inputs, class_indices=[1], number=2, **HDBSCAN, **COMMON)
 
 
 def test_windows_name_the_class_of_a_damaged_map(pictures, tmp_path):
@@ -86,13 +87,13 @@ def test_windows_name_the_class_of_a_damaged_map(pictures, tmp_path):
     maps["maps/cat"][2, 1, 1] = np.nan
     write_tensors(tmp_path / "maps.safetensors", maps | {f"rows/{c}": np.array(pictures.rows_of(c)) for c in CLASSES})
     paths = (str(tmp_path / "maps.safetensors"), pictures.manifest, str(tmp_path / "patches.csv"))
-    settings = {"classes": CLASSES, "resolution": SIDE, "window": 0.25, "per_image": 1, "keep": 3}
+    settings = {"class_ids": CLASSES, "resolution": SIDE, "window": 0.25, "per_image": 1, "keep": 3}
     stops(("class cat: a map in .* is not finite", "delete the file"), score_windows, *paths, **settings)
 
 
 # ---------------------------------------------------------------- groups
 
-CHOICE = {"ipc": 2, "search": "groups", "groups": 10, "skew_weight": 0.1} | COMMON
+CHOICE = {"number": 2, "search": "groups", "groups": 10, "skew_weight": 0.1} | COMMON
 
 
 def write_statistics(folder: Path, what: str, label: int, value: float) -> str:

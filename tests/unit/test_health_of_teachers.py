@@ -11,19 +11,19 @@ from tests.unit.stopping import stops
 from tests.unit.tiny_models import CLASSES, SIDE, Pictures, save_untrained_teacher
 from torch import Tensor
 
+from retort.artifacts.sets import COLUMNS
+from retort.artifacts.teacher_quality import measured
 from retort.base.files import write_rows
 from retort.base.tensors import write_tensors
 from retort.models.teacher import Teacher, load_teacher
-from retort.stages import quality as quality_stage
-from retort.stages.choose_from_pool import choose_from_pool
-from retort.stages.describe import describe_shard
-from retort.stages.distilled import COLUMNS
-from retort.stages.export import export_set
-from retort.stages.quality import measure_quality
-from retort.stages.relabel import relabel
-from retort.stages.score_crops import score_crops
-from retort.stages.select_by_features import select_by_features
-from retort.stages.teacher_quality import measured
+from retort.stages.evaluation import measure_quality as quality_stage
+from retort.stages.evaluation.measure_quality import measure_quality
+from retort.stages.evaluation.relabel_set import relabel_set
+from retort.stages.sets.choose_from_pool import choose_from_pool
+from retort.stages.sets.export_set import export_set
+from retort.stages.sets.select_by_features import select_by_features
+from retort.stages.shared.describe_images import describe_images
+from retort.stages.shared.score_crops import score_crops
 
 WHITE = "dog"  # the class of the white images, in which a blinded teacher sees NaN
 COMMON = {"dataset": "toy", "seed": 0}
@@ -70,7 +70,7 @@ def paths(home: Path, *names: str) -> list[str]:
 
 def describe(home: Path) -> None:
     given = paths(home, "images/manifest.parquet", "images/classes.csv", "teacher", "described.safetensors")
-    describe_shard(*given, classes=[0, 1, 2, 3], side=SIDE, threads=1)
+    describe_images(*given, class_indices=[0, 1, 2, 3], side=SIDE, threads=1)
 
 
 def choose(home: Path, **select: str) -> None:
@@ -89,16 +89,16 @@ def choose_covering(home: Path) -> None:
 def crop(home: Path) -> None:
     given = paths(home, "images/manifest.parquet", "images/classes.csv", "teacher", "crops.csv")
     settings = {"images": 2, "crops": 3, "area": (0.3, 0.8), "grid": 1, "side": SIDE, "threads": 1}
-    score_crops(*given, classes=CLASSES, **settings, **COMMON)
+    score_crops(*given, class_ids=CLASSES, **settings, **COMMON)
 
 
 def export(home: Path) -> None:
-    export_set(*paths(home, "set", "images/classes.csv", "teacher", "set.parquet"), about={})
+    export_set(*paths(home, "set", "images/classes.csv", "teacher", "set.parquet", "croissant.json"), origin={})
 
 
 def label(home: Path, kind: str) -> None:
     distilled, *given = paths(home, "set", "images/classes.csv", "teacher", "labels.safetensors")
-    relabel(distilled, None, *given, kind=kind, views=birds.STEPS if kind == "region" else None, top=None, **COMMON)
+    relabel_set(distilled, None, *given, kind=kind, views=birds.STEPS if kind == "region" else None, top=None, **COMMON)
 
 
 def label_images(home: Path) -> None:

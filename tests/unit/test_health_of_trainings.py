@@ -11,13 +11,13 @@ from tests.unit.tiny_models import read
 from torch import Tensor, nn
 
 from retort.base.tensors import read_metadata, write_tensors
-from retort.models import train_vae as vae_module
+from retort.evaluation import student as student_module
+from retort.models import vae_training as vae_module
 from retort.models.fit import fit
 from retort.models.health import LossLost
 from retort.models.teacher import Teacher
-from retort.protocols import student as student_module
-from retort.stages import make_vae as make_vae_module
-from retort.stages import train_students as students_stage
+from retort.stages.evaluation import train_students as students_stage
+from retort.stages.models import train_vae as make_vae_module
 
 
 def test_the_first_step_of_a_lost_loss_is_named_not_that_at_which_it_was_noticed():
@@ -50,7 +50,7 @@ VAE |= {"lr": 1e-3, "kl_weight": 1e-6, "precision": "float32"}
 def test_a_vae_whose_latents_do_not_differ_says_what_to_lower(monkeypatch, deviation):
     monkeypatch.setattr(vae_module, "_latent_std", lambda vae, pixels: deviation)
     words = (f"latents have standard deviation {deviation}", r"lower its train\.lr or train\.kl_weight")
-    stops(words, vae_module.train_vae, np.zeros((4, 16, 16, 3), np.uint8), ("x",), **VAE)
+    stops(words, vae_module.trained_vae, np.zeros((4, 16, 16, 3), np.uint8), ("x",), **VAE)
 
 
 def test_a_vae_that_decodes_to_nothing_is_not_kept(monkeypatch, tmp_path):
@@ -59,7 +59,7 @@ def test_a_vae_that_decodes_to_nothing_is_not_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(make_vae_module, "psnr", lambda vae, pixels: float("nan"))
     split, output = str(tmp_path / "split.safetensors"), tmp_path / "vae"
     words = (r"vae: its PSNR on the validation images is nan; lower its train\.lr",)
-    stops(words, make_vae_module.make_vae, split, split, str(output), None, name="vae", seed=0, settings=VAE)
+    stops(words, make_vae_module.train_vae, split, split, str(output), None, name="vae", seed=0, settings=VAE)
     assert not output.exists()
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from retort.evaluation import image_rows
+from retort.evaluation.augment import apply_views
+from retort.evaluation.image_rows import ImageRows
+from retort.evaluation.placed import packed, placed, unpacked
+from retort.evaluation.views import OF_EACH_VIEW, Views, ViewSettings, plan_views
 from retort.models.classifiers import build_classifier
 from retort.models.memory import spare_bytes, step_bytes
 from retort.models.pixels import to_images
-from retort.protocols import image_rows
-from retort.protocols.augment import apply_views
-from retort.protocols.image_rows import ImageRows
-from retort.protocols.placed import packed, placed, unpacked
-from retort.protocols.views import OF_EACH_VIEW, Views, ViewSettings, plan_views
 
 
 @pytest.fixture

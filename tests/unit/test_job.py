@@ -19,7 +19,7 @@ from tests.unit.fake_jobs import Named, fake_job
 from retort.base.devices import DETERMINISTIC, tune_kernels
 from retort.base.errors import RetortError
 from retort.base.files import whole_file
-from retort.protocols.views import ViewSettings
+from retort.evaluation.views import ViewSettings
 from retort.running.job import job
 
 FULL = "/dev/full"  # every write to it finds no space left

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.unit.tiny_models import save_models, write_random_latents
 
-from retort.stages.kept_classes import KeptClasses
+from retort.artifacts.kept_classes import KeptClasses
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTS = {"ant": 5, "bee": 3, "cat": 2, "dog": 4}

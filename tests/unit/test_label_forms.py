@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from retort.protocols.labels import Top, kept_labels, label_arrays, restored_logits
-from retort.protocols.losses import soft_loss
+from retort.evaluation.labels import Top, kept_labels, label_arrays, restored_logits
+from retort.evaluation.losses import soft_loss
 
 CLASSES = 50
 

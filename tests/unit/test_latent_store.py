@@ -7,16 +7,16 @@ import pytest
 import torch
 from tests.unit.tiny_models import SIDE, Pictures, files, kept, read, save_models, write_classes
 
+from retort.artifacts.features import class_features
+from retort.artifacts.latents import LatentShards, latents_of_rows
 from retort.base.errors import RetortError
 from retort.base.tensors import open_tensors, write_tensors
 from retort.models.codec import Codec
 from retort.models.load import CodecFiles
-from retort.stages.describe import class_features
-from retort.stages.embed import embed_shard
-from retort.stages.encode import encode_shard
-from retort.stages.invert import invert_shard
-from retort.stages.latents import LatentShards, latents_of_rows
-from retort.stages.typicality import score_shard
+from retort.stages.shared.embed_classes import embed_classes
+from retort.stages.shared.encode_latents import encode_latents
+from retort.stages.shared.invert_latents import invert_latents
+from retort.stages.shared.score_typicality import score_typicality
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 
@@ -36,7 +36,7 @@ def home(tmp_path_factory) -> Path:
 
 def encode(manifest: str, output: Path, codec: CodecFiles, store: str) -> None:
     settings = {"posterior": "mean", "dataset": "toy", "seed": 0, "batch": 4, "threads": 1}
-    encode_shard(manifest, str(output), codec=codec, classes=CLASSES, store=store, **settings)
+    encode_latents(manifest, str(output), codec=codec, class_ids=CLASSES, store=store, **settings)
 
 
 def test_half_precision_takes_half_the_space_and_is_the_same_rounded(home):
@@ -72,14 +72,14 @@ def test_stages_compute_from_half_precision_what_they_do_from_the_rounded_latent
     table, made = str(home / "classes.csv"), []
     for latents in (home / "float16.safetensors", tmp_path / "wide.safetensors"):
         output = tmp_path / "output.safetensors"
-        common = {**files(home), "classes": CLASSES, "batch": 4}
-        invert_shard(str(latents), table, str(output), kept(tmp_path), steps=5, stop=3, guidance=1.0, **common)
+        common = {**files(home), "class_ids": CLASSES, "batch": 4}
+        invert_latents(str(latents), table, str(output), kept(tmp_path), steps=5, stop=3, guidance=1.0, **common)
         made.append(read(output))
         draws = {"draws": 2, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}
-        score_shard(str(latents), table, str(output), kept(tmp_path), **draws, **common)
+        score_typicality(str(latents), table, str(output), kept(tmp_path), **draws, **common)
         made.append(read(output))
         umap = {"neighbors": 3, "components": 2, "min_dist": 0.0, "dataset": "toy", "seed": 0}
-        embed_shard(str(latents), str(output), classes=CLASSES, **umap)
+        embed_classes(str(latents), str(output), class_ids=CLASSES, **umap)
         made.append(read(output))
     for half, single in zip(made[:3], made[3:], strict=True):
         assert half.keys() == single.keys()

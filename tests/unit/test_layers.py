@@ -21,10 +21,11 @@ FLOORS = {
     "data": 2,
     "models": 3,
     "methods": 4,
-    "protocols": 4,
+    "evaluation": 4,
     "artifacts": 5,
     "plan": 6,
     "running": 6,
+    "report": 6,
     "stages": 7,
 }
 
@@ -63,8 +64,8 @@ def test_module_imports_only_from_its_own_floor_and_those_below(name):
     assert {imported for imported in imports_of(name) if breaks_the_order(name, imported)} == set()
 
 
-@pytest.mark.parametrize("name", [n for n in SOURCES if floor_of(n) in ("methods", "protocols")])
-def test_methods_and_protocols_touch_no_file_no_path_and_no_snakemake(name):
+@pytest.mark.parametrize("name", [n for n in SOURCES if floor_of(n) in ("methods", "evaluation")])
+def test_methods_and_evaluation_touch_no_file_no_path_and_no_snakemake(name):
     roots = {imported.split(".")[0] for imported in imports_of(name)}
     assert roots & {"snakemake", "pathlib", "os", "shutil", "tempfile", "glob", "io"} == set()
     calls = [node.func for node in ast.walk(ast.parse(SOURCES[name].read_text())) if isinstance(node, ast.Call)]
@@ -100,6 +101,14 @@ def test_nothing_is_pickled_or_unpickled(name):
     assert named == set()
 
 
+STAGES = [name for name in SOURCES if floor_of(name) == "stages" and SOURCES[name].name != "__init__.py"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_no_stage_imports_a_stage(name):
+    assert {imported for imported in imports_of(name) if floor_of(imported) == "stages"} == set()
+
+
 # ---------------------------------------------------------------- these tests themselves
 
 
@@ -109,9 +118,9 @@ def test_nothing_is_pickled_or_unpickled(name):
         ("retort.data.images", "retort.base.seeds.derive_seed", False),
         ("retort.plan.plan", "retort.data.classes.contents_stamp", False),
         ("retort.config.load", "retort.data.classes.contents_stamp", True),
-        ("retort.methods.ddim", "retort.protocols.losses", True),
+        ("retort.methods.ddim", "retort.evaluation.losses", True),
         ("retort.models.dit", "retort.running.job", True),
-        ("retort.stages.costs", "retort.methods.ddim", False),
+        ("retort.stages.tables.tabulate_costs", "retort.methods.ddim", False),
         ("retort.plan.plan", "retort.running.job", True),
         ("retort.base.errors", "retort.config.hints", True),
         ("retort", "retort.base.errors", True),

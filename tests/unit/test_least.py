@@ -12,8 +12,8 @@ from retort.data.classes import class_list
 from retort.data.sizes import Need, as_word, from_word, refuse_small_classes
 from retort.plan.least import needs_of, refuse_known_small, word_of_needs
 from retort.plan.plan import Plan
-from retort.stages import prepare
-from retort.stages.prepare import build_manifest
+from retort.stages.data import build_manifest as prepare
+from retort.stages.data.build_manifest import build_manifest
 
 PARTS = {
     "models": {"vae": {"kind": "vae", "source": "vae"}, "dit": {"kind": "dit", "source": "dit", "encoder": "vae"}},
@@ -68,7 +68,7 @@ def built(plan: Plan, out: Path) -> Path:
         None,
         *places,
         **plan.manifest_settings(),
-        classes=plan.classes,
+        class_ids=plan.classes,
         made_of={"data": plan.contents_stamp()},
         needed=word_of_needs(plan),
         threads=1,

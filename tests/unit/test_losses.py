@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from retort.protocols.losses import correct_at, hard_loss, mixed_targets, soft_loss, soft_target_loss
+from retort.evaluation.losses import correct_at, hard_loss, mixed_targets, soft_loss, soft_target_loss
 
 
 def random_logits(*shape: int, seed: int = 0) -> torch.Tensor:

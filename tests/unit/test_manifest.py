@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from retort.artifacts.pixels import open_split
 from retort.base.errors import RetortError
 from retort.base.files import read_rows
 from retort.data.manifest import COLUMNS, ClassEntry, read_classes, read_split, write_manifest
-from retort.stages.decode import decode_split, open_split
-from retort.stages.prepare import build_manifest, export_images
+from retort.stages.data.build_manifest import build_manifest
+from retort.stages.data.decode_split import decode_split
+from retort.stages.data.export_images import export_images
 
 COUNTS = {"train/cat": 3, "train/dog": 2, "val/cat": 1, "val/dog": 2}
 
@@ -32,7 +34,7 @@ def painted(root: Path, counts: dict[str, int] = COUNTS, shuffle: int | None = N
 def built(folder: Path, out: Path, **settings) -> Path:
     """The folder of manifest.parquet, classes.csv and bad.csv made from an image folder."""
     defaults = {
-        "classes": ["cat", "dog"],
+        "class_ids": ["cat", "dog"],
         "layout": {"kind": "folder", "path": str(folder), "val_fraction": 0.2},
         "names": {},
         "on_bad_image": "stop",
@@ -77,7 +79,7 @@ def test_rows_are_numbered_from_zero_within_each_split(tmp_path):
 
 
 def test_order_of_classes_asked_for_is_the_order_of_labels(tmp_path):
-    out = built(painted(tmp_path / "images"), tmp_path / "out", classes=["dog", "cat"])
+    out = built(painted(tmp_path / "images"), tmp_path / "out", class_ids=["dog", "cat"])
     images = read(out)
     assert read_classes(out / "classes.csv") == [ClassEntry(0, "dog", "dog"), ClassEntry(1, "cat", "cat")]
     assert dict(zip(images["class_id"], images["class_index"], strict=True)) == {"dog": 0, "cat": 1}
@@ -117,7 +119,7 @@ def test_class_ids_and_names_may_hold_any_text(tmp_path):
     classes = list(NAMES)
     painted(tmp_path / "images", {f"{split}/{c}": 1 for split in ("train", "val") for c in classes})
     named = {c: NAMES[c] for c in classes if c != "n01"}
-    out = built(tmp_path / "images", tmp_path / "out", classes=classes, names=named)
+    out = built(tmp_path / "images", tmp_path / "out", class_ids=classes, names=named)
     entries = [ClassEntry(i, c, named.get(c, c)) for i, c in enumerate(classes)]
     assert read_classes(out / "classes.csv") == entries
     images = read(out)
@@ -223,7 +225,7 @@ def test_skipping_the_last_image_of_a_class_is_an_error_that_names_it(tmp_path):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_decoded_split_has_pixels_and_labels_in_manifest_order(tmp_path, threads):
-    out = built(painted(tmp_path / "images"), tmp_path / "out", classes=["dog", "cat"])
+    out = built(painted(tmp_path / "images"), tmp_path / "out", class_ids=["dog", "cat"])
     decode_split(str(out / "manifest.parquet"), str(out / "t.safetensors"), split="train", side=4, threads=threads)
     pixels, labels = open_split(str(out / "t.safetensors"))
     assert (pixels.shape, pixels.dtype, labels.dtype) == ((5, 4, 4, 3), np.uint8, np.int64)
@@ -235,6 +237,6 @@ def test_digits_go_all_the_way_from_scans_to_a_manifest(tmp_path):
     layout = {"kind": "digits", "resolution": 8}
     export_images(str(tmp_path / "images"), layout, ["1", "0"])
     written = str(tmp_path / "images")
-    images = read(built(None, tmp_path / "out", written=written, layout=layout, classes=["1", "0"]))
+    images = read(built(None, tmp_path / "out", written=written, layout=layout, class_ids=["1", "0"]))
     assert images.groupby("split").size().to_dict() == {"train": 280, "val": 80}
     assert images.groupby("class_id")["class_index"].unique().map(list).to_dict() == {"0": [1], "1": [0]}

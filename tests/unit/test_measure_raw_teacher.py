@@ -11,7 +11,7 @@ from retort.base.errors import RetortError
 from retort.base.tensors import write_tensors
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import logits_of, save_teacher
-from retort.stages.measure_raw_teacher import measure_raw_teacher
+from retort.stages.models.measure_raw_teacher import measure_raw_teacher
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 

@@ -9,7 +9,7 @@ import pytest
 from retort.base.files import read_json, write_json
 from retort.data.stamps import source_stamp
 from retort.models.sources import model_files, teacher_files
-from retort.stages.fetch_model import fetch_model
+from retort.stages.models.fetch_model import fetch_model
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "parity"
 PIPELINE, SDXL = FIXTURES / "d3hr_sample" / "pipeline", FIXTURES / "coda_guidance" / "pipeline"

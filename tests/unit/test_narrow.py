@@ -19,8 +19,8 @@ from retort.base.files import read_json, write_json
 from retort.models.codec import Codec
 from retort.models.narrow import narrow_folder, narrow_weights
 from retort.models.weights import load_weights
-from retort.stages import fetch_model as stage
-from retort.stages.fetch_model import fetch_model
+from retort.stages.models import fetch_model as stage
+from retort.stages.models.fetch_model import fetch_model
 
 HALVES = ("float16", "bfloat16")
 NETWORKS = {

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from retort.config.architectures import ARCHITECTURES, smallest_side
+from retort.evaluation.optimisers import build_optimizer, decay_groups, lr_factor
 from retort.models.classifiers import build_classifier
-from retort.protocols.optimisers import build_optimizer, decay_groups, lr_factor
 
 
 def test_half_cosine_starts_at_one_and_ends_near_one_half():

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms.functional import pil_to_tensor
 
+from retort.artifacts.sets import COLUMNS, MANIFEST, read_set, stream_set
 from retort.base.errors import Damaged
 from retort.base.files import read_rows, write_rows
 from retort.base.tables import read_table
@@ -29,10 +30,10 @@ from retort.config.schema.sets import Sets
 from retort.data import streams
 from retort.data.stores import ARCHIVE, STORES, StoredImages, storing
 from retort.running.corrupt import damaged_input
-from retort.stages import write_set as write_stage
-from retort.stages.distilled import COLUMNS, MANIFEST, read_set, stream_set
-from retort.stages.draw_sheets import draw_contact_sheet, draw_gallery
-from retort.stages.export import export_set
+from retort.stages.pictures.draw_contact_sheet import draw_contact_sheet
+from retort.stages.pictures.draw_gallery import draw_gallery
+from retort.stages.sets import write_set as write_stage
+from retort.stages.sets.export_set import export_set
 
 BESIDE = ["card.md", "class_map.txt", "classes.csv", "manifest.csv", "provenance.json"]
 
@@ -63,7 +64,7 @@ def many(monkeypatch) -> list[int]:
     """Six images count as many; the numbers of processes that were started to read them."""
     started, read = [], streams._read_by_workers
     monkeypatch.setattr(streams, "FEW", 2)
-    monkeypatch.setattr("retort.stages.distilled.TOGETHER", 2)
+    monkeypatch.setattr("retort.artifacts.sets.TOGETHER", 2)
 
     def spied(reader, batches, share, pin):
         started.append(share.readers)
@@ -247,9 +248,10 @@ def test_exports_and_pictures_of_both_forms_are_the_same_files(home, tmp_path):
     table, split = str(home / "classes.csv"), str(home / "manifest.parquet")
     for name in ("files", "packed"):
         place, made = str(home / name), tmp_path / name
-        export_set(place, table, str(home / "teacher"), str(made / "train.parquet"), about={"dataset": "birds"})
-        draw_contact_sheet(place, None, split, table, str(made / "sheet.png"), classes=3, side=SIDE, title="two")
-        draw_gallery([place], ["two"], split, table, str(made / "gallery.png"), classes=3, side=SIDE)
+        outputs = [str(made / file) for file in ("train.parquet", "croissant.json")]
+        export_set(place, table, str(home / "teacher"), *outputs, origin={"dataset": "birds"})
+        draw_contact_sheet(place, None, split, table, str(made / "sheet.png"), most_classes=3, side=SIDE, title="two")
+        draw_gallery([place], ["two"], split, table, str(made / "gallery.png"), most_classes=3, side=SIDE)
     assert sorted(below(tmp_path / "files")) == ["croissant.json", "gallery.png", "sheet.png", "train.parquet"]
     for name in ("files", "packed"):  # which is what the set's method is called here
         described = tmp_path / name / "croissant.json"
@@ -345,8 +347,9 @@ def test_damage_is_one_line_that_names_the_set_and_what_is_wrong_in_it(packed, m
 def test_an_export_names_the_same_damage_and_leaves_nothing(packed, home, tmp_path, case):
     damage, words = DAMAGE[case]
     damage(packed / ARCHIVE)
+    outputs = [str(tmp_path / "e" / name) for name in ("x", "croissant.json")]
     with pytest.raises(Damaged) as caught:
-        export_set(str(packed), str(home / "classes.csv"), str(home / "teacher"), str(tmp_path / "e/x"), about={})
+        export_set(str(packed), str(home / "classes.csv"), str(home / "teacher"), *outputs, origin={})
     for word in words:
         assert word in str(caught.value)
     assert not (tmp_path / "e").exists() or list((tmp_path / "e").iterdir()) == []

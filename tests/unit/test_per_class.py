@@ -6,7 +6,7 @@ import pytest
 from tests.unit.test_tabulate import student
 
 from retort.data.manifest import ClassEntry
-from retort.stages.per_class import class_accuracies
+from retort.stages.tables.tabulate_classes import class_accuracies
 
 CLASSES = [ClassEntry(0, "n02", "cat"), ClassEntry(1, "n01", "ant")]
 

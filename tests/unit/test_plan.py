@@ -8,9 +8,9 @@ import yaml
 
 from retort.base.errors import RetortError
 from retort.config.load import load_config
+from retort.evaluation.views import ViewSettings
 from retort.plan.compositions import DEFAULT_STEPS
 from retort.plan.plan import Plan
-from retort.protocols.views import ViewSettings
 
 CONFIG = """
 dataset: {kind: digits, shard_classes: 4}
@@ -65,7 +65,7 @@ runs:
 """
 
 
-SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+STAGES = {path.stem for path in (Path(__file__).parents[2] / "workflow/retort/stages").glob("*/*.py")}
 
 
 def plan_for(
@@ -473,7 +473,7 @@ def test_set_has_the_jobs_of_its_stages_and_no_others(composed, method):
 
 
 def test_every_stage_of_a_method_has_a_script_of_its_name(composed):
-    assert [stage for stage in composed.METHOD_STAGES if not (SCRIPTS / f"{stage}.py").is_file()] == []
+    assert [stage for stage in composed.METHOD_STAGES if stage not in STAGES] == []
     assert {stage for jobs in JOBS.values() for stage in jobs} == set(composed.METHOD_STAGES)
 
 

@@ -9,13 +9,13 @@ from tests.unit.birds import ADAMW, SGD, STEPS, label, make_home, train
 
 from retort.base.errors import RetortError
 from retort.base.tensors import open_tensors, read_metadata
+from retort.evaluation import student as student_module
+from retort.evaluation.student import Recipe, evaluate
+from retort.evaluation.views import ViewSettings
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.precision import logits_in, scaler_for
 from retort.models.training_state import Training
-from retort.protocols import student as student_module
-from retort.protocols.student import Recipe, evaluate
-from retort.protocols.views import ViewSettings
-from retort.stages.train_students import Labelling
+from retort.stages.evaluation.train_students import Labelling
 
 MIXED = ["bfloat16", "float16"]
 WITHIN = {"bfloat16": 0.02, "float16": 0.003}  # of the first loss: eight and eleven bits
@@ -188,15 +188,17 @@ def test_online_labels_are_of_the_whole_batch_too(home, monkeypatch):
 
 def test_the_loss_that_is_recorded_is_that_of_the_whole_batch(home):
     recipe = changed(SGD, evaluations=STEPS.steps)
-    whole, split = (train(home, "hard", recipe=r, arch="convnet3")[0] for r in (recipe, changed(recipe, accumulate=3)))
+    whole, split = (
+        train(home, "hard", recipe=r, student="convnet3")[0] for r in (recipe, changed(recipe, accumulate=3))
+    )
     assert [p["loss"] for p in split["curve"]] == pytest.approx([p["loss"] for p in whole["curve"]], rel=1e-4)
 
 
 @pytest.mark.parametrize(("arch", "said"), [("resnet8", 1), ("convnet3", 0)])
 def test_batch_norm_is_named_where_it_sees_parts(home, capsys, arch, said):
-    train(home, "hard", arch=arch, recipe=changed(SGD, accumulate=2))
+    train(home, "hard", student=arch, recipe=changed(SGD, accumulate=2))
     assert capsys.readouterr().out.count("batch norm sees the parts of a batch (accumulate)") == said
-    train(home, "hard", arch=arch)
+    train(home, "hard", student=arch)
     assert "batch norm" not in capsys.readouterr().out
 
 
@@ -222,7 +224,7 @@ def test_showing_a_batch_twice_moves_the_statistics_of_batch_norm_twice_and_noth
 
 
 def test_without_batch_norm_showing_twice_changes_nothing(home):
-    once, twice = (train(home, "hard", arch="convnet3", recipe=changed(SGD, forward_twice=f)) for f in (False, True))
+    once, twice = (train(home, "hard", student="convnet3", recipe=changed(SGD, forward_twice=f)) for f in (False, True))
     assert once == twice
     once, twice = (train(home, "hard", recipe=changed(SGD, forward_twice=f)) for f in (False, True))
     assert once != twice

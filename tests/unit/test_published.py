@@ -5,11 +5,12 @@ import math
 import pandas as pd
 import pytest
 
+from retort.artifacts.students import CELL
 from retort.plan.reported import CONFIRMED
-from retort.stages.published import CELL, TABLES, number, published_shown, with_reported
-from retort.stages.report.accuracy import accuracy_view
-from retort.stages.tabulate import NOTE, accuracy_shown, accuracy_table, note_of
-from retort.stages.tabulate import test_images as images_tested
+from retort.report.accuracy import accuracy_view
+from retort.report.accuracy_table import NOTE, accuracy_shown, accuracy_table, note_of
+from retort.report.accuracy_table import test_images as images_tested
+from retort.report.published import TABLES, number, published_shown, with_reported
 
 ROW = {"method": "d3hr", "ipc": "10", "protocol": "soft", "student": "resnet18"}
 PUBLISHED = ROW | {

@@ -10,17 +10,17 @@ from PIL import Image
 from tests.unit.small_datasets import REST
 from tests.unit.tiny_models import Pictures, save_untrained_teacher
 
+from retort.artifacts.sets import COLUMNS
 from retort.base.errors import RetortError
 from retort.base.files import read_json, write_json, write_rows
 from retort.config.load import load_config
+from retort.evaluation.density import density_and_coverage
 from retort.models.teacher import features_and_logits, load_teacher
 from retort.plan.plan import Plan
-from retort.protocols.density import density_and_coverage
-from retort.stages import quality
-from retort.stages.describe import describe_shard
-from retort.stages.distilled import COLUMNS
-from retort.stages.quality import measure_quality
-from retort.stages.tabulate_quality import tabulate_quality
+from retort.stages.evaluation import measure_quality as quality
+from retort.stages.evaluation.measure_quality import measure_quality
+from retort.stages.shared.describe_images import describe_images
+from retort.stages.tables.tabulate_quality import tabulate_quality
 
 SIDE = 8
 COUNTS = {"dog": 9, "ant": 6, "cat": 7}  # in label order, which is not the alphabet's
@@ -95,7 +95,7 @@ def home(tmp_path_factory) -> Path:
     save_untrained_teacher(folder / "teacher", list(COUNTS), SIDE)
     for name, classes in (("one", [0, 1]), ("two", [2]), ("all", [0, 1, 2])):
         inputs = (pictures.manifest, pictures.table, str(folder / "teacher"), str(folder / f"{name}.safetensors"))
-        describe_shard(*inputs, classes=classes, side=SIDE, threads=1)
+        describe_images(*inputs, class_indices=classes, side=SIDE, threads=1)
     rows = []
     for label, (class_id, members) in enumerate(SET.items()):
         (folder / "set" / class_id).mkdir(parents=True)
@@ -115,7 +115,7 @@ def measured(home: Path, shards: list[str], measures: list[str] = ALL, neighbors
     settings = {"side": SIDE, "dataset": "pets", "seed": 0, "threads": 1} | changes
     output = home / "measured.json"
     measure_quality(
-        *inputs, str(home / "teacher"), str(output), about=about, measures=measures, neighbors=neighbors, **settings
+        *inputs, str(home / "teacher"), str(output), row=about, measures=measures, neighbors=neighbors, **settings
     )
     return {row["measure"]: row for row in read_json(output)}
 

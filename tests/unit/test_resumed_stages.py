@@ -11,7 +11,9 @@ from tests.unit.birds import CLASSES, make_home
 from retort.base.errors import RetortError
 from retort.base.tensors import write_tensors
 from retort.models.training_state import Checkpoint
-from retort.stages import make_dit, make_teacher, make_vae
+from retort.stages.models import train_dit as train_dit
+from retort.stages.models import train_teacher as train_teacher
+from retort.stages.models import train_vae as train_vae
 
 STEPS = 15
 VAE = {
@@ -49,11 +51,11 @@ def makers(tmp_path_factory) -> dict[str, tuple[object, Make]]:
     common = {"seed": 0}
 
     def vae(output: Path, checkpoint: Checkpoint) -> None:
-        make_vae.make_vae(train, val, str(output), checkpoint, name="vae", settings=VAE, **common)
+        train_vae.train_vae(train, val, str(output), checkpoint, name="vae", settings=VAE, **common)
 
     def teacher(output: Path, checkpoint: Checkpoint, expect: float | None = None) -> None:
         about = {"name": "teacher", "arch": "resnet8", "expect": expect, "settings": TEACHER}
-        make_teacher.make_teacher(train, val, table, str(output), checkpoint, **about, **common)
+        train_teacher.train_teacher(train, val, table, str(output), checkpoint, **about, **common)
 
     vae(home / "vae", Checkpoint(home / "state.safetensors", "home"))
     rng = np.random.default_rng(0)
@@ -62,9 +64,9 @@ def makers(tmp_path_factory) -> dict[str, tuple[object, Make]]:
 
     def dit(output: Path, checkpoint: Checkpoint) -> None:
         inputs = ([str(home / "latents.safetensors")], table, str(home / "vae"))
-        make_dit.make_dit(*inputs, str(output), checkpoint, name="dit", settings=DIT, **common)
+        train_dit.train_dit(*inputs, str(output), checkpoint, name="dit", settings=DIT, **common)
 
-    return {"vae": (make_vae, vae), "teacher": (make_teacher, teacher), "dit": (make_dit, dit)}
+    return {"vae": (train_vae, vae), "teacher": (train_teacher, teacher), "dit": (train_dit, dit)}
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -12,16 +12,16 @@ import torch
 from tests.unit.birds import EPOCHS, SGD, label, make_home, train
 from torch import Tensor
 
+from retort.artifacts.kept_students import KeptStudents
 from retort.base.errors import RetortError
 from retort.base.files import read_json
+from retort.evaluation import student as student_module
+from retort.evaluation.augment import apply_views
+from retort.evaluation.optimisers import lr_factor
+from retort.evaluation.student import Recipe, evaluate
 from retort.models.classifiers import build_classifier
 from retort.models.training_state import Checkpoint, Training
-from retort.protocols import student as student_module
-from retort.protocols.augment import apply_views
-from retort.protocols.optimisers import lr_factor
-from retort.protocols.student import Recipe, evaluate
-from retort.stages import train_students as stage
-from retort.stages.kept_students import KeptStudents
+from retort.stages.evaluation import train_students as stage
 
 STEPS, TESTED = 8, (2, 4, 6, 8)
 

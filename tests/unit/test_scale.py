@@ -22,7 +22,7 @@ from retort.config.load import load_config
 from retort.data.classes import class_list
 from retort.data.manifest import ClassEntry, read_classes, read_split, write_manifest
 from retort.plan.plan import Plan
-from retort.stages.prepare import build_manifest
+from retort.stages.data.build_manifest import build_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 4
@@ -76,7 +76,7 @@ def home(tmp_path_factory) -> Path:
         save_dit(folder / name / "dit", classes)
         plan = planned(synthetic_tree.config_for(folder / name / "images", SIDE))
         outputs = (str(folder / name / file) for file in ("manifest.parquet", "classes.csv", "bad.csv"))
-        settings = plan.manifest_settings() | {"classes": plan.classes}
+        settings = plan.manifest_settings() | {"class_ids": plan.classes}
         build_manifest(None, *outputs, **settings, made_of={}, threads=1)
     return folder
 

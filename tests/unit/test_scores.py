@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from retort.protocols.scores import augmentation_robust_score, label_robust_score, relative
-from retort.stages.score import COLUMNS, score_table
+from retort.evaluation.scores import augmentation_robust_score, label_robust_score, relative
+from retort.stages.tables.tabulate_scores import COLUMNS, score_table
 
 E = math.e
 

@@ -6,7 +6,7 @@ import pytest
 from retort.base.errors import RetortError
 from retort.data.manifest import COLUMNS, ClassEntry, write_manifest
 from retort.methods.selection import random_order
-from retort.stages.select_images import select_images
+from retort.stages.sets.select_images import select_images
 
 SIZES = {"cat": 6, "dog": 4}
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 from tests.unit.tiny_models import Pictures, read, save_untrained_teacher, write_latents
 
+from retort.artifacts.features import class_features
+from retort.artifacts.pixels import open_split
 from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed
 from retort.base.tensors import write_tensors
@@ -15,10 +17,10 @@ from retort.methods.coverage import cover
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
-from retort.stages import describe as stages_describe
-from retort.stages.decode import decode_split, open_split
-from retort.stages.describe import class_features, describe_shard
-from retort.stages.select_by_features import select_by_features
+from retort.stages.data.decode_split import decode_split
+from retort.stages.sets.select_by_features import select_by_features
+from retort.stages.shared import describe_images as stages_describe
+from retort.stages.shared.describe_images import describe_images
 
 SIDE = 8
 COUNTS = {"dog": 9, "ant": 6, "cat": 7}  # in label order
@@ -44,7 +46,7 @@ def pets(tmp_path_factory) -> Pictures:
 def describe(home: Path, output: Path, classes: list[int]) -> dict[str, np.ndarray]:
     table = str(home / "images" / "classes.csv")
     inputs = (str(home / "images" / "manifest.parquet"), table, str(home / "teacher"))
-    describe_shard(*inputs, str(output), classes=classes, side=SIDE, threads=1)
+    describe_images(*inputs, str(output), class_indices=classes, side=SIDE, threads=1)
     return read(output)
 
 
@@ -58,7 +60,7 @@ def selected(pets: Pictures, select: dict, shards: list[str], ipc: int = 3, **ch
     for shard in dict.fromkeys(shards):
         paths = [str(home_of(pets) / name) for name in (f"{shard}.safetensors", "selection.csv")]
         classes = [label for label, name in enumerate(shards) if name == shard]
-        select_by_features(pets.manifest, pets.table, *paths, classes=classes, select=select, ipc=ipc, **settings)
+        select_by_features(pets.manifest, pets.table, *paths, class_indices=classes, select=select, ipc=ipc, **settings)
         found.append(pd.read_csv(paths[1]))
     return pd.concat(found, ignore_index=True)
 

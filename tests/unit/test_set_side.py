@@ -14,24 +14,24 @@ from tests.unit.birds import ADAMW, SGD
 from tests.unit.tiny_models import save_untrained_teacher
 from torchvision.transforms.v2 import functional as TF
 
+from retort.artifacts.kept_students import KeptStudents
+from retort.artifacts.sets import read_set
 from retort.base.errors import RetortError
 from retort.base.files import read_json, write_rows
 from retort.base.tensors import open_tensors, read_metadata, write_tensors
 from retort.data.images import Fit, square
 from retort.data.manifest import ClassEntry, write_manifest
+from retort.evaluation.views import ViewSettings
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import features_and_logits, load_teacher
-from retort.protocols.views import ViewSettings
-from retort.stages.describe import describe_shard
-from retort.stages.distilled import read_set
-from retort.stages.draw_sheets import draw_gallery
-from retort.stages.export import export_set
-from retort.stages.kept_students import KeptStudents
-from retort.stages.quality import measure_quality
-from retort.stages.relabel import relabel
-from retort.stages.train_students import Labelling, train_students
-from retort.stages.write_set import write_set
+from retort.stages.evaluation.measure_quality import measure_quality
+from retort.stages.evaluation.relabel_set import relabel_set
+from retort.stages.evaluation.train_students import Labelling, train_students
+from retort.stages.pictures.draw_gallery import draw_gallery
+from retort.stages.sets.export_set import export_set
+from retort.stages.sets.write_set import write_set
+from retort.stages.shared.describe_images import describe_images
 
 SIDE, VIEW = 40, 32
 CLASSES = ["wren", "robin", "finch"]
@@ -69,7 +69,7 @@ def save_set(home: Path, name: str, side: int, fit: str = "crop") -> Path:
     about = {"dataset": "birds", "method": name, "ipc": "2", "seed": 0, "side": side}
     about |= {"settings": {"select": "random", "fit": fit}, "data": {"kind": "folder"}, "models": {}, "teachers": {}}
     inputs = [str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / "chosen.csv")], [], [], []]
-    write_set(*inputs, str(home / name), copy=True, about=about, side=side, threads=1, fit=fit)
+    write_set(*inputs, str(home / name), copy_images=True, origin=about, side=side, threads=1, fit=fit)
     return home / name
 
 
@@ -80,7 +80,7 @@ def photos(home: Path) -> list[Image.Image]:
 def labels(home: Path, output: Path, views: ViewSettings | None = VIEWS) -> Path:
     kind = "region" if views else "static"
     paths = [str(home / "large"), None, *(str(home / name) for name in ("classes.csv", "teacher")), str(output)]
-    relabel(*paths, kind=kind, views=views, top=None, dataset="birds", seed=0)
+    relabel_set(*paths, kind=kind, views=views, top=None, dataset="birds", seed=0)
     return output
 
 
@@ -91,8 +91,8 @@ def train(home: Path, folder: Path, kind: str, views: ViewSettings, stored: Path
         str(folder / "students"),
         KeptStudents(folder / "kept", kind, 60),
         seeds=[0],
-        about={"method": "large", "ipc": "2", "protocol": kind},
-        arch="convnet3",
+        row={"method": "large", "ipc": "2", "protocol": kind},
+        student="convnet3",
         views=views,
         recipe=SGD if kind == "hard" else ADAMW,
         labelling=Labelling(kind, 4.0, str(stored) if stored else None, None if kind == "hard" else f"{home}/teacher"),
@@ -192,7 +192,8 @@ def test_students_cannot_be_tested_on_images_of_the_sets_side_by_mistake(home, t
 
 
 def test_exports_have_the_sets_own_images_with_the_logits_of_whole_ones(home, tmp_path):
-    export_set(str(home / "large"), str(home / "classes.csv"), str(home / "teacher"), str(tmp_path / "x"), about={})
+    inputs = [str(home / name) for name in ("large", "classes.csv", "teacher")]
+    export_set(*inputs, str(tmp_path / "x"), str(tmp_path / "croissant.json"), origin={})
     rows = pq.read_table(tmp_path / "x").to_pylist()
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(row["image"]["bytes"]))) for row in rows])
     np.testing.assert_array_equal(pixels, read_set(home / "large", None)[0])
@@ -202,8 +203,8 @@ def test_exports_have_the_sets_own_images_with_the_logits_of_whole_ones(home, tm
 
 def test_quality_compares_a_large_set_with_real_images_at_the_teachers_side(home, tmp_path):
     files = {name: str(home / name) for name in ("manifest.parquet", "classes.csv", "teacher")}
-    describe_shard(*files.values(), str(tmp_path / "real"), classes=[0, 1, 2], side=VIEW, threads=1)
-    shared = {"about": {}, "measures": ["fid"], "neighbors": 2, "dataset": "birds", "seed": 0, "threads": 1}
+    describe_images(*files.values(), str(tmp_path / "real"), class_indices=[0, 1, 2], side=VIEW, threads=1)
+    shared = {"row": {}, "measures": ["fid"], "neighbors": 2, "dataset": "birds", "seed": 0, "threads": 1}
     features = ([str(tmp_path / "real")], files["classes.csv"], files["teacher"])
     measure_quality(str(home / "large"), *features, str(tmp_path / "quality"), side=VIEW, **shared)
     (row,) = read_json(tmp_path / "quality")
@@ -223,5 +224,5 @@ def test_sets_of_several_sides_stand_in_one_picture(home, tmp_path):
     save_set(home, "small", VIEW)
     sets = [str(home / "large"), str(home / "small")]
     where = (str(home / "manifest.parquet"), str(home / "classes.csv"), str(tmp_path / "gallery.png"))
-    draw_gallery(sets, ["large", "small"], *where, classes=3, side=VIEW)
+    draw_gallery(sets, ["large", "small"], *where, most_classes=3, side=VIEW)
     assert Image.open(tmp_path / "gallery.png").size[1] > 3 * 48  # a row for the real images and one for each set

@@ -13,8 +13,9 @@ from retort.base.tensors import write_tensors
 from retort.methods.completion import representatives
 from retort.methods.density import Clusters, cluster
 from retort.methods.discovery import embed
-from retort.stages.discover import choose_representatives, cluster_shard
-from retort.stages.embed import embed_shard
+from retort.stages.shared.choose_representatives import choose_representatives
+from retort.stages.shared.cluster_classes import cluster_classes
+from retort.stages.shared.embed_classes import embed_classes
 
 SHAPE = (2, 3, 3)
 COUNTS = {"dog": 40, "ant": 24, "cat": 9}  # in label order
@@ -48,13 +49,13 @@ def home_of(pets: Pictures) -> Path:
 def embedded(pets: Pictures, name: str, classes: list[str], output: str | None = None, **changes) -> dict:
     target = home_of(pets) / f"{output or name + '-embedded'}.safetensors"
     settings = UMAP | {"dataset": "pets", "seed": 0} | changes
-    embed_shard(str(home_of(pets) / f"{name}.safetensors"), str(target), classes=classes, **settings)
+    embed_classes(str(home_of(pets) / f"{name}.safetensors"), str(target), class_ids=classes, **settings)
     return read(target)
 
 
 def clustered(pets: Pictures, name: str, classes: list[str], **changes) -> tuple[dict, pd.DataFrame]:
     paths = [home_of(pets) / f"{name}{end}" for end in ("-embedded.safetensors", "-found.safetensors", ".csv")]
-    cluster_shard(*map(str, paths), classes=classes, **HDBSCAN | changes)
+    cluster_classes(*map(str, paths), class_ids=classes, **HDBSCAN | changes)
     return read(paths[1]), pd.read_csv(paths[2], dtype={"class_id": str})
 
 
@@ -64,7 +65,7 @@ def chosen(pets: Pictures, count: int, shards: tuple[tuple[str, list[int]], ...]
     for name, classes in shards:
         clusters, output = str(home_of(pets) / f"{name}.safetensors"), home_of(pets) / "representatives.csv"
         paths = (clusters, pets.manifest, pets.table, str(output))
-        choose_representatives(*paths, classes=classes, count=count, **settings)
+        choose_representatives(*paths, class_indices=classes, number=count, **settings)
         found.append(pd.read_csv(output))
     return pd.concat(found, ignore_index=True)
 

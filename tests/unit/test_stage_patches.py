@@ -9,6 +9,7 @@ import torch
 from tests.unit.tiny_models import SIDE, Pictures, files, read, save_models, save_untrained_teacher
 from torch.nn import functional as F
 
+from retort.artifacts.patches import BOX, COLUMNS, cut_patches, ranked_rows, read_patches, write_patches
 from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed, torch_rng
 from retort.base.tensors import write_tensors
@@ -21,12 +22,11 @@ from retort.models.classifiers import normalised
 from retort.models.load import load_codec
 from retort.models.pixels import to_images, to_pixels
 from retort.models.teacher import load_teacher
-from retort.stages import score_crops as crops_stage
-from retort.stages.compose import compose_mosaics
-from retort.stages.patch_table import BOX, COLUMNS, cut_patches, ranked_rows, read_patches, write_patches
-from retort.stages.rank_patches import Embedder, rank_patches
-from retort.stages.score_crops import score_crops
-from retort.stages.score_windows import score_windows
+from retort.stages.sets.compose_mosaics import compose_mosaics
+from retort.stages.shared import score_crops as crops_stage
+from retort.stages.shared.rank_patches import Embedder, rank_by
+from retort.stages.shared.score_crops import score_crops
+from retort.stages.shared.score_windows import score_windows
 
 # (width, height), square and not; "01" and "NA" are class ids that a careless reader of CSV would change.
 SHAPES = {
@@ -73,7 +73,7 @@ def cut(patches: pd.DataFrame, pictures: Pictures, side: int, threads: int = 1) 
 
 def cropped(home: Path, pictures: Pictures, classes=tuple(SHAPES), **changes) -> pd.DataFrame:
     paths = (pictures.manifest, pictures.table, str(home / "teacher"), str(home / "crops.csv"))
-    score_crops(*paths, classes=list(classes), **CROPS | changes)
+    score_crops(*paths, class_ids=list(classes), **CROPS | changes)
     return read_patches(str(home / "crops.csv"))
 
 
@@ -91,7 +91,7 @@ def write_maps(home: Path, pictures: Pictures, seed: int = 0) -> Path:
 
 def windowed(home: Path, pictures: Pictures, maps: Path | None = None, classes=tuple(SHAPES), **changes):
     paths = (str(maps or write_maps(home, pictures)), pictures.manifest, str(home / "windows.csv"))
-    score_windows(*paths, classes=list(classes), **WINDOWS | changes)
+    score_windows(*paths, class_ids=list(classes), **WINDOWS | changes)
     return read_patches(str(home / "windows.csv"))
 
 
@@ -352,8 +352,8 @@ def embedder_of(home: Path, kind: str) -> Embedder:
 
 def ranked(home: Path, pictures: Pictures, embedder: Embedder, scored: str, classes=tuple(SHAPES), **changes):
     settings = {"clusters": 3, "dataset": "toy", "seed": 0, "batch": 64, "threads": 2} | changes
-    paths = (str(home / f"{scored}.csv"), pictures.manifest, embedder, str(home / "ranked.csv"))
-    rank_patches(*paths, classes=list(classes), **settings)
+    paths = (str(home / f"{scored}.csv"), pictures.manifest, str(home / "ranked.csv"))
+    rank_by(embedder, *paths, class_ids=list(classes), **settings)
     return read_patches(str(home / "ranked.csv"))
 
 
@@ -439,7 +439,7 @@ def composed(home: Path, pictures: Pictures, classes=(0, 1), **changes) -> dict[
     settings = {"ipc": 3, "grid": 2, "fill": "consecutive", "rounding": "nearest", "side": SIDE, "threads": 2} | changes
     output = home / "composed.safetensors"
     paths = (str(home / "ranked.csv"), pictures.manifest, pictures.table, str(output))
-    compose_mosaics(*paths, classes=list(classes), **settings)
+    compose_mosaics(*paths, class_indices=list(classes), **settings)
     return read(output)
 
 

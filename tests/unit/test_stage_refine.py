@@ -18,8 +18,8 @@ from retort.methods.sampling import Sampling
 from retort.models.dit import DiT
 from retort.models.load import load_diffusion
 from retort.models.pixels import to_pixels
-from retort.stages import refine as stage
-from retort.stages.refine import Refinement, refine_shard
+from retort.stages.sets import refine_latents as stage
+from retort.stages.sets.refine_latents import Refinement, refine_latents
 
 IPC, POOL = 2, 5
 USUAL = {
@@ -65,14 +65,14 @@ def refined(home: Path, classes=(0, 1, 2, 3), batch=4, pool="pool", chosen="chos
     stages = {"ipc": IPC, "side": SIDE, "dataset": "toy", "seed": 0}
     table = changes.pop("table", home / "classes.csv")
     own = {key: changes.pop(key) for key in list(changes) if key in stages}
-    refine_shard(
+    refine_latents(
         str(table),
         str(home / f"{pool}.safetensors"),
         [str(home / f"{chosen}.csv")] if chosen else [],
         str(home / "refined.safetensors"),
         **files(home),
         refinement=Refinement(**USUAL | changes),
-        classes=list(classes),
+        class_indices=list(classes),
         batch=batch,
         **stages | own,
     )
@@ -173,7 +173,7 @@ def test_what_is_known_of_the_pool_follows_its_members(home):
 
 
 def test_a_generated_shard_can_be_refined_as_it_is(home):
-    pool = generate(home, home / "fresh.safetensors", [1, 2], 4, count=3, sampling=Sampling("ddim", 5, 2, 1.0))
+    pool = generate(home, home / "fresh.safetensors", [1, 2], 4, number=3, sampling=Sampling("ddim", 5, 2, 1.0))
     shard = refined(home, [1, 2], pool="fresh", chosen=None, ipc=3)
     assert shard["latents"].shape == pool["latents"].shape
     assert not np.array_equal(shard["latents"], pool["latents"])

@@ -12,7 +12,7 @@ from retort.base.seeds import torch_rng
 from retort.base.tensors import write_tensors
 from retort.methods.typicality import draw_noises, typicality_maps
 from retort.models.load import load_diffusion
-from retort.stages.typicality import score_shard
+from retort.stages.shared.score_typicality import score_typicality
 
 COUNTS = {"ant": 5, "bee": 3, "cat": 1, "dog": 4}
 DRAWS = {"draws": 6, "low": 0.1, "high": 0.7}  # six, so that the last of DRAWS_AT_ONCE = 4 is a short batch
@@ -34,7 +34,7 @@ def scored(home: Path, classes=tuple(COUNTS), batch=3, latents="latents.safetens
     settings = DRAWS | {"dataset": "toy", "seed": 0} | changes
     table, output = settings.pop("table", home / "classes.csv"), home / "maps.safetensors"
     paths = (str(home / latents), str(table), str(output))
-    score_shard(*paths, kept(home), **files(home), classes=list(classes), batch=batch, **settings)
+    score_typicality(*paths, kept(home), **files(home), class_ids=list(classes), batch=batch, **settings)
     assert not (home / "kept").exists()
     return read(output)
 

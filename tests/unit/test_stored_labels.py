@@ -1,31 +1,29 @@
 """Labels of a tiny made-up set: stored, online and static, whole and truncated, and files that do not fit."""
 
-import runpy
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from tests.unit.birds import CLASSES, EPOCHS, SGD, SIDE, STEPS, TEMPERATURE, label, make_home, train
-from tests.unit.fake_jobs import Named, fake_job
+from tests.unit.fake_jobs import Named, Table, fake_job
 
+from retort.artifacts.labels import shared_view_words
+from retort.artifacts.sets import read_set
 from retort.base.errors import RetortError
 from retort.base.files import read_json, write_json
 from retort.base.seeds import derive_seed
 from retort.base.tensors import open_tensors, read_metadata
+from retort.evaluation.augment import apply_views
+from retort.evaluation.labels import Top
+from retort.evaluation.losses import hard_loss, mixed_targets, soft_target_loss
+from retort.evaluation.student import Recipe
+from retort.evaluation.views import Views, ViewSettings, plan_views
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher, logits_of, save_teacher
-from retort.protocols import student as student_module
-from retort.protocols.augment import apply_views
-from retort.protocols.labels import Top
-from retort.protocols.losses import hard_loss, mixed_targets, soft_target_loss
-from retort.protocols.student import Recipe
-from retort.protocols.views import Views, ViewSettings, plan_views
-from retort.stages.distilled import read_set
-from retort.stages.relabel import shared_view_words
+from retort.running.call import call
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +74,18 @@ def test_static_labels_are_the_teachers_on_the_images_themselves(home):
     np.testing.assert_allclose(stored["logits"], expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_rules_script_labels_static_sets_which_have_no_views(home, tmp_path):
-    paths = {"distilled": home / "two", "classes": home / "classes.csv", "teacher": home / "teacher"}
+def test_the_rule_labels_static_sets_which_have_no_views(home, tmp_path):
+    paths = {"distilled": home / "two", "class_table": home / "classes.csv", "teacher": home / "teacher"}
+    settings = {"kind": "static", "dataset": "birds", "seed": 0, "precision": "float32"}
     snakemake = fake_job(
         tmp_path / "relabel.log",
         "relabel_set",
         threads=torch.get_num_threads(),
         input=Named(**paths),
         output=Named(labels=tmp_path / "labels.safetensors"),
-        params=SimpleNamespace(kind="static", views=None, top=None, dataset="birds", seed=0, precision="float32"),
+        params=Table(code="relabel_set 0", views=None, top=None, **settings),
     )
-    script = Path(student_module.__file__).parents[2] / "scripts" / "relabel_set.py"
-    runpy.run_path(str(script), {"snakemake": snakemake})
+    call(snakemake)
     expected = open_tensors(home / "static.safetensors")["logits"]
     np.testing.assert_array_equal(open_tensors(tmp_path / "labels.safetensors")["logits"], expected)
 
@@ -166,7 +164,7 @@ def test_truncated_labels_are_refused(home, tmp_path, kind, lost):
 
 
 def test_labels_for_lists_and_tuples_of_crops_are_the_same(home):
-    """The config comes to the scripts as JSON, with lists."""
+    """The config comes to the jobs as JSON, with lists."""
     listed = ViewSettings(**vars(STEPS) | {"crop": [0.4, 1.0]})
     assert train(home, "region", views=listed)[0] == train(home, "region")[0]
     stamp = {"distilled set", "teacher", "views", "kept", "precision"}

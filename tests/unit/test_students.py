@@ -9,13 +9,13 @@ from tests.unit.birds import CLASSES, SGD, SIDE, STEPS, VAL_COUNTS, birds, label
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json, write_json
+from retort.evaluation import student as student_module
+from retort.evaluation.augment import apply_views
+from retort.evaluation.image_rows import ImageRows
+from retort.evaluation.student import Recipe, evaluate
+from retort.evaluation.views import Views, ViewSettings
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import logits_of
-from retort.protocols import student as student_module
-from retort.protocols.augment import apply_views
-from retort.protocols.image_rows import ImageRows
-from retort.protocols.student import Recipe, evaluate
-from retort.protocols.views import Views, ViewSettings
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from retort.artifacts.students import CELL
 from retort.base.files import write_json
-from retort.stages.tabulate import (
-    CELL,
-    accuracy_latex,
-    accuracy_shown,
-    accuracy_table,
-    gap_to_unguided,
-    tabulate_accuracy,
-    tabulate_models,
-)
+from retort.report.accuracy_table import accuracy_latex, accuracy_shown, accuracy_table, gap_to_unguided
+from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
+from retort.stages.tables.tabulate_models import tabulate_models
 
 
 def student(method: str, last: float, ipc: str = "1", protocol: str = "hard", arch: str = "resnet8", **changes) -> dict:
@@ -221,9 +216,9 @@ def test_the_latex_twin_has_the_same_rows_with_names_escaped():
 def test_models_are_listed_with_each_of_their_measures(tmp_path):
     vae = {"model": "vae", "kind": "vae", "measure": "PSNR in dB, validation", "value": 24.123456}
     judged = [{"model": "dit", "kind": "dit", "measure": f"recognised at {g}", "value": g / 10} for g in (1, 2)]
-    for name, content in (("vae", vae), ("dit", judged)):
-        write_json(tmp_path / f"{name}.json", content)
-    tabulate_models([str(tmp_path / "vae.json"), str(tmp_path / "dit.json")], str(tmp_path / "models.csv"))
+    for name, content in (("vae/quality.json", vae), ("dit.json", judged)):
+        write_json(tmp_path / name, content)
+    tabulate_models([str(tmp_path / "vae")], [str(tmp_path / "dit.json")], str(tmp_path / "models.csv"))
     assert (tmp_path / "models.csv").read_text() == (
         "model,kind,measure,value\n"
         'vae,vae,"PSNR in dB, validation",24.1235\n'
@@ -233,5 +228,5 @@ def test_models_are_listed_with_each_of_their_measures(tmp_path):
 
 
 def test_no_models_make_an_empty_table(tmp_path):
-    tabulate_models([], str(tmp_path / "models.csv"))
+    tabulate_models([], [], str(tmp_path / "models.csv"))
     assert (tmp_path / "models.csv").read_text() == "model,kind,measure,value\n"

@@ -14,7 +14,7 @@ from retort.models.teacher import (
     logits_of,
     save_teacher,
 )
-from retort.models.train_teacher import affine_maps, crop_maps, train_teacher, within_crops
+from retort.models.teacher_training import affine_maps, crop_maps, trained_teacher, within_crops
 from retort.models.training_state import Checkpoint
 
 CLASSES = ["wren", "robin", "finch"]
@@ -132,10 +132,10 @@ def test_training_learns_and_repeats_itself(tmp_path):
     checkpoint = Checkpoint(tmp_path / "state.safetensors", "test")
 
     def trained(seed: int) -> torch.Tensor:
-        return logits_of(train_teacher(pixels, labels, "resnet8", (seed, "teacher"), **easy, **maps), held_out)
+        return logits_of(trained_teacher(pixels, labels, "resnet8", (seed, "teacher"), **easy, **maps), held_out)
 
     held_out, truth = squares(60, seed=1)
-    module = train_teacher(pixels, labels, "resnet8", (0, "teacher"), checkpoint, **easy, **maps)
+    module = trained_teacher(pixels, labels, "resnet8", (0, "teacher"), checkpoint, **easy, **maps)
     logits = logits_of(module, held_out)
     assert accuracy(logits, truth) > 0.9
     assert torch.equal(trained(0), logits)
@@ -199,7 +199,7 @@ def test_crops_and_low_precision_change_the_training_and_still_learn(more):
     held_out, truth = squares(60, seed=1)
 
     def logits(**options) -> torch.Tensor:
-        module = train_teacher(pixels, labels, "resnet8", (0, "teacher"), **settings, flip=False, **options)
+        module = trained_teacher(pixels, labels, "resnet8", (0, "teacher"), **settings, flip=False, **options)
         assert {p.dtype for p in module.parameters()} == {torch.float32}
         return logits_of(module, held_out)
 

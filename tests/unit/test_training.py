@@ -17,12 +17,12 @@ from retort.data import streams
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.models.codec import Codec
 from retort.models.dit import DiT
+from retort.models.dit_training import trained_dit
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
-from retort.models.train_dit import train_dit
-from retort.models.train_vae import psnr, train_vae
 from retort.models.training_state import Checkpoint
-from retort.stages.encode import encode_shard
-from retort.stages.make_dit import make_dit
+from retort.models.vae_training import psnr, trained_vae
+from retort.stages.models.train_dit import train_dit
+from retort.stages.shared.encode_latents import encode_latents
 
 SIDE, CLASSES = 16, ["ant", "bee", "cat"]
 VAE = {
@@ -51,7 +51,7 @@ def pictures(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def vae() -> AutoencoderKL:
-    return train_vae(pictures(96)[0], (0, "vae", "tiny"), steps=50, **VAE)
+    return trained_vae(pictures(96)[0], (0, "vae", "tiny"), steps=50, **VAE)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_trained_vae_reconstructs_unseen_images_better_than_their_mean(vae):
     images = unseen / 127.5 - 1
     predicting_the_mean = 10 * np.log10(4 / np.square(images - images.mean(axis=0)).mean())
     assert psnr(vae, unseen) > predicting_the_mean + 0.5
-    untrained = train_vae(pictures(96)[0], (0, "vae", "tiny"), steps=1, **VAE)
+    untrained = trained_vae(pictures(96)[0], (0, "vae", "tiny"), steps=1, **VAE)
     assert psnr(vae, unseen) > psnr(untrained, unseen) + 3
 
 
@@ -119,7 +119,7 @@ def test_the_scaling_factor_survives_saving(vae, vae_directory):
 
 def test_training_the_vae_again_gives_the_same_weights():
     def weights(seed: int) -> torch.Tensor:
-        trained = train_vae(pictures(16)[0], (seed, "vae", "tiny"), steps=2, **VAE)
+        trained = trained_vae(pictures(16)[0], (seed, "vae", "tiny"), steps=2, **VAE)
         return torch.cat([p.flatten() for p in trained.state_dict().values()])
 
     assert torch.equal(weights(0), weights(0))
@@ -130,10 +130,10 @@ def test_training_the_vae_again_gives_the_same_weights():
 
 
 def encode(real: Path, vae_directory: str, **changes) -> dict[str, np.ndarray]:
-    settings = {"classes": CLASSES, "posterior": "sample", "dataset": "toy", "seed": 0, "batch": 4, "threads": 2}
+    settings = {"class_ids": CLASSES, "posterior": "sample", "dataset": "toy", "seed": 0, "batch": 4, "threads": 2}
     codec = CodecFiles(vae_directory, changes.pop("dtype", "float64"), SIDE)
     output = real / "latents.safetensors"
-    encode_shard(str(real / "manifest.parquet"), str(output), codec=codec, **settings | changes)
+    encode_latents(str(real / "manifest.parquet"), str(output), codec=codec, **settings | changes)
     return {name: np.array(array) for name, array in open_tensors(output).items()}
 
 
@@ -163,7 +163,7 @@ def test_encoding_says_how_long_it_waited_for_images(real, vae_directory, capsys
 def test_a_posterior_draw_belongs_to_its_image_whatever_shard_and_batch_it_is_in(real, vae_directory):
     whole = encode(real, vae_directory, batch=3)
     for classes, batch in ((["bee"], 2), (["cat", "bee"], 5)):
-        part = encode(real, vae_directory, classes=classes, batch=batch)
+        part = encode(real, vae_directory, class_ids=classes, batch=batch)
         for class_id in classes:
             np.testing.assert_array_equal(part[f"latents/{class_id}"], whole[f"latents/{class_id}"])
 
@@ -185,7 +185,7 @@ def test_posterior_draws_differ_from_the_mean_by_its_deviation_and_change_with_t
 
 def test_latents_carry_the_rows_of_their_images(real, vae_directory):
     manifest = pd.read_parquet(real / "manifest.parquet")
-    latents = encode(real, vae_directory, classes=["cat", "ant"])
+    latents = encode(real, vae_directory, class_ids=["cat", "ant"])
     for class_id in ("cat", "ant"):
         expected = manifest.loc[manifest["class_id"] == class_id, "row"]
         np.testing.assert_array_equal(latents[f"rows/{class_id}"], expected)
@@ -216,16 +216,16 @@ def latents_of(n: int = 96, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return (patterns[labels] + 0.2 * rng.standard_normal((n, 4, 4, 4))).astype(np.float32), labels
 
 
-def trained_dit(steps: int = 100, drop_label: float = 0.3, ema: float = 0.5) -> DiTTransformer2DModel:
+def learnt_dit(steps: int = 100, drop_label: float = 0.3, ema: float = 0.5) -> DiTTransformer2DModel:
     latents, labels = latents_of()
     words = (0, "dit", "tiny")
     settings = DIT | {"steps": steps, "drop_label": drop_label, "ema": ema}
-    return train_dit(lambda rows: latents[rows], labels, (4, 4, 4), words, **settings)
+    return trained_dit(lambda rows: latents[rows], labels, (4, 4, 4), words, **settings)
 
 
 @pytest.fixture(scope="module")
 def dit() -> DiTTransformer2DModel:
-    return trained_dit()
+    return learnt_dit()
 
 
 def class_rows(transformer: DiTTransformer2DModel) -> torch.Tensor:
@@ -249,25 +249,25 @@ def noise_error(transformer: DiTTransformer2DModel, class_labels: torch.Tensor |
 
 
 def test_training_lowers_the_error_of_the_predicted_noise(dit):
-    assert noise_error(trained_dit(steps=1, ema=0.0)) == pytest.approx(1, abs=0.1)  # it starts by predicting nothing
+    assert noise_error(learnt_dit(steps=1, ema=0.0)) == pytest.approx(1, abs=0.1)  # it starts by predicting nothing
     assert noise_error(dit) < 0.3
 
 
 def test_the_null_class_is_trained_in_every_block(dit):
-    moved = (class_rows(dit) - class_rows(trained_dit(steps=1, ema=0.0))).norm(dim=2)
+    moved = (class_rows(dit) - class_rows(learnt_dit(steps=1, ema=0.0))).norm(dim=2)
     assert moved.shape == (2, 4)
     assert moved[:, 3].min() > 0.05
     assert noise_error(dit, torch.full((192,), 3)) < 0.35
 
 
 def test_the_null_class_stays_as_drawn_when_no_label_is_dropped():
-    first, last = (class_rows(trained_dit(steps=steps, drop_label=0.0, ema=0.0)) for steps in (1, 20))
+    first, last = (class_rows(learnt_dit(steps=steps, drop_label=0.0, ema=0.0)) for steps in (1, 20))
     assert torch.equal(first[:, 3], last[:, 3])
     assert (last - first)[:, :3].norm(dim=2).min() > 0.005
 
 
 def test_all_classes_but_the_null_stay_as_drawn_when_every_label_is_dropped():
-    first, last = (class_rows(trained_dit(steps=steps, drop_label=1.0, ema=0.0)) for steps in (1, 20))
+    first, last = (class_rows(learnt_dit(steps=steps, drop_label=1.0, ema=0.0)) for steps in (1, 20))
     assert torch.equal(first[:, :3], last[:, :3])
     assert (last - first)[:, 3].norm(dim=1).min() > 0.005
 
@@ -282,7 +282,7 @@ def test_the_trained_model_hears_its_condition(dit):
 
 @pytest.fixture(scope="module")
 def pipeline(vae_directory, tmp_path_factory) -> tuple[str, Path]:
-    """A directory written by make_dit from two latent shards, and the folder of its class table."""
+    """A directory written by train_dit from two latent shards, and the folder of its class table."""
     folder = tmp_path_factory.mktemp("pipeline")
     rng = np.random.default_rng(0)
     shards = []
@@ -294,7 +294,7 @@ def pipeline(vae_directory, tmp_path_factory) -> tuple[str, Path]:
     checkpoint = Checkpoint(folder / "state.safetensors", "test")
     settings = DIT | {"steps": 4, "drop_label": 0.1, "ema": 0.5}
     output = str(folder / "dit")
-    make_dit(
+    train_dit(
         shards, str(folder / "classes.csv"), vae_directory, output, checkpoint, name="dit", seed=0, settings=settings
     )
     assert not checkpoint.path.exists()
@@ -355,7 +355,7 @@ def test_a_class_without_latents_is_named(pipeline, vae_directory, tmp_path):
     write_tensors(shard, {"latents/ant": np.zeros((2, 4, 8, 8), np.float32)})
     state, table = Checkpoint(tmp_path / "state.safetensors", "test"), str(pipeline[1] / "classes.csv")
     with pytest.raises(RetortError, match=r"lack the classes bee, cat"):
-        make_dit([str(shard)], table, vae_directory, str(tmp_path / "dit"), state, name="dit", seed=0, settings={})
+        train_dit([str(shard)], table, vae_directory, str(tmp_path / "dit"), state, name="dit", seed=0, settings={})
     assert not (tmp_path / "dit").exists()
 
 

@@ -9,9 +9,9 @@ from PIL import Image
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as TF
 
+from retort.evaluation.augment import apply_views, shuffle_patches
+from retort.evaluation.views import Views, ViewSettings, crop_boxes, cutmix_box, plan_views
 from retort.models.pixels import to_images, to_pixels
-from retort.protocols.augment import apply_views, shuffle_patches
-from retort.protocols.views import Views, ViewSettings, crop_boxes, cutmix_box, plan_views
 
 WORDS = (0, "views", "toy", "shared")
 FULL = (1.0, 1.0)

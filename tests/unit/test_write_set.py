@@ -15,6 +15,7 @@ from tests.unit.small_datasets import REST
 from tests.unit.test_config import SHIPPED
 from torchvision.datasets import ImageFolder
 
+from retort.artifacts.sets import COLUMNS, read_set
 from retort.base.errors import RetortError
 from retort.base.files import read_json, read_rows, write_json, write_rows
 from retort.base.tensors import open_tensors, write_tensors
@@ -22,11 +23,10 @@ from retort.config.load import load_config
 from retort.data.licences import data_licence, hub_keys
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.plan.plan import Plan
-from retort.stages.decode import decode_split
-from retort.stages.distilled import COLUMNS, read_set
-from retort.stages.public import public
-from retort.stages.set_card import steps_in_words
-from retort.stages.write_set import write_set
+from retort.report.public import public
+from retort.report.set_card import steps_in_words
+from retort.stages.data.decode_split import decode_split
+from retort.stages.sets.write_set import write_set
 
 SIDE, PER_CLASS = 8, 4
 CLASSES = ["n03", "n01", "n02"]  # not in alphabetical order
@@ -114,7 +114,7 @@ def write_made(
     shards = [str(home / f"{name}.safetensors") for name in names]
     choices = [str(home / f"{name}.csv") for name in chosen]
     arguments = (str(home / "classes.csv"), str(home / "manifest.parquet"), [], shards, choices, models or [])
-    write_set(*arguments, str(home / "set"), copy=True, about=about(method), side=SIDE, threads=1)
+    write_set(*arguments, str(home / "set"), copy_images=True, origin=about(method), side=SIDE, threads=1)
     return home / "set"
 
 
@@ -142,7 +142,7 @@ def write_selected(home: Path, rows: list[int], copy: bool) -> Path:
     select(home, rows)
     selection = [str(home / "selection.csv")]
     inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), selection)
-    write_set(*inputs, [], [], [], str(home / "set"), copy=copy, about=about("random"), side=SIDE, threads=1)
+    write_set(*inputs, [], [], [], str(home / "set"), copy_images=copy, origin=about("random"), side=SIDE, threads=1)
     return home / "set"
 
 
@@ -331,7 +331,7 @@ def test_representatives_are_written_with_the_origin_and_size_of_their_cluster(h
     found = [row | {"origin": o, "cluster_size": 7 + i} for i, (row, o) in enumerate(zip(rows, origins, strict=True))]
     write_rows(home / "selection.csv", list(found[0]), found)
     inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / "selection.csv")])
-    write_set(*inputs, [], [], [], str(home / "set"), copy=True, about=ABOUT, side=SIDE, threads=1)
+    write_set(*inputs, [], [], [], str(home / "set"), copy_images=True, origin=ABOUT, side=SIDE, threads=1)
     written = read_rows(home / "set" / "manifest.csv")
     assert [row["origin"] for row in written] == origins
     assert [row["cluster_size"] for row in written] == ["7", "8", "9", "10", "11", "12"]
@@ -351,7 +351,7 @@ def test_real_images_that_a_teacher_chose_are_written_with_what_it_said(home):
         write_rows(home / f"{name}.csv", list(rows[0]), part)
     inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"))
     selection = [str(home / f"{name}.csv") for name in ("first", "second")]
-    write_set(*inputs, selection, [], [], [], str(home / "set"), copy=True, about=ABOUT, side=SIDE, threads=1)
+    write_set(*inputs, selection, [], [], [], str(home / "set"), copy_images=True, origin=ABOUT, side=SIDE, threads=1)
     written = read_rows(home / "set" / "manifest.csv")
     assert [int(row["row"]) for row in written] == chosen
     assert [row["correct"] for row in written] == ["0", "1"] * 3
@@ -596,7 +596,7 @@ def test_a_selection_from_another_manifest_is_refused(home):
     write_rows(home / "selection.csv", list(rows[0]), [row | {"row": int(row["row"]) + 1} for row in rows])
     inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), [str(home / "selection.csv")])
     with pytest.raises(RetortError, match=r"manifest\.parquet has no row 12, which .*selection\.csv names"):
-        write_set(*inputs, [], [], [], str(home / "set"), copy=True, about=ABOUT, side=SIDE, threads=1)
+        write_set(*inputs, [], [], [], str(home / "set"), copy_images=True, origin=ABOUT, side=SIDE, threads=1)
     assert left_over(home) == []
 
 

@@ -11,14 +11,14 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from PIL import Image
 
+from retort.artifacts.kept_classes import KeptClasses
 from retort.base.tensors import open_tensors, write_tensors
 from retort.data.manifest import ClassEntry, write_manifest
 from retort.methods.sampling import Sampling
 from retort.models.classifiers import build_classifier
 from retort.models.load import CodecFiles, ModelFiles
 from retort.models.teacher import save_teacher
-from retort.stages.generate import generate_shard
-from retort.stages.kept_classes import KeptClasses
+from retort.stages.sets.generate_images import generate_images
 
 SIDE, SHAPE, CLASSES = 16, (4, 8, 8), ["ant", "bee", "cat", "dog"]
 
@@ -85,10 +85,10 @@ def generate(
     **changes,
 ) -> dict[str, np.ndarray]:
     """The content of one generated shard; guide: (representatives, latents)."""
-    settings = {"sampling": Sampling("ddim", 5, 4, 2.0), "count": 3, "side": SIDE, "dataset": "toy", "seed": 0}
+    settings = {"sampling": Sampling("ddim", 5, 4, 2.0), "number": 3, "side": SIDE, "dataset": "toy", "seed": 0}
     table, name = changes.pop("table", home / "classes.csv"), changes.pop("name", "dit")
     inputs = [str(path) if path else None for path in (table, starts, *(guide or (None, None)))]
-    generate_shard(*inputs, str(output), **files(home, name), classes=classes, batch=batch, **settings | changes)
+    generate_images(*inputs, str(output), **files(home, name), class_indices=classes, batch=batch, **settings | changes)
     return read(output)
 
 

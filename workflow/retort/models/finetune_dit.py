@@ -10,8 +10,8 @@ from torch import nn
 
 from retort.base.errors import RetortError
 from retort.models.dit import set_timestep_embedding
+from retort.models.dit_training import Latents, Recipe, learn
 from retort.models.schedules import read_schedule
-from retort.models.train_dit import Latents, Recipe, learn
 from retort.models.training_state import Checkpoint
 from retort.models.weights import load_weights
 
@@ -31,7 +31,7 @@ def finetune_dit(
 ) -> DiTTransformer2DModel:
     """Train the transformer of a DiTPipeline directory further, on its own noise schedule, in float32.
 
-    latents, labels (into class_ids), seed_words, timestep_embedding and recipe as in `train_dit`; known: class id ->
+    latents, labels (into class_ids), seed_words, timestep_embedding and recipe as in `trained_dit`; known: class id ->
     label of the classes that the checkpoint was trained on, as far as they are known (see `replace_classes`). Raises
     RetortError when the latents are not of the shape that it takes, and when it does not predict the noise.
     """

@@ -31,6 +31,11 @@ class CodecFiles:
     resolution: int
     run: Running = AUTOMATIC
 
+    @classmethod
+    def from_rule(cls, encoder: str, codec_settings: dict, run: Running) -> "CodecFiles":
+        """From what a rule names; see `retort.running.call`."""
+        return cls(encoder, **codec_settings, run=run)
+
 
 @dataclass(frozen=True)
 class ModelFiles:
@@ -51,6 +56,23 @@ class ModelFiles:
     refiner: RefinerFiles | None = None
     decoder: CodecFiles | None = None
     run: Running = AUTOMATIC
+
+    @classmethod
+    def from_rule(
+        cls,
+        model: str,
+        model_settings: dict,
+        run: Running,
+        refiner: str | None = None,
+        decoder: str | None = None,
+        decoder_settings: dict | None = None,
+    ) -> "ModelFiles":
+        """From what a rule names; see `retort.running.call`. A job that decodes nothing has no decoder."""
+        settings = dict(model_settings)
+        of_refiner = settings.pop("refiner", None)
+        ends = RefinerFiles(refiner, **of_refiner) if of_refiner else None
+        decodes = CodecFiles(decoder, **decoder_settings, run=run) if decoder else None
+        return cls(model, **settings, refiner=ends, decoder=decodes, run=run)
 
 
 def load_codec(files: CodecFiles) -> Codec:

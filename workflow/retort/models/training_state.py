@@ -90,6 +90,11 @@ class Checkpoint:
         self.path, self.purpose, self.seconds = path, purpose, seconds
         self._saved, self._took = time.monotonic(), 0.0
 
+    @classmethod
+    def from_rule(cls, checkpoint: Path, purpose: str) -> "Checkpoint":
+        """From what a rule names; see `retort.running.call`."""
+        return cls(checkpoint, purpose)
+
     def due(self) -> bool:
         """Whether the last save is so long ago that the next one costs little."""
         return time.monotonic() - self._saved >= max(self.seconds, self._took / SHARE)

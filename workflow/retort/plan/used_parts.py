@@ -6,7 +6,7 @@ from retort.plan.plan import Plan
 DUMP = {"mode": "json", "exclude_none": True, "by_alias": True}
 
 
-def about(plan: Plan) -> dict:
+def used_parts(plan: Plan) -> dict:
     """Data set, seed, models, teachers, methods (with stages and the names they use) and protocols, as plain tables."""
     config = plan.config
     models = [*plan.used_encoders(), *plan.used_models(), *plan.fetched_models()]

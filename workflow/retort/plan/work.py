@@ -10,9 +10,9 @@ from functools import cache
 
 from retort.config.schema.methods import CoverageSelect, TeacherScore
 from retort.config.schema.models import DitTraining, VaeTraining
+from retort.evaluation.views import ViewSettings
 from retort.plan.plan import Plan
 from retort.plan.runs import ALL
-from retort.protocols.views import ViewSettings
 
 A_DAY = 24 * 60  # minutes: many clusters end every job then, and refuse at once what asks for more
 START = 15  # minutes of start, loading of weights and writing, whatever the work; these are not counted in FLOPs

@@ -19,11 +19,11 @@ from retort.running.gpus import own_gpu, why_no_gpu
 
 
 @contextmanager
-def job(snakemake, network: bool = False) -> Iterator[None]:
+def job(snakemake) -> Iterator[None]:
     """Run a stage for Snakemake: log its output, hold it to its threads, end with one clear error.
 
-    Jobs cannot reach the hub of models (see common.smk), but those that fetch (`network`), if they import its client
-    inside.
+    Jobs cannot reach the hub of models (see common.smk), but those that have the resource `network`, if they import
+    its client inside.
 
     The log begins with the job, where it runs and since when, and ends with the time that it took or with its error.
     Mistakes in the input and what the machine refuses (see troubles.py) are one line; any other error has its traceback
@@ -31,7 +31,7 @@ def job(snakemake, network: bool = False) -> Iterator[None]:
     for a GPU has one, or says at once why it computes on the CPU, or ends (see gpus.py). One with a checkpoint has that
     for itself (see alone.py).
     """
-    if network:
+    if snakemake.resources.get("network"):
         os.environ.pop("HF_HUB_OFFLINE", None)
     with _logged(snakemake) as log, _stoppable(), own_gpu(bool(snakemake.resources.get("gpu"))):
         log.write(job_logs.opening(snakemake.rule, dict(snakemake.wildcards.items())))

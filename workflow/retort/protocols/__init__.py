@@ -1,1 +1,0 @@
-"""How a distilled set is measured: views, labels, losses, schedules. Pure functions, no files."""

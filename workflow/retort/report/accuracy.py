@@ -1,0 +1,133 @@
+"""Accuracies as the page shows them: the table, the best of each cell, label regimes side by side."""
+
+import pandas as pd
+
+from retort.report.numbers import gap, p_text, spread
+from retort.report.published import HEADS, number
+
+CELL = ["protocol", "student", "ipc"]
+COLUMNS = [
+    ("method", "method", "How the images came to be"),
+    ("ipc", "images per class", "Images of each class in the set; all: the whole training set"),
+    ("protocol", "protocol", "How students were trained; constants below"),
+    ("student", "student", "The network that was trained on the set"),
+    ("seeds", "seeds", "Students trained, each from other initial weights"),
+    ("top1_last", "top-1, last", "Test accuracy after the last step, per cent: mean ± standard deviation over seeds"),
+    ("top1_best", "top-1, best*", "Best test accuracy during training, chosen on the test set"),
+    ("top5_last", "top-5, last", "The class is among the first five"),
+    ("gap_to_random", "to random", "Points of top-1 above random real images of the same number"),
+    ("p_random", "p", "Two-sided t-test of that gap, paired by seed; not corrected for the number of rows"),
+    ("gap_to_unguided", "to unguided", "Points above plain samples of the same model"),
+    ("gap_to_full", "to full", "Points above the whole training set"),
+    ("reported", HEADS["reported"], "Top-1 that a paper reports for the same row, the best epoch unless it says last"),
+    ("gap_to_reported", HEADS["gap_to_reported"], "Points of our top-1, best or last as in the paper, above that"),
+    (
+        "reported_other",
+        HEADS["reported_other"],
+        "Top-1 of a paper that has another teacher, or does not state its epoch",
+    ),
+]
+SORTED_LAST = 10**9  # the whole training set, among numbers of images
+
+
+def accuracy_view(table: pd.DataFrame, upper: list[str]) -> dict:
+    """Columns (key, head, explanation), without those that are empty, and rows of cells {text, value, note} by key.
+
+    A row's `best` says that no other set of its protocol, student and number of images has a higher mean top-1.
+    """
+    present = {"top1_last": "top1_last_mean", "top1_best": "top1_best_mean", "top5_last": "top5_last_mean"}
+    columns = [c for c in COLUMNS if (name := present.get(c[0], c[0])) in table and table[name].notna().any()]
+    highest = table[~table["method"].isin(upper)].groupby(CELL)["top1_last_mean"].max()
+    rows = []
+    for row in table.to_dict("records"):
+        top = highest.get(tuple(row[key] for key in CELL))
+        cells = {key: _cell(row, key) for key, _, _ in columns}
+        rows.append({"cells": cells, "best": row["top1_last_mean"] == top and row["method"] not in upper})
+    return {"columns": columns, "rows": rows, "filters": {key: _distinct(table, key) for key in CELL}}
+
+
+def of_method(view: dict, method: str) -> dict:
+    """The rows of one method, without the column that names it."""
+    rows = [row for row in view["rows"] if row["cells"]["method"]["value"] == method]
+    return view | {"columns": [column for column in view["columns"] if column[0] != "method"], "rows": rows}
+
+
+def _distinct(table: pd.DataFrame, key: str) -> list[str]:
+    return list(table[key].drop_duplicates())
+
+
+def _cell(row: dict, key: str) -> dict:
+    """Text, the value by which a column is sorted (none for an empty cell), and what more there is to say."""
+    value = row[f"{key}_mean"] if f"{key}_mean" in row else row[key]
+    if pd.isna(value):
+        return {"text": "", "value": "", "note": ""}
+    text, note = str(value), ""
+    if key == "protocol" and row.get("protocol_id", value) != value:
+        note = row["protocol_id"]
+    elif key == "ipc":
+        value = SORTED_LAST if value == "all" else int(value)
+    elif key == "seeds" and row["missing_seeds"]:
+        text = f"{value} of {value + row['missing_seeds']}"
+    elif f"{key}_mean" in row:
+        text = spread(value, row[f"{key}_std"])
+    elif key == "p_random":
+        text = p_text(value)
+    elif key in ("reported", "reported_other"):
+        text, note = number(row, key), row[f"{key}_by"]
+    elif key.startswith("gap_"):
+        text = gap(value)
+    return {"text": text, "value": value, "note": note}
+
+
+def headlines(table: pd.DataFrame, lower: list[str], upper: list[str]) -> list[dict]:
+    """For each protocol, student and number of images: the method of highest mean, the two lines, the gap and its p."""
+    found = []
+    for (protocol, student, ipc), group in table.groupby(CELL, sort=False):
+        methods = group[~group["method"].isin([*lower, *upper])]
+        if methods.empty:
+            continue
+        best = methods.loc[methods["top1_last_mean"].idxmax()]
+        same = (table["protocol"] == protocol) & (table["student"] == student)
+        found.append(
+            {"protocol": protocol, "student": student, "ipc": ipc, "method": best["method"], "of": len(methods)}
+            | {"top1": spread(best["top1_last_mean"], best["top1_last_std"]), "p": p_text(best["p_random"])}
+            | {"gap": gap(best["gap_to_random"])}
+            | {"random": _line(group, lower), "full": _line(table[same], upper)}
+        )
+    return found
+
+
+def _line(table: pd.DataFrame, names: list[str]) -> str:
+    rows = table[table["method"].isin(names)]
+    return spread(rows["top1_last_mean"].iloc[0], rows["top1_last_std"].iloc[0]) if len(rows) else ""
+
+
+def regimes(table: pd.DataFrame, scores: pd.DataFrame, protocols: dict[str, dict]) -> dict | None:
+    """Hard-label and soft-label protocols side by side, a row for each set and student that has both; None without.
+
+    The scores stand in a row where one hard protocol gives them.
+    """
+    hard = [name for name, protocol in protocols.items() if protocol["labels"] == "hard"]
+    soft = [name for name in protocols if name not in hard]
+    rows = []
+    for (method, ipc, student), group in table.groupby(["method", "ipc", "student"], sort=False):
+        by_protocol = group.set_index("protocol")
+        if not (set(hard) & set(by_protocol.index) and set(soft) & set(by_protocol.index)):
+            continue
+        cells = [_regime(by_protocol, protocol) for protocol in [*hard, *soft]]
+        of_row = (scores["method"] == method) & (scores["ipc"] == ipc) & (scores["student"] == student)
+        scored = scores[of_row & scores["protocol"].isin(soft)]
+        known = {key: scored[key].dropna().unique() for key in ("lrs", "ars")}
+        numbers = {key: f"{values[0]:.3f}" if len(values) == 1 else "" for key, values in known.items()}
+        rows.append({"method": method, "ipc": ipc, "student": student, "cells": cells} | numbers)
+    if not rows:
+        return None
+    scored = [key for key in ("lrs", "ars") if any(row[key] for row in rows)]
+    return {"protocols": [*hard, *soft], "rows": rows, "scores": scored}
+
+
+def _regime(by_protocol: pd.DataFrame, protocol: str) -> dict:
+    if protocol not in by_protocol.index:
+        return {"text": "", "gap": ""}
+    row = by_protocol.loc[protocol]
+    return {"text": spread(row["top1_last_mean"], row["top1_last_std"]), "gap": gap(row["gap_to_random"])}

@@ -1,0 +1,134 @@
+"""Rows of accuracy from the records of students, and how people read them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from scipy.stats import ttest_rel
+
+from retort.artifacts.students import CELL
+from retort.report import numbers as shown
+from retort.report import published
+
+MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_last": ("last", "top5")}
+
+
+def accuracy_table(
+    students: Sequence[dict], random: list[str], full: list[str], wanted: Sequence[dict] = ()
+) -> pd.DataFrame:
+    """The rows described at `tabulate_accuracy`, in the order in which the students come.
+
+    missing_seeds counts the wanted seeds that are not there. gap_to_random and gap_to_full are differences of mean last
+    top-1 to the two lines, empty where they were not run. p_random is of a two-sided t-test of last top-1 against
+    random images, paired by seed (a seed has the same initial weights and draws for every set); empty below two pairs.
+    """
+    flat = [
+        {key: s[key] for key in [*CELL, "seed"]}
+        | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
+        for s in students
+    ]
+    students = pd.DataFrame(flat)
+    groups = students.groupby(CELL, sort=False)
+    table = groups.size().rename("seeds").to_frame()
+    for name in MEASURES:
+        table[f"{name}_mean"] = groups[name].mean()
+        table[f"{name}_std"] = groups[name].std()  # unbiased; empty for a single seed
+    table = table.reset_index()
+    expected = {tuple(row[key] for key in CELL[1:]): row["seeds"] for row in wanted}
+    cells = table[CELL[1:]].itertuples(index=False, name=None)
+    table.insert(
+        len(CELL) + 1, "missing_seeds", [expected.get(c, n) - n for c, n in zip(cells, table["seeds"], strict=True)]
+    )
+    table["gap_to_random"] = _gap(table, random, ["dataset", "ipc", "protocol", "student"])
+    table["p_random"] = _p_values(students, table, random)
+    table["gap_to_full"] = _gap(table, full, ["dataset", "protocol", "student"])
+    return table
+
+
+def test_images(record: dict) -> int | None:
+    """How many images a student was tested on; None for data sets of so many classes that it is not recorded."""
+    confusion = record["last"].get("confusion")
+    return None if confusion is None else sum(map(sum, confusion))
+
+
+def _gap(table: pd.DataFrame, lines: list[str], same: list[str]) -> pd.Series:
+    """Mean last top-1 minus that of the first method of `lines` with the same values in the columns `same`."""
+    line = table[table["method"].isin(lines)].drop_duplicates(same).set_index(same)["top1_last_mean"]
+    keys = pd.MultiIndex.from_frame(table[same])
+    return table["top1_last_mean"] - line.reindex(keys).to_numpy()
+
+
+def gap_to_unguided(table: pd.DataFrame, unguided: dict[str, str]) -> list[float]:
+    """Mean last top-1 minus that of the method that only samples from the same model; empty where it was not run."""
+    means = table.set_index(CELL)["top1_last_mean"].to_dict()
+    lines = table.assign(method=table["method"].map(unguided))[CELL].itertuples(index=False, name=None)
+    return [own - means.get(line, float("nan")) for own, line in zip(table["top1_last_mean"], lines, strict=True)]
+
+
+def _p_values(students: pd.DataFrame, table: pd.DataFrame, random: list[str]) -> list[float]:
+    """For each row of the table; empty for the random line itself, and where all differences are equal."""
+    last = {cell: group.set_index("seed")["top1_last"] for cell, group in students.groupby(CELL)}
+    values = []
+    for row in table[CELL].to_dict("records"):
+        lines = (tuple((row | {"method": name}).values()) for name in random if row["method"] not in random)
+        line = next((last[cell] for cell in lines if cell in last), pd.Series(dtype=float))
+        pairs = pd.concat([last[tuple(row.values())], line], axis=1, join="inner")
+        tested = pairs.diff(axis=1).iloc[:, 1].nunique() > 1
+        values.append(ttest_rel(*pairs.to_numpy().T).pvalue if tested else float("nan"))
+    return values
+
+
+NOTE = (
+    "Test accuracy in per cent, mean ± standard deviation over seeds. * best is chosen on the test set. "
+    "p: two-sided t-test of last top-1 against random images, paired by seed; not corrected for the number of rows."
+)
+
+
+def accuracy_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The same rows as text for people: mean ± standard deviation; "2 of 3" where seeds are missing."""
+
+    def spread(name: str) -> list[str]:
+        return [shown.spread(*pair) for pair in zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)]
+
+    def seeds() -> list[str]:
+        pairs = zip(table["seeds"], table["missing_seeds"], strict=True)
+        return [f"{there} of {there + missing}" if missing else str(there) for there, missing in pairs]
+
+    def gaps(line: str) -> list[str]:
+        return [shown.gap(gap) for gap in table[f"gap_to_{line}"]]
+
+    texts = table[CELL].assign(
+        **{
+            "seeds": seeds(),
+            "top-1 last": spread("top1_last"),
+            "top-1 best*": spread("top1_best"),
+            "top-5 last": spread("top5_last"),
+            "to random": gaps("random"),
+            "p": [shown.p_text(p) for p in table["p_random"]],
+            "to full": gaps("full"),
+        }
+    )
+    if "gap_to_unguided" in table:
+        texts.insert(texts.columns.get_loc("to full"), "to unguided", gaps("unguided"))
+    if "protocol_id" in table:
+        texts["protocol"] = [
+            name if name == known else f"{name} ({known})"
+            for name, known in zip(table["protocol"], table["protocol_id"], strict=True)
+        ]
+    return texts.assign(**published.published_shown(table))
+
+
+def note_of(table: pd.DataFrame) -> str:
+    """What is to be said below the table, of published numbers only where there are some."""
+    return f"{NOTE} {published.NOTE}" if published.published_shown(table) else NOTE
+
+
+def accuracy_latex(texts: pd.DataFrame, note: str = NOTE) -> str:
+    """The same as a booktabs table, with the note as its caption."""
+    text = texts.to_latex(
+        index=False, escape=True, caption=_latex_text(note), column_format="lllllr" + "r" * (len(texts.columns) - 6)
+    )
+    return text.replace(" ± ", r" $\pm$ ")
+
+
+def _latex_text(text: str) -> str:
+    return text.replace("±", r"$\pm$")

@@ -1,0 +1,240 @@
+"""The card of a distilled set: what it is, how it was made, what stands behind it, how to load it; in words."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from retort.data.licences import KNOWN
+from retort.data.manifest import ClassEntry
+from retort.report.plain import in_words_or_plain, plain
+
+UNKNOWN = "licence unknown, check before you pass the set on"
+LOADING = """## Labels and how to load them
+
+A label is a class's number in `classes.csv`, which need not be the alphabetical order of the folders. Loaders that
+number folders by name need this order, here from the set's own folder, `{folder}`:
+
+```python
+{unpacking}import csv
+order = {row["id"]: int(row["index"]) for row in csv.DictReader(open("classes.csv"))}
+
+from torchvision.datasets import ImageFolder  # alphabetical by itself
+folder = ImageFolder({root})
+folder.target_transform = lambda target: order[folder.classes[target]]
+
+from timm.data import create_dataset  # its train.py: see below
+dataset = create_dataset("", root={root}, class_map="class_map.txt")
+
+from datasets import load_dataset  # metadata.csv gives it the right labels{packed}
+dataset = load_dataset("imagefolder", data_dir=".", split="train")
+```
+{reading}{timm}
+`manifest.csv` has one row per image, with its label (`class_index`) and what it was made from.
+"""
+UNPACKING = """import tempfile, zipfile  # for loaders of folders, on a disk that may hold many files
+unpacked = tempfile.mkdtemp()
+zipfile.ZipFile("images.zip").extractall(unpacked)
+
+"""
+READING = """
+The images are the members of one archive, `images.zip`, so that the set is a handful of files wherever it is kept. The
+archive is not compressed, and each image is read without unpacking the others:
+
+```python
+import csv, os, zipfile
+from PIL import Image
+from torch.utils.data import Dataset
+
+class Packed(Dataset):
+    def __init__(self, transform=None):
+        self.rows, self.transform, self.process = list(csv.DictReader(open("manifest.csv"))), transform, None
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, number):
+        if self.process != os.getpid():  # processes that share an open archive disturb each other
+            self.archive, self.process = zipfile.ZipFile("images.zip"), os.getpid()
+        image = Image.open(self.archive.open(self.rows[number]["file"])).convert("RGB")
+        return self.transform(image) if self.transform else image, int(self.rows[number]["class_index"])
+
+images = Packed()
+```
+"""
+TIMM = """
+timm's `train.py` wants one folder that holds `train` and `val`, and the map by its absolute path. Given this folder
+alone it validates on the distilled images themselves, without a word. Your validation images, here in `validation`,
+lie in folders named by class id:
+
+```sh
+both=$(mktemp -d)
+ln -s {images} "$both/train"
+ln -s "$(realpath validation)" "$both/val"
+python train.py --data-dir "$both" --train-split train --val-split val \\
+    --class-map "$PWD/class_map.txt" --num-classes {count}
+```
+"""
+WHOLE = "The whole training set: `manifest.csv` points at its rows, no image is copied."
+
+
+def set_card(provenance: dict, classes: Sequence[ClassEntry], store: str | None) -> str:
+    """Markdown from provenance.json's content; store: the form of its images, None where it has none."""
+    folder = f"distilled/{provenance['method']}/ipc{provenance['ipc']}"
+    parts = [
+        *head_of(provenance, classes),
+        *sources_and_steps(provenance),
+        _loading(folder, len(classes), packed=store == "zip") if store else WHOLE,
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def head_of(provenance: dict, classes: Sequence[ClassEntry]) -> list[str]:
+    """Title, and how many images of which classes there are."""
+    listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
+    return [
+        f"# {provenance['method']}, {provenance['ipc']} images per class, from {provenance['dataset']}",
+        f"{provenance['images']} images of {len(classes)} classes ({listed}), {provenance['side']} pixels a side.",
+    ]
+
+
+def sources_and_steps(provenance: dict) -> list[str]:
+    """The sections on how the images were made, and from what."""
+    return [
+        "## How they were made",
+        _listed(steps_in_words(provenance)),
+        f"Global seed: {provenance['seed']}. All settings and the versions of the packages: `provenance.json`.",
+        "## From which data and models",
+        _listed(sources_in_words(provenance)),
+    ]
+
+
+def _loading(folder: str, classes: int, packed: bool) -> str:
+    words = {"timm": TIMM, "images": '"$(realpath unpacked)"' if packed else '"$PWD"', "count": str(classes)}
+    words |= {"folder": folder, "root": "unpacked" if packed else '"."', "packed": ", inside the archive" * packed}
+    words |= {"unpacking": UNPACKING * packed, "reading": READING * packed}
+    text = LOADING
+    for name, said in words.items():
+        text = text.replace(f"{{{name}}}", said)
+    return text
+
+
+def steps_in_words(provenance: dict) -> list[str]:
+    """One sentence for each stage of the method, in the order of the work."""
+    settings, steps = provenance["settings"], []
+    if generate := settings.get("generate"):
+        steps += _said(lambda found: _generated(found, provenance), "Sampled", generate)
+    if select := settings.get("select"):
+        squashed = " Squashed to squares." * (settings.get("fit") == "squash")
+        steps += _said(lambda found: [_selected(found, bool(generate)) + squashed], "Chosen", select)
+    if refine := settings.get("refine"):
+        steps += _said(_refined, "Refined", refine)
+    if compose := settings.get("compose"):
+        steps += _said(_composed, "Composed", compose)
+    return steps or [f"Settings: {plain(settings)}."]
+
+
+def sources_in_words(provenance: dict) -> list[str]:
+    """A sentence for the data and for each model and teacher: source, revision and licence, as far as known."""
+    data, origins = provenance["data"], {Path(d).parts[-2:]: origin for d, origin in provenance["sources"].items()}
+    kind, where = data["kind"], data.get("path")
+    named = f"{provenance['dataset']} (kind {kind}{f', at {where}' if where else ''})"
+    terms = KNOWN[kind].words if kind in KNOWN else _licence(provenance["data_licence"])
+    lines = [f"Data: {named}; {terms}."]
+    for part, what in (("models", "Model"), ("teachers", "Teacher")):
+        for name, settings in provenance[part].items():
+            kind = settings.get("kind") or settings.get("arch")
+            lines.append(f"{what} {name} ({kind}): {origin_in_words(origins.get((part, name)), settings)}.")
+    return lines
+
+
+def _said(words: Callable[[Any], list[str]], did: str, settings: Any) -> list[str]:
+    """The sentences of a part, or one of its settings as they are set."""
+    said = in_words_or_plain(words, did, settings)
+    return [f"{said}."] if isinstance(said, str) else said
+
+
+def _refined(refine: dict) -> list[str]:
+    return [
+        f"Refined: the latents moved for {refine['iterations']} iterations (Adam, rate {refine['lr']:g}) to where "
+        f"the model denoises them best, {refine['condition']} condition."
+    ]
+
+
+def _generated(generate: dict, provenance: dict) -> list[str]:
+    start, guide, pool = generate.get("start", "noise"), generate.get("guide"), generate.get("pool", 1)
+    many = f" {pool} times as many images as were wanted" if pool > 1 else ""
+    length = f", {generate['steps']} steps" if generate.get("steps") else ""
+    steps = [
+        f"Sampled{many} from the model {generate['model']}: sampler {generate['sampler']}{length}, classifier-free "
+        f"guidance {generate['guidance']:g}, "
+        + ("from noise." if start == "noise" else f"from latents drawn to match the inversion {start['inversion']}.")
+    ]
+    if start != "noise":
+        inversion = provenance["inversions"][start["inversion"]]
+        groups = f"the best of {start.get('groups')} random groups by"
+        drawn = {"groups": groups, "closed-form": "one group made to match"}[start["search"]]
+        steps.append(
+            f"The start of each class: {drawn} the statistics of its training images at "
+            f"step {inversion['stop']} of {inversion['steps']} of DDIM inversion."
+        )
+    if guide:
+        steps.append(
+            f"Each image was drawn towards a real representative that the discovery {guide['discovery']} found "
+            f"(strength {guide['strength']:g}, first {guide['until']:.0%} of the steps)."
+        )
+    return steps
+
+
+def _selected(select: str | dict, from_pool: bool) -> str:
+    among = "of the pool" if from_pool else "of the real training images"
+    if select == "all":
+        return "Every training image."
+    if select == "random":
+        return f"Random images {among}."
+    if "coverage" in select:
+        space = f"the latents of {select['encoder']}" if "encoder" in select else f"the features of {select['teacher']}"
+        return f"Chosen: images {among} that cover their class in {space} ({select['coverage']})."
+    if "discovery" in select:
+        return f"Chosen: the images {among} that the discovery {select['discovery']} calls representative."
+    return f"Chosen: images {among} that the teacher {select['teacher']} recognises, {select['keep']} ones first."
+
+
+def _composed(compose: dict) -> list[str]:
+    score, rank, grid = compose["score"], compose["rank"], compose["grid"]
+    if "teacher" in score:
+        cut = (
+            f"Patches: the best of {score['crops']} random crops of each of {score['images']} real images a class, "
+            f"by the cross-entropy of the teacher {score['teacher']}."
+        )
+    else:
+        cut = (
+            f"Patches: windows of {score['window']:g} of a side, up to {score['per_image']} of a real image, the "
+            f"{score['keep']} of a class with most typicality ({score['typicality']})."
+        )
+    order = "by their score"
+    if rank != "score":
+        space = f"latents of {rank['encoder']}" if "encoder" in rank else f"features of {rank['teacher']}"
+        order = f"from each of {rank['clusters']} clusters ({space}) in turn"
+    return [cut, f"Composed: {grid} x {grid} patches to an image, taken {order} ({compose['fill']})."]
+
+
+def origin_in_words(origin: dict | None, settings: dict) -> str:
+    """Of a model or teacher: from its origin.json, if it has one, and its part of the config."""
+    if origin and "source" in origin:
+        revision = f" at revision {origin['revision']}" if origin.get("revision") else ""
+        return f"from {origin['source']}{revision}; {_licence(origin.get('licence'))}"
+    start = (origin or {}).get("trained_from")
+    if start:
+        start = {"source": start} if isinstance(start, str) else start
+        return f"trained here on the data above, with weights {origin_in_words(start, {})}"
+    if settings.get("train") is not None:
+        return "trained here on the data above, from random weights"
+    return f"from {settings.get('source') or 'timm'}; {UNKNOWN}"
+
+
+def _licence(stated: str | None) -> str:
+    return f"licence {stated}" if stated else UNKNOWN
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,164 @@
+"""Settings and quantities in words."""
+
+from typing import Any
+
+from retort.report.plain import in_words_or_plain, plain
+
+SAMPLERS = {"ddim": "DDIM", "ddpm": "ancestral DDPM", "dpm++": "DPM-Solver++"}
+SIZES = ("B", "kB", "MB", "GB", "TB")
+
+
+def method_line(settings: dict, steps: int | None) -> str:
+    """What a method does, in one sentence, from its part of the config and its number of sampling steps."""
+    if "compose" in settings:
+        return _sentence(in_words_or_plain(_composed, "composes", settings["compose"]))
+    if "generate" not in settings:
+        if "select" in settings:
+            return _sentence(in_words_or_plain(_selected, "selects", settings["select"]))
+        return _sentence(f"settings: {plain(settings)}")
+    generate = settings["generate"]
+    parts = [in_words_or_plain(lambda found: _generated(found, steps), "samples", generate)]
+    if "select" in settings:
+        chosen = in_words_or_plain(_chosen, "chooses", settings["select"])
+        parts.append(f"of {generate.get('pool', 1)} samples for each image {chosen}")
+    if refine := settings.get("refine"):
+        parts.append(in_words_or_plain(_refined, "then refines", refine))
+    return _sentence("; ".join(parts))
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def _refined(refine: dict) -> str:
+    given = {"unconditional": "without the class", "class": "with the image's class"}[refine["condition"]]
+    return f"then moves each latent, in {refine['iterations']} steps, to where the model, {given}, denoises it best"
+
+
+def _generated(generate: dict, steps: int | None) -> str:
+    start, guide = generate["start"], generate.get("guide")
+    text = f"samples from {generate['model']} ({SAMPLERS[generate['sampler']]}, {steps} steps, "
+    text += f"CFG {generate['guidance']:g})"
+    if start == "noise":
+        text += ", starting from noise"
+    else:
+        groups = f"the best of {start.get('groups', 0):,} random groups by"
+        made = {"groups": groups, "closed-form": "one group that is made to match"}[start["search"]]
+        text += f", starting from {made} the class's inverted statistics"
+    if guide:
+        text += f", drawn towards real representatives ({guide['discovery']}) with strength {guide['strength']:g}"
+    return text
+
+
+def _chosen(select: dict) -> str:
+    if "coverage" in select:
+        return f"keeps those that cover the class ({select['coverage']})"
+    return f"keeps those that {select['teacher']} recognises, the {select['keep']} ones first"
+
+
+def _selected(select: str | dict) -> str:
+    if select == "random":
+        return "random real images (baseline)"
+    if select == "all":
+        return "the whole training set (upper bound)"
+    if "discovery" in select:
+        return f"the real images that stand for the clusters of {select['discovery']}"
+    if "coverage" in select:
+        kind = {"herding": "herding", "kmeans": "nearest to k-means centres"}[select["coverage"]]
+        space = f"latents of {select['encoder']}" if "encoder" in select else f"features of {select['teacher']}"
+        return f"real images that cover the class ({kind}) in {space}"
+    return f"the real images that {select['teacher']} recognises, the {select['keep']} ones first"
+
+
+def _composed(compose: dict) -> str:
+    score, rank, grid = compose["score"], compose["rank"], compose["grid"]
+    if "teacher" in score:
+        patches = f"the random crops that {score['teacher']} finds easiest"
+    else:
+        patches = f"the windows that are most typical of the class ({score['typicality']})"
+    ranked = "" if rank == "score" else f", one of each of {rank['clusters']} clusters in turn"
+    return f"real patches, {grid} x {grid} to an image: {patches}{ranked}"
+
+
+# What a protocol leaves to the code, in its words; a test compares them with what the code does.
+LOSSES = {
+    "hard": "cross-entropy; of mixed images, of both classes by their areas",
+    "soft": "KL(teacher || student) at the temperature, without its square",
+}
+RATES = {
+    "half-cosine": "along half a cosine's fall, to one half",
+    "milestones": "x 0.2 at 2/3 and again at 5/6",
+    "constant": "the same throughout",
+}
+UNSAID = {"adamw": {"betas": "0.9, 0.999", "epsilon": "1e-08"}, "sgd": {}}
+UNREAD = {"adamw": ("momentum",)}
+TESTING = {"test_crop": "test images: share of the side kept", "test_resize": "test images: resized by"}
+
+
+def protocol_rows(protocols: dict[str, dict], dataset: dict | None = None) -> list[tuple[str, list[str]]]:
+    """Every constant of the protocols, as rows of a table with a column for each.
+
+    `dataset`: the data set's part of the config, which says how test images are resized and cropped.
+    """
+    testing = {head: (dataset or {})[key] for key, head in TESTING.items() if key in (dataset or {})}
+    flat = [_flat(protocol) | testing for protocol in protocols.values()]
+    names = list(dict.fromkeys(name for table in flat for name in table))
+    return [(name, [plain(table[name]) if name in table else "–" for table in flat]) for name in names]
+
+
+def _flat(protocol: dict) -> dict[str, Any]:
+    labels = protocol["labels"]
+    soft = isinstance(labels, dict)
+    found = {"id": protocol["id"], "labels": labels["kind"] if soft else labels}
+    found |= {"loss": LOSSES["soft" if soft else "hard"]}
+    if soft:
+        found |= {"teacher": labels.get("teacher", "–"), "temperature": protocol["temperature"]}
+        found |= {f"labels: {key}": value for key, value in labels.items() if key not in ("kind", "teacher")}
+    found |= protocol["views"]
+    found |= _optimiser(protocol["optimizer"])
+    found |= {"tests during training": protocol["evaluations"], "precision": protocol.get("precision", "float32")}
+    parts, twice = protocol.get("accumulate", 1), protocol.get("forward_twice", False)
+    found |= {"parts of a batch": parts} if parts > 1 else {}
+    return found | ({"forward passes of a batch": 2} if twice else {})
+
+
+def _optimiser(settings: dict) -> dict[str, Any]:
+    """What it reads of its settings, with what it does by the schedule and the constants that are not set."""
+    kind = settings["kind"]
+    read = {key: value for key, value in settings.items() if key != "kind" and key not in UNREAD.get(kind, ())}
+    rate = {"learning rate over the training": RATES[name]} if (name := settings.get("schedule")) in RATES else {}
+    return {"optimiser": kind} | read | rate | UNSAID.get(kind, {})
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them; nothing for what was not measured."""
+    if seconds != seconds:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds else "0"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:,.1f} h"
+
+
+def size(count: float) -> str:
+    """Bytes as people say them; nothing for what was not measured."""
+    if count != count:
+        return ""
+    unit = 0
+    while count >= 1000 and unit < len(SIZES) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:.3g} {SIZES[unit]}" if unit else f"{count:.0f} B"
+
+
+def indented(table: Any, depth: int = 0) -> str:
+    """Settings as indented lines, as in the config."""
+    lines = []
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            lines += [f"{'  ' * depth}{key}:", indented(value, depth + 1)]
+        else:
+            lines.append(f"{'  ' * depth}{key}: {'{}' if value == {} else _written(value)}")
+    return "\n".join(lines)
+
+
+def _written(value: Any) -> str:
+    return f"[{', '.join(map(_written, value))}]" if isinstance(value, list) else str(value)

@@ -1,0 +1,127 @@
+"""One stage for one set of wildcards, run in this process with the config's own settings: for debugging and notebooks.
+
+    python workflow/call.py generate_images method=d3hr number=1 shard=000 --configfile my-config.yaml
+
+The stage gets the arguments that the workflow would give it, but for its outputs and its checkpoint: these lie below
+a folder of their own (--into, by default results/by-hand), so nothing that the workflow made is replaced. An error has
+its traceback; --pdb opens the debugger there, --print only shows the arguments.
+"""
+
+import argparse
+import logging
+import pdb
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from pprint import pprint
+from types import SimpleNamespace
+from typing import Any
+
+from snakemake.api import SnakemakeApi
+from snakemake.exceptions import MissingRuleException
+from snakemake.io import apply_wildcards
+from snakemake.settings.types import DAGSettings, OutputSettings
+
+from retort.base.errors import RetortError
+from retort.running.call import Names, arguments, stage, stage_name
+from retort.running.planned import loaded, with_jobs
+
+INTO = "results/by-hand"
+
+
+def stage_of(
+    rule: str, wildcards: Mapping[str, str], command: Sequence[str] = (), into: str | Path = INTO
+) -> tuple[Callable, dict[str, Any]]:
+    """The function of a rule's stage, and what to call it with for one set of wildcards.
+
+    command: further arguments of `snakemake`, such as --configfile FILE. into: the folder below which outputs and the
+    checkpoint lie. Raises RetortError for an unknown rule, for wildcards that are not the rule's, and for inputs that
+    have not been made.
+    """
+    with SnakemakeApi(OutputSettings(log_level_override=logging.ERROR, enable_file_logging=False)) as api:
+        flow, _ = loaded(api, command)
+        job = _job(flow, rule, dict(wildcards))
+        if missing := [str(path) for path in job.input if not Path(path).exists()]:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise RetortError(
+                f"{rule}: its input {missing[0]}{more} has not been made; make it first: "
+                f"snakemake --cores N {' '.join([*command, '--', *missing[:3]])}"
+            )
+        described = SimpleNamespace(
+            input=job.input,
+            output={name: _moved(value, into) for name, value in job.output.items()},
+            params=_moved_checkpoint(dict(job.params.items()), into),
+            wildcards=dict(job.wildcards.items()),
+            resources=job.resources,
+            threads=job.threads,
+        )
+        function = stage(stage_name(job.params.code))
+        return function, arguments(function, Names(described))
+
+
+def _job(flow, name: str, wildcards: dict[str, str]):
+    """The planned job. Only its own target is planned."""
+    settings = DAGSettings(targets={"all"})
+    flow.dag(dag_settings=settings)
+    known = {rule.name: rule for rule in flow._workflow.rules if rule.script}
+    if name not in known:
+        raise RetortError(f"no rule with a stage is called {name}; there are {', '.join(sorted(known))}")
+    rule = known[name]
+    if set(wildcards) != set(rule.wildcard_names):
+        asked = " ".join(f"{key}=..." for key in sorted(rule.wildcard_names)) or "none"
+        raise RetortError(f"{name} has other wildcards than {' '.join(wildcards) or 'none'}; give {asked}")
+    target = apply_wildcards(str(rule.output[0]), wildcards)
+    try:
+        workflow = with_jobs(flow, DAGSettings(targets={target}, forcerun={name}), forceall=True)
+    except MissingRuleException:
+        given = " ".join(f"{key}={value}" for key, value in wildcards.items())
+        raise RetortError(
+            f"{name} makes nothing for {given}: the config has no such value of one of them; `snakemake -n` lists the "
+            "jobs of a run with their wildcards"
+        ) from None
+    return next(job for job in workflow.dag.jobs if job.rule.name == name and target in job.output)
+
+
+def _moved(value: Any, into: str | Path) -> Any:
+    if isinstance(value, str):
+        return str(Path(into, value))
+    return [str(Path(into, path)) for path in value]
+
+
+def _moved_checkpoint(params: dict[str, Any], into: str | Path) -> dict[str, Any]:
+    return params | {key: str(Path(into, params[key])) for key in ("checkpoint",) if key in params}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """What `python workflow/call.py` does: its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="call.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rule", help="a rule with a stage, such as generate_images")
+    parser.add_argument("wildcards", nargs="*", metavar="key=value", help="all wildcards of the rule")
+    parser.add_argument("--into", default=INTO, metavar="FOLDER", help=f"where outputs go (default {INTO})")
+    parser.add_argument("--print", action="store_true", help="only show what the stage would be called with")
+    parser.add_argument("--pdb", action="store_true", help="open the debugger where an error is raised")
+    options, command = parser.parse_known_args(words)
+    try:
+        wildcards = dict(word.split("=", 1) for word in options.wildcards)
+    except ValueError:
+        parser.error(f"wildcards are given as key=value, found {' '.join(options.wildcards)}")
+    try:
+        function, given = stage_of(options.rule, wildcards, command, options.into)
+    except RetortError as error:
+        print(f"call.py: {error}", file=sys.stderr)
+        return 1
+    pprint(given, sort_dicts=False)
+    if options.print:
+        return 0
+    try:
+        function(**given)
+    except Exception:
+        traceback.print_exc()
+        if options.pdb:
+            pdb.post_mortem()
+        return 1
+    print(f"{options.rule}: its outputs lie below {options.into}")
+    return 0

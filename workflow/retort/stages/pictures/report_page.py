@@ -1,0 +1,170 @@
+"""The report's page, from tables, students' records and pictures."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from retort.artifacts.costs import ALL
+from retort.artifacts.students import student_files
+from retort.base.files import read_json, whole_file
+from retort.data.manifest import read_classes, read_split
+from retort.report.accuracy import accuracy_view, headlines, of_method, regimes
+from retort.report.accuracy_table import note_of
+from retort.report.charts import accuracy_over_cost, accuracy_over_ipc
+from retort.report.classes import by_cell, class_tables, confusion_changes
+from retort.report.costs import making_seconds, method_costs, projection_target, read_costs, stage_costs
+from retort.report.numbers import read_numbers
+from retort.report.pictures import class_pictures, method_pictures, picture_of
+from retort.report.public import public
+from retort.report.words import indented, method_line, protocol_rows
+
+TEMPLATE = "page.html.j2"
+
+
+def report_page(
+    template: str,
+    page: str,
+    *,
+    accuracy: str,
+    scores: str,
+    models: str,
+    costs: str,
+    quality: str | None,
+    manifest: str,
+    class_table: str,
+    students: Sequence[str],
+    sets: Sequence[str],
+    origins: Sequence[str],
+    gallery: str,
+    class_sheets: str,
+    pictures: Sequence[str],
+    about: dict,
+) -> None:
+    """One HTML page that needs no other file and no network.
+
+    Tables by path (`quality`: of sets beside real images, where that was asked for); `students`, `sets` and `origins`
+    are the folders of students' records, of distilled sets, and of models and teachers; of the pictures `gallery` is
+    one, `class_sheets` a folder with one of each class, `pictures` those of sets and of how methods work. `about` comes
+    from plan/used_parts.py. The style and the script stand beside the template.
+    """
+    about = public(about)
+    names = [c.name for c in read_classes(class_table)]
+    table, cost = read_numbers(accuracy), read_costs(costs)
+    lower, upper = about["lower"], about["upper"]
+    view = accuracy_view(table, upper)
+    files = student_files(students)
+    records = [read_json(path) for path in files]
+    cells = by_cell(records)
+    seconds = making_seconds(cost)
+    content = {
+        "about": about,
+        "data": _data(about["dataset"], manifest, names),
+        "models": _models(about, origins, pd.read_csv(models)),
+        "protocols": {
+            "names": list(about["protocols"]),
+            "rows": protocol_rows(about["protocols"], about["dataset"]),
+        },
+        "versions": _versions(sets),
+        "date": time.strftime("%d %B %Y", time.localtime(max(Path(path).stat().st_mtime for path in files))),
+        "counts": {"methods": table["method"].nunique(), "sets": len(sets), "students": len(records)},
+        "headlines": headlines(table, lower, upper),
+        "accuracy": view,
+        "note": note_of(table),
+        "charts": {
+            "ipc": accuracy_over_ipc(table, lower, upper),
+            "cost": accuracy_over_cost(table, lower, upper, seconds),
+        },
+        "costs": {"methods": method_costs(cost), "stages": stage_costs(cost, ALL), "target": projection_target(cost)},
+        "regimes": regimes(table, read_numbers(scores), about["protocols"]),
+        "class_tables": class_tables(cells, names),
+        "quality": _quality(quality) if quality else None,
+        "confusions": confusion_changes(cells, lower, names),
+        "gallery": picture_of(gallery, "First image of every class, one row for each method, real images above"),
+        "class_pictures": class_pictures(class_sheets, dict(enumerate(names))),
+        "methods": [_method(name, about, cost, view, pictures) for name in about["methods"]],
+    }
+    with whole_file(page) as scratch:
+        scratch.write_text(rendered(template, content), encoding="utf-8")
+
+
+def rendered(template: str, content: dict) -> str:
+    """The template with its content, escaped for HTML; a name that it lacks is an error."""
+    folder = Path(template).parent
+    options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, **options)
+    parts = {part: (folder / f"page.{part}").read_text(encoding="utf-8") for part in ("css", "js")}
+    return environment.get_template(Path(template).name).render(content | parts)
+
+
+def _data(dataset: dict, manifest: str, names: list[str]) -> dict:
+    """Numbers of images, class names, and what of the data set was left out."""
+    counts = {split: len(read_split(manifest, split, columns=["row"])) for split in ("train", "val")}
+    listed = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+    part = f"at most {most:,} images of each class" if (most := dataset.get("max_per_class")) else ""
+    return counts | {"names": listed, "count": len(names), "part": part}
+
+
+def _models(about: dict, origins: Sequence[str], quality: pd.DataFrame) -> list[dict]:
+    """Models and teachers: kind, where they come from, how good they were found to be."""
+    records = {}
+    for folder in map(Path, origins):
+        if (folder / "origin.json").exists():
+            records[folder.name] = public(read_json(folder / "origin.json"))
+    rows = []
+    for role, table in (("model", about["models"]), ("teacher", about["teachers"])):
+        for name, settings in table.items():
+            measured = quality[quality["model"] == name]
+            rows.append(
+                {"name": name, "role": role, "kind": settings.get("arch", settings.get("kind"))}
+                | {"origin": _origin(settings, records.get(name, {})), "settings": indented(settings)}
+                | {"quality": [(row.measure, f"{row.value:.4g}") for row in measured.itertuples()]}
+            )
+    return rows
+
+
+def _origin(settings: dict, record: dict) -> str:
+    if settings.get("train"):
+        start = settings["train"].get("from")
+        return "trained here" + (f", from the weights of {start}" if start else "")
+    source = record.get("source") or settings.get("source", "")
+    stated = {key: record.get(key) or settings.get(key) for key in ("revision", "licence")}
+    return ", ".join([str(source), *(f"{key} {value}" for key, value in stated.items() if value)])
+
+
+def _versions(sets: Sequence[str]) -> list[tuple[str, str]]:
+    """Package -> version, as the sets' own records say; several where sets were made with different ones."""
+    found: dict[str, set] = {}
+    for folder in sets:
+        record = read_json(Path(folder, "provenance.json"))
+        here = {"python": record["python"], "machine": record["machine"], **record["versions"]}
+        for name, version in here.items():
+            found.setdefault(name, set()).add(version)
+    return [(name, " and ".join(sorted(versions))) for name, versions in found.items()]
+
+
+def _quality(path: str) -> dict:
+    """Measures as columns, a row for each set."""
+    table = pd.read_csv(path, dtype={"ipc": str})
+    measures = list(table["measure"].drop_duplicates())
+    rows = []
+    for (method, ipc), group in table.groupby(["method", "ipc"], sort=False):
+        values = group.set_index("measure")["value"]
+        cells = [f"{values[measure]:.4g}" if measure in values else "" for measure in measures]
+        rows.append({"method": method, "ipc": ipc, "cells": cells})
+    return {"measures": measures, "rows": rows}
+
+
+def _method(name: str, about: dict, costs: pd.DataFrame, view: dict, pictures: Sequence[str]) -> dict:
+    method = about["methods"][name]
+    return {
+        "name": name,
+        "line": method_line(method["settings"], method["steps"]),
+        "stages": method["stages"],
+        "settings": indented(method["settings"] | method["shared"]),
+        "accuracy": of_method(view, name),
+        "costs": stage_costs(costs, name),
+        "pictures": method_pictures(list(pictures), name, method["discovery"]),
+    }

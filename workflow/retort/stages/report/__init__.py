@@ -1,1 +1,0 @@
-"""The report: one page with everything that a run found, which needs nothing but itself."""

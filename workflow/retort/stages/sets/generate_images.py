@@ -1,0 +1,109 @@
+"""Sample the images of a distilled set, or the pool that it is chosen from, for some classes."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from retort.artifacts.images import image_layout, write_images
+from retort.artifacts.latents import latents_of_rows
+from retort.base.batches import kept_places, on_grid
+from retort.base.files import read_rows
+from retort.base.seeds import torch_rng
+from retort.base.tensors import create_tensors, open_tensors
+from retort.data.manifest import ClassEntry, read_classes
+from retort.methods.sampling import Sampling, sample
+from retort.models.health import DAMAGED, Watched, check_finite, of_class
+from retort.models.interface import LatentDiffusion
+from retort.models.load import CodecFiles, ModelFiles, load_diffusion
+
+
+@torch.inference_mode()
+def generate_images(
+    class_table: str,
+    starts: str | None,
+    representatives: str | None,
+    latents: str | None,
+    images: str,
+    *,
+    model: ModelFiles,
+    codec: CodecFiles,
+    sampling: Sampling,
+    class_indices: Sequence[int],
+    number: int,
+    side: int,
+    dataset: str,
+    seed: int,
+    batch: int,
+) -> None:
+    """latents (n, C, H, W) float32 and pixels (n, side, side, 3) uint8 with class_index and index (n,).
+
+    `class_indices` are consecutive label indices, `number` the images of each. Without `starts` image i of a class
+    starts from noise seeded by class and i, whatever the method, so methods that differ elsewhere can be compared on
+    the same noise. With `representatives` (and the latents of the shard) image i is guided towards the class's i-th,
+    its row in the train split beside it as row (n,). Raises RetortError naming the class when latents leave the finite
+    numbers.
+    """
+    table = read_classes(class_table)
+    diffusion = load_diffusion(model, codec)
+    diffusion.check_classes(table)
+    chosen = open_tensors(starts) if starts else None
+    guides = _guides(representatives, class_indices) if representatives else None
+    targets = _targets(guides, latents, table) if guides else None
+    first, total = class_indices[0] * number, len(class_indices) * number
+    layout = image_layout(total, diffusion.latent_shape, side)
+    layout |= {"group": ((total,), "int64"), "score": ((total,), "float64")} if chosen is not None else {}
+    layout |= {"row": ((total,), "int64")} if guides else {}
+    with create_tensors(images, layout) as maps:
+        for numbers in tqdm(list(on_grid(first, total, batch)), desc="sampling", unit="batch"):
+            members = [(table[n // number], n % number) for n in numbers]
+            ids = [c.id for c, _ in members]
+            start = torch.stack([_start(chosen, diffusion, c, i, dataset, seed) for c, i in members])
+            check_finite(start, of_class(ids), f"a latent in {starts} is", DAMAGED)
+            aims = None if targets is None else torch.stack([targets[c.index][i] for c, i in members])
+            watched = Watched(diffusion, len(members))
+            found = sample(
+                watched,
+                diffusion.condition([c for c, _ in members]),
+                start.to(diffusion.device),
+                sampling,
+                None if aims is None else aims.to(diffusion.device),
+                _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
+            )
+            kept = {p: numbers[p] - first for p in kept_places(numbers, batch)}
+            watched.check(found, ids, "sampled latents are", "lower the method's guidance")
+            write_images(maps, found, diffusion, side, kept, ids)
+        numbers = np.arange(first, first + total)
+        maps["class_index"][:], maps["index"][:] = numbers // number, numbers % number
+        if chosen is not None:
+            maps["group"][:], maps["score"][:] = (chosen[key][numbers // number] for key in ("group", "score"))
+        if guides:
+            maps["row"][:] = [guides[n // number][n % number] for n in numbers.tolist()]
+
+
+def _start(
+    chosen: dict | None, diffusion: LatentDiffusion, entry: ClassEntry, index: int, dataset: str, seed: int
+) -> torch.Tensor:
+    if chosen is not None:
+        return torch.from_numpy(np.array(chosen["latents"][entry.index, index]))
+    return torch.randn(diffusion.latent_shape, generator=torch_rng(seed, "noise", dataset, entry.id, index))
+
+
+def _fresh_noise(diffusion: LatentDiffusion, generators: Sequence[torch.Generator]) -> Callable[[], torch.Tensor]:
+    """A source of noise in which each image draws from its own generator."""
+    shape, device = diffusion.latent_shape, diffusion.device
+    return lambda: torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
+
+
+def _guides(representatives: str, classes: Sequence[int]) -> dict[int, list[int]]:
+    """Rows of the train split of the representatives of each class, in their order."""
+    rows: dict[int, list[int]] = {label: [] for label in classes}
+    for row in read_rows(representatives):
+        rows[int(row["class_index"])].append(int(row["row"]))
+    return rows
+
+
+def _targets(guides: dict[int, list[int]], latent_shard: str, table: Sequence[ClassEntry]) -> dict[int, torch.Tensor]:
+    """Their latents, (count, C, H, W) for each class."""
+    return {k: torch.from_numpy(latents_of_rows(latent_shard, table[k].id, rows)) for k, rows in guides.items()}

@@ -1,0 +1,85 @@
+"""DDIM inversion of every latent of some classes; only each class's mean and variance are kept."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from retort.artifacts.kept_classes import KeptClasses
+from retort.artifacts.latents import class_latents, finite
+from retort.base.batches import repeated_to
+from retort.base.errors import RetortError
+from retort.base.tensors import write_tensors
+from retort.data.manifest import ClassEntry, read_classes
+from retort.methods.ddim import invert
+from retort.methods.guidance import guided
+from retort.methods.moments import RunningMoments
+from retort.models.health import Watched
+from retort.models.interface import LatentDiffusion
+from retort.models.load import CodecFiles, ModelFiles, load_diffusion
+
+
+@torch.inference_mode()
+def invert_latents(
+    latents: str,
+    class_table: str,
+    statistics: str,
+    kept: KeptClasses,
+    *,
+    model: ModelFiles,
+    codec: CodecFiles,
+    class_ids: Sequence[str],
+    steps: int,
+    stop: int,
+    guidance: float,
+    batch: int,
+) -> None:
+    """mean and variance (K, C, H, W) float64 and count (K,) of the inverted latents of `class_ids`, in that order.
+
+    The variance is unbiased. What `kept` has of a class is not computed again. Raises RetortError naming the class for
+    latents that leave the finite numbers and for a class of one image.
+    """
+    table = read_classes(class_table)
+    diffusion = load_diffusion(model, codec)
+    diffusion.check_classes(table)
+    entries, shape = {entry.id: entry for entry in table}, diffusion.latent_shape
+    # A compiled network is compiled again for each other shape, such as that of a class's last batch.
+    size, of_classes = batch if model.run.compile else 0, []
+    with tqdm(total=sum(len(class_latents(latents, c, shape)) for c in class_ids), unit="image") as bar:
+        for class_id in class_ids:
+            bar.set_description(f"inverting {class_id}")
+            clean = class_latents(latents, class_id, shape)
+            found = kept.tensors(class_id)
+            if found is None:
+                moments = RunningMoments(shape)
+                for first in range(0, len(clean), batch):
+                    chunk = finite(clean[first : first + batch], latents, class_id)
+                    moments.add(_inverted(diffusion, chunk, entries[class_id], (steps, stop, guidance), size))
+                    bar.update(len(chunk))
+                found = _statistics(moments, class_id)
+                kept.keep(class_id, found)
+            else:
+                bar.update(len(clean))
+            of_classes.append(found)
+    write_tensors(statistics, {name: np.stack([found[name] for found in of_classes]) for name in of_classes[0]})
+    kept.clear()
+
+
+def _inverted(
+    diffusion: LatentDiffusion, latents: np.ndarray, entry: ClassEntry, course: tuple[int, int, float], size: int
+) -> np.ndarray:
+    """Latents (n, C, H, W) of one class, inverted; course: steps, stop and guidance; size: rows of a call at least."""
+    steps, stop, guidance = course
+    images = repeated_to(torch.from_numpy(latents).to(diffusion.device), size)
+    watched = Watched(diffusion, len(images))
+    denoise = guided(watched, diffusion.condition([entry] * len(images)), guidance)
+    found = invert(images, denoise, diffusion.alphas_cumprod, steps, stop).cpu()
+    watched.check(found, [entry.id] * len(images), "inverted latents are", "lower the inversion's guidance")
+    return found[: len(latents)].numpy()
+
+
+def _statistics(moments: RunningMoments, class_id: str) -> dict[str, np.ndarray]:
+    if moments.count < 2:
+        raise RetortError(f"class {class_id} has {moments.count} training image; a variance needs two")
+    return {"mean": moments.mean, "variance": moments.variance, "count": np.array(moments.count)}
