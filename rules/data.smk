@@ -10,8 +10,6 @@ if plan.dataset.written_out:
         benchmark:
             BENCHMARKS / "export_images" / "images.tsv"
         priority: LONG_CHAIN
-        conda:
-            "../envs/retort.yaml"
         resources:
             mem_mb=memory(8),
             runtime=minutes(120),
@@ -36,8 +34,6 @@ rule build_manifest:
     benchmark:
         BENCHMARKS / "build_manifest" / "manifest.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     threads: 2
     resources:
         mem_mb=memory(8),
@@ -62,8 +58,6 @@ rule decode_split:
     benchmark:
         BENCHMARKS / "decode_split" / "{split}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     threads: 2
     resources:
         mem_mb=memory(8),

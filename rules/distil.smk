@@ -17,8 +17,6 @@ rule generate_images:
     benchmark:
         BENCHMARKS / "generate_images" / "{method}" / "n{number}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
@@ -53,8 +51,6 @@ rule choose_from_pool:
     wildcard_constraints:
         method=one_of(plan.methods_that("choose_from_pool")),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -86,8 +82,6 @@ rule refine_latents:
     wildcard_constraints:
         method=one_of(plan.methods_that("refine_latents")),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
@@ -120,8 +114,6 @@ rule select_images:
         BENCHMARKS / "select_images" / "{method}" / "ipc{ipc}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("select_images")),
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -147,8 +139,6 @@ rule select_by_features:
         BENCHMARKS / "select_by_features" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("select_by_features")),
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(8),
         runtime=minutes(15, per_class=0.5),
@@ -173,8 +163,6 @@ rule write_set:
         LOGS / "write_set" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "write_set" / "{method}" / "ipc{ipc}.tsv"
-    conda:
-        "../envs/retort.yaml"
     threads: READERS
     resources:
         mem_mb=memory(8),

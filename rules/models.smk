@@ -14,8 +14,6 @@ rule train_vae:
     wildcard_constraints:
         model=one_of(plan.model_names("vae", trained=True)),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -44,8 +42,6 @@ rule train_dit:
     wildcard_constraints:
         model=one_of(plan.model_names("dit", trained=True)),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(training_memory),
@@ -76,8 +72,6 @@ rule judge_model:
         LOGS / "judge_model" / "{model}-by-{teacher}.log",
     benchmark:
         BENCHMARKS / "judge_model" / "{model}-by-{teacher}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),

@@ -24,8 +24,6 @@ rule report_page:
         LOGS / "report_page.log",
     benchmark:
         BENCHMARKS / "report_page" / "page.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(8),
         runtime=minutes(60),
