@@ -1,16 +1,11 @@
 """What comes from elsewhere: `snakemake fetch`, where there is a network. No other job has one."""
 
 
-localrules:
-    fetch,
-    fetch_model,
-    check_models,
-
-
 rule fetch:
     input:
         DATA / "models.csv",
         fetched_teachers,
+    localrule: True
 
 
 rule fetch_model:
@@ -22,8 +17,7 @@ rule fetch_model:
         BENCHMARKS / "fetch_model" / "{model}.tsv"
     wildcard_constraints:
         model=one_of(plan.model_names(trained=False)),
-    conda:
-        "../envs/retort.yaml"
+    localrule: True
     params:
         code=code_of("fetch_model"),
         origin=model_origin,
@@ -40,8 +34,7 @@ rule check_models:
         LOGS / "check_models.log",
     benchmark:
         BENCHMARKS / "check_models" / "models.tsv"
-    conda:
-        "../envs/retort.yaml"
+    localrule: True
     params:
         code=code_of("check_models"),
         kinds=fetched_kinds(),

@@ -1,10 +1,6 @@
 """Teachers: trained here, or fetched and fitted to the data set; each measured, as it will judge, before it does."""
 
 
-localrules:
-    fetch_teacher,
-
-
 rule train_teacher:
     input:
         train=TRAIN,
@@ -18,8 +14,6 @@ rule train_teacher:
         BENCHMARKS / "train_teacher" / "{teacher}.tsv"
     wildcard_constraints:
         teacher=one_of(plan.teacher_names(trained=True)),
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -43,8 +37,7 @@ rule fetch_teacher:
         BENCHMARKS / "fetch_teacher" / "{teacher}.tsv"
     wildcard_constraints:
         teacher=one_of(plan.teacher_names(trained=False)),
-    conda:
-        "../envs/retort.yaml"
+    localrule: True
     params:
         code=code_of("fetch_teacher"),
         origin=teacher_origin,
@@ -65,8 +58,6 @@ rule adopt_teacher:
         BENCHMARKS / "adopt_teacher" / "{teacher}.tsv"
     wildcard_constraints:
         teacher=one_of(plan.teacher_names(trained=False)),
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -89,8 +80,6 @@ rule measure_raw_teacher:
         LOGS / "measure_raw_teacher" / "{teacher}.log",
     benchmark:
         BENCHMARKS / "measure_raw_teacher" / "{teacher}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),

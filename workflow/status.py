@@ -19,8 +19,9 @@ from snakemake.api import SnakemakeApi
 from snakemake.cli import parse_args, parse_config
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
+from retort.base.errors import RetortError
 from retort.base.files import whole_file
-from retort.config.strict_yaml import read_table
+from retort.config.given import read_given
 from retort.running.status.jobs import Run, WantedJob, locked_since, look
 from retort.running.status.reasons import reasons
 from retort.running.status.replaced import finished_results, replaced
@@ -32,8 +33,7 @@ NOTHING_LOST = "Nothing that is finished and took a minute or more would be repl
 def planned(api: SnakemakeApi, arguments: list[str]):
     """The workflow with its DAG that the arguments ask Snakemake for. Raises whatever it raises for a bad config."""
     _, given = parse_args(arguments)
-    for file in given.configfile or []:
-        read_table(file)  # its line and column, where it is no YAML
+    read_given(given.configfile or [])
     flow = api.workflow(
         resource_settings=ResourceSettings(cores=1),
         config_settings=ConfigSettings(config=parse_config(given.config), configfiles=given.configfile),
@@ -82,6 +82,9 @@ def main() -> int:
                 print("\n".join(replaced(finished_results(workflow.dag)) or [NOTHING_LOST]))
                 return 0
             wanted = wanted_jobs(workflow)
+        except RetortError as error:
+            print(error, file=sys.stderr)
+            return 1
         except Exception as error:  # whatever a config or a Snakefile can do wrong, in Snakemake's words
             api.print_exception(error)
             return 1

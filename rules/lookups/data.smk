@@ -6,7 +6,7 @@ from retort.data.manifest import read_made_of
 try:
     refuse_known_small(plan, DATA / "manifest.parquet")
 except RetortError as error:
-    raise WorkflowError(str(error))
+    raise refusal(error)
 
 
 @cache
