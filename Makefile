@@ -96,7 +96,7 @@ lint: env
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
-	snakemake --lint
+	python -m tests.lint_rules
 	python -m retort.config.export_schema --check workflow/schemas/config.schema.json
 
 parity: env
