@@ -27,8 +27,8 @@ def _missing(file: str) -> str:
             "snakemake all --configfile my-config.yaml"
         )
     return (
-        f"there is no config file {file} here; name targets before --configfile, which takes every word that follows it "
-        "for a file: snakemake d3hr --configfile my-config.yaml"
+        f"there is no config file {file} here; name targets before --configfile, which takes every word that follows "
+        "it for a file: snakemake d3hr --configfile my-config.yaml"
     )
 
 
