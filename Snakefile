@@ -68,3 +68,6 @@ for method in plan.config.methods:
             method
         input:
             method_targets(method),
+
+
+include: "rules/targets.smk"
