@@ -9,6 +9,8 @@ rule report_page:
         scores=rules.tabulate_scores.output.csv,
         models=rules.tabulate_models.output.csv,
         costs=rules.tabulate_costs.output.csv,
+        per_class=rules.tabulate_classes.output.csv,
+        jobs=rules.tabulate_costs.output.jobs,
         quality=quality_table(),
         manifest=rules.build_manifest.output.manifest,
         classes=CLASSES,

@@ -12,6 +12,8 @@ with job(snakemake):
         scores=snakemake.input.scores,
         models=snakemake.input.models,
         costs=snakemake.input.costs,
+        per_class=snakemake.input.per_class,
+        jobs=snakemake.input.jobs,
         quality=next(iter(snakemake.input.get("quality", [])), None),
         manifest=snakemake.input.manifest,
         class_table=snakemake.input.classes,

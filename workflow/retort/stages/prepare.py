@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from retort.base.errors import RetortError, some_of
 from retort.base.files import whole_directory, write_rows
+from retort.base.words import counted
 from retort.data.duplicates import Twin, in_both_splits
 from retort.data.images import BadImage, header_size, image_size
 from retort.data.layouts.instead import unread
@@ -87,7 +88,7 @@ def build_manifest(
     )
     images.attrs |= {"made_of": made_of, "sizes": json.dumps({"train": sizes, "by": by})}
     write_manifest(images, entries, Path(manifest), Path(class_table))
-    print(f"{len(images)} images of {len(entries)} classes, {len(bad)} skipped")
+    print(f"{counted(len(images), 'image')} of {counted(len(entries), 'class', 'classes')}, {len(bad)} skipped")
     for line in unread(dict.fromkeys(os.path.dirname(row.path) for row in rows)):  # noqa: PTH120 (a million of them)
         print(f"warning: left out beside the images are {line}")
     if twins := in_both_splits(images, threads):

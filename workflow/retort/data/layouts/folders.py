@@ -5,6 +5,7 @@ from pathlib import Path
 
 from retort.base.errors import RetortError, some_of
 from retort.base.seeds import derive_seed
+from retort.base.words import counted
 from retort.data.class_ids import letters_of, spelt_as
 from retort.data.layouts.instead import (
     instead_of_images,
@@ -115,7 +116,8 @@ def _held_out(root: Path, classes: Sequence[str], val_fraction: float) -> list[I
         names = image_names(class_folder(root, class_id))
         if len(names) < 2:
             raise RetortError(
-                f"{root / class_id} has {len(names)} images{instead_of_images(class_folder(root, class_id))}; "
+                f"{root / class_id} has {counted(len(names), 'image')}"
+                f"{instead_of_images(class_folder(root, class_id))}; "
                 "at least two are needed to hold one out"
             )
         count = min(max(round(val_fraction * len(names)), 1), len(names) - 1)
