@@ -274,7 +274,7 @@ def test_two_folders_of_the_same_letters_are_no_two_classes():
         (SPLIT_FOLDERS | {"train/dog": 0}, r"train/dog has no images \(looked for .*\.jpeg"),
         (SPLIT_FOLDERS | {"val/dog": 0}, r"val/dog has no images"),
         ({"cat": 2, "dog": 0}, r"dog has 0 images; at least two are needed to hold one out"),
-        ({"cat": 2, "dog": 1}, r"dog has 1 images; at least two are needed to hold one out"),
+        ({"cat": 2, "dog": 1}, r"dog has 1 image; at least two are needed to hold one out"),
     ],
 )
 def test_folder_that_cannot_be_used_is_named_with_what_to_change(tmp_path, counts, message):
