@@ -429,7 +429,7 @@ FOLDERS = {
     ),
     "one class": (
         lambda root: shutil.rmtree(root / "dog"),
-        Answer("dataset.path", "1 class folders (cat)", "at least two are needed"),
+        Answer("dataset.path", "1 class folder (cat)", "at least two are needed"),
     ),
     "no folder": (
         shutil.rmtree,

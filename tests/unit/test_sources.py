@@ -301,8 +301,8 @@ def test_a_class_may_be_called_like_a_split(tmp_path, name):
     ("counts", "wanted", "message"),
     [
         (None, None, r"dataset.path: there is no folder .*nowhere; give the folder that holds one folder per class"),
-        ({}, None, r"dataset.path: .* has 0 class folders; at least two are needed"),
-        ({"cat": 1}, None, r"dataset.path: .* has 1 class folders; at least two are needed"),
+        ({}, None, r"dataset.path: .* has 0 class folders \(none\); at least two are needed"),
+        ({"cat": 1}, None, r"dataset.path: .* has 1 class folder \(cat\); at least two are needed"),
         ({"cat": 1, "dog": 1}, ["cow", "dog", "ape"], r"dataset.classes: .* has no folder cow, ape; it has cat, dog"),
         ({}, ["cow", "dog"], r"dataset.classes: .* has no folder cow, dog; it has none"),
         ({f"{i:02d}": 1 for i in range(12)}, ["cow", "00"], r"it has 00, .*, 07 and 4 more"),

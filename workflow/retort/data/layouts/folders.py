@@ -57,7 +57,7 @@ def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | N
     classes = wanted or found
     if len(classes) < 2:
         raise RetortError(
-            f"dataset.path: {root} has {len(found)} class folders ({some_of(found, 4)}); "
+            f"dataset.path: {root} has {counted(len(found), 'class folder')} ({some_of(found, 4)}); "
             f"at least two are needed, one folder of images per class{wrong_level(root, found)}"
         )
     return classes
