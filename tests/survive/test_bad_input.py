@@ -325,6 +325,18 @@ IMAGES = {
     "of no bytes": (lambda file: file.write_bytes(b""), Answer("cat/a.png", "empty file", SKIP)),
     "a bomb": (bomb, Answer("cat/a.png", "900000000 pixels", SKIP)),
     "a text": (lambda file: file.write_text("no image"), Answer("cat/a.png", "cannot identify", SKIP)),
+    "a phone's format under another name": (
+        lambda file: file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(99)),
+        Answer("cat/a.png", "it is HEIC", "convert it to JPEG or PNG, for instance with pillow-heif"),
+    ),
+    "a pointer of Git LFS": (
+        lambda file: file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+        Answer("cat/a.png", "it is a Git LFS pointer", "git lfs pull"),
+    ),
+    "a download that failed": (
+        lambda file: file.write_text("\n<!DOCTYPE html><title>404</title>"),
+        Answer("cat/a.png", "it is a web page", "download the image again"),
+    ),
     "random bytes": (
         lambda file: file.write_bytes(bytes(range(256)) * 9),
         Answer("cat/a.png", "cannot identify", SKIP),
