@@ -6,6 +6,8 @@
 #                                   Debian's slurm-wlm and munge); with FAULTS=1 each stage meets one fault, not five
 #   make survive                    those alone, and the most exhaustive ones
 #   make real-weights               a real ImageNet classifier, from a package that is installed for it (19 MB), as a teacher
+#   make container                  the image of envs/Containerfile, built and run (as root, with Debian's buildah and
+#                                   mmdebstrap; 15 GB on the disk, given back)
 #   make status CONFIG=<file>       how far a run of this config is, and what failed; also while it goes on
 #   make plan CONFIG=<file>         what is finished, took long and the next run would replace, and why
 #   make bench                      speed beside plain alternatives, as a table and results/bench.csv; three minutes
@@ -43,7 +45,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONPATH := $(CURDIR)/workflow
 unexport PYTHONDONTWRITEBYTECODE # our own modules, too, are imported by every job
 
-.PHONY: env demo report status plan test survive real-weights lint parity gpu-check bench staleness schema lock clean clean-results
+.PHONY: env demo report status plan test survive real-weights container lint parity gpu-check bench staleness schema lock clean clean-results
 
 env: $(VENV)/.ready
 
@@ -79,7 +81,7 @@ plan: env
 	@python workflow/status.py --replaced $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
-	pytest $(TOGETHER) $(if $(SURVIVE),-m "not exhaustive and not real_weights") $(if $(FAULTS),--faults $(FAULTS))
+	pytest $(TOGETHER) $(if $(SURVIVE),-m "not exhaustive and not real_weights and not container") $(if $(FAULTS),--faults $(FAULTS))
 
 survive: env
 	pytest $(TOGETHER) -m "survive or exhaustive" $(if $(FAULTS),--faults $(FAULTS))
@@ -87,11 +89,14 @@ survive: env
 real-weights: env
 	pytest tests/end_to_end/test_real_weights.py -m real_weights
 
+container: env
+	pytest tests/end_to_end/test_container.py -m container
+
 lint: env
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
-	snakemake --lint
+	python -m tests.lint_rules
 	python -m retort.config.export_schema --check workflow/schemas/config.schema.json
 
 parity: env

@@ -13,14 +13,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# A config given with --configfile stands alone; nothing of the default leaks into it.
-if not workflow.overwrite_configfiles:
-
-    include: "rules/default_config.smk"
-
-    configfile: "config.yaml"
-
-
+include: "rules/config.smk"
 include: "rules/common.smk"
 include: "rules/needs.smk"
 include: "rules/data.smk"
@@ -59,3 +52,6 @@ for method in plan.config.methods:
             method
         input:
             method_targets(method),
+
+
+include: "rules/targets.smk"

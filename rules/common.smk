@@ -1,16 +1,11 @@
 """The config, checked, and the look-ups that several rule files share. What needs thought belongs in the library."""
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.path_modifier import PathModifier
 
-# Rules and jobs use this clone's library, whatever else is installed; jobs inherit the environment.
-LIBRARY = Path(workflow.basedir, "workflow")
-sys.path.insert(0, str(LIBRARY))
-os.environ.update(PYTHONPATH=str(LIBRARY))
 # Two processes that spin while they wait can slow each other down thirtyfold on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TQDM_MININTERVAL", "3")  # seconds between two lines of progress in a log
@@ -21,16 +16,12 @@ os.environ.update(HF_HUB_OFFLINE="1")
 
 from retort.plan.used_parts import used_parts
 from retort.plan.class_identity import refuse_same_prompts, refuse_uncertain_order, refuse_unknown_names
-from retort.base.devices import DETERMINISTIC
 from retort.plan.fingerprint import fingerprints
 from retort.plan.jobs import full_size, shared_jobs
 from retort.config.load import load_config
 from retort.plan.plan import Plan
 from retort.plan.reported import reported_for
-from retort.config.strict_yaml import read_strictly
-from retort.plan.surroundings import refuse_odd_paths, refused
 from retort.data.classes import class_list, look_into
-from retort.base.errors import RetortError
 
 # A method is a target by its name, so it may not be called like a rule.
 STAGES = {path.stem: path for path in LIBRARY.glob("retort/stages/*/[!_]*.py")}
@@ -38,9 +29,6 @@ TARGETS = ["all", "fetch", "tables", "figures", "exports", "tabulate_method", "t
 RULE_NAMES = sorted([*TARGETS, *STAGES])
 
 try:
-    refuse_odd_paths([workflow.basedir, Path.cwd()], sys.executable)
-    for file in workflow.configfiles:
-        read_strictly(file)  # Snakemake has read it, and taken the last of keys that are given twice
     checked_config = load_config(config, RULE_NAMES)
     plan = Plan(checked_config, class_list(checked_config.dataset))
     refuse_uncertain_order(checked_config, plan.classes)
@@ -49,21 +37,24 @@ try:
     # Once a run: every job reads this file, and a cluster's file system is slow to ask about each class.
     if workflow.is_main_process:
         look_into(checked_config.dataset, plan.classes)
-except RetortError as error:
-    raise WorkflowError(str(error))
-except OSError as error:
-    raise WorkflowError(refused(error))
+except (RetortError, OSError) as error:
+    raise refusal(error)
 
-# For every job: torch must be told before it starts CUDA. No parameter, since it changes no result but its last bits.
-os.environ[DETERMINISTIC] = "1" if checked_config.deterministic else ""
+# Each job finds it in the config (see retort.running.job), whatever that extends. No parameter, since it changes no result
+# but its last bits; no variable of the environment, which jobs of another module would find, too.
+config = {**config, "deterministic": checked_config.deterministic}
 
-RESULTS = Path("results")
+# The prefix that a workflow gives which uses this one as a module. Snakemake would put it before the paths of rules alone;
+# here it is before all, also those among parameters and those that are read while the run is planned.
+RESULTS = Path(workflow.modifier.path_modifier.replace_prefix("results/"))
+workflow.modifier.path_modifier = PathModifier(None, None, workflow)
+
 DATA = RESULTS / plan.dataset.name
 FIGURES = RESULTS / "figures" / plan.dataset.name
 LOGS = DATA / "logs"
 BENCHMARKS = DATA / "benchmarks"
 CHECKPOINTS = DATA / "checkpoints"
-CAPTIONS = Path(workflow.basedir, "workflow", "report")
+CAPTIONS = LIBRARY / "report"
 
 # From the images to the samples, each job waits for the one before, and most students wait for the last: where there
 # is a choice, this chain goes first and everything else fills the gaps.

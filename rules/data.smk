@@ -6,7 +6,7 @@ from retort.data.manifest import read_made_of
 try:
     refuse_known_small(plan, DATA / "manifest.parquet")
 except RetortError as error:
-    raise WorkflowError(str(error))
+    raise refusal(error)
 
 
 @cache
@@ -55,8 +55,6 @@ if plan.dataset.written_out:
         benchmark:
             BENCHMARKS / "export_images" / "images.tsv"
         priority: LONG_CHAIN
-        conda:
-            "../envs/retort.yaml"
         resources:
             mem_mb=memory(8),
             runtime=minutes(120),
@@ -81,8 +79,6 @@ rule build_manifest:
     benchmark:
         BENCHMARKS / "build_manifest" / "manifest.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     threads: 2
     resources:
         mem_mb=memory(8),
@@ -107,8 +103,6 @@ rule decode_split:
     benchmark:
         BENCHMARKS / "decode_split" / "{split}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     threads: 2
     resources:
         mem_mb=memory(8),

@@ -36,8 +36,6 @@ rule embed_classes:
     benchmark:
         BENCHMARKS / "embed_classes" / "{discovery}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(12),
         runtime=minutes(30, per_class=5),
@@ -62,8 +60,6 @@ rule cluster_classes:
     benchmark:
         BENCHMARKS / "cluster_classes" / "{discovery}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(15, per_class=0.5),
@@ -87,8 +83,6 @@ rule choose_representatives:
     benchmark:
         BENCHMARKS / "choose_representatives" / "{discovery}" / "n{number}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(15, per_class=0.5),

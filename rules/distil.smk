@@ -132,8 +132,6 @@ rule generate_images:
     benchmark:
         BENCHMARKS / "generate_images" / "{method}" / "n{number}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
@@ -169,8 +167,6 @@ rule choose_from_pool:
     wildcard_constraints:
         method=one_of(plan.methods_that("choose_from_pool")),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -202,8 +198,6 @@ rule refine_latents:
     wildcard_constraints:
         method=one_of(plan.methods_that("refine_latents")),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
@@ -236,8 +230,6 @@ rule select_images:
         BENCHMARKS / "select_images" / "{method}" / "ipc{ipc}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("select_images")),
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -263,8 +255,6 @@ rule select_by_features:
         BENCHMARKS / "select_by_features" / "{method}" / "ipc{ipc}" / "{shard}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("select_by_features")),
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(8),
         runtime=minutes(15, per_class=0.5),
@@ -289,8 +279,6 @@ rule write_set:
         LOGS / "write_set" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "write_set" / "{method}" / "ipc{ipc}.tsv"
-    conda:
-        "../envs/retort.yaml"
     threads: READERS
     resources:
         mem_mb=memory(8),

@@ -60,8 +60,6 @@ rule export_set:
         BENCHMARKS / "export_set" / "{method}" / "ipc{ipc}.tsv"
     wildcard_constraints:
         ipc=r"\d+",
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(set_memory),
@@ -88,8 +86,6 @@ rule write_cards:
         LOGS / "write_cards.log",
     benchmark:
         BENCHMARKS / "write_cards" / "cards.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),

@@ -30,16 +30,11 @@ def fetched_teachers(wildcards):
     return collect(rules.fetch_teacher.output, teacher=everything.used_teachers(trained=False))
 
 
-localrules:
-    fetch,
-    fetch_model,
-    check_models,
-
-
 rule fetch:
     input:
         DATA / "models.csv",
         fetched_teachers,
+    localrule: True
 
 
 rule fetch_model:
@@ -51,8 +46,7 @@ rule fetch_model:
         BENCHMARKS / "fetch_model" / "{model}.tsv"
     wildcard_constraints:
         model=one_of(plan.model_names(trained=False)),
-    conda:
-        "../envs/retort.yaml"
+    localrule: True
     resources:
         network=1,
     params:
@@ -72,8 +66,7 @@ rule check_models:
         LOGS / "check_models.log",
     benchmark:
         BENCHMARKS / "check_models" / "models.tsv"
-    conda:
-        "../envs/retort.yaml"
+    localrule: True
     params:
         code=code_of("check_models"),
         kinds=fetched_kinds(),

@@ -91,8 +91,6 @@ rule draw_contact_sheet:
         LOGS / "draw_contact_sheet" / "{method}" / "ipc{ipc}.log",
     benchmark:
         BENCHMARKS / "draw_contact_sheet" / "{method}" / "ipc{ipc}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -121,8 +119,6 @@ rule draw_gallery:
         LOGS / "draw_gallery.log",
     benchmark:
         BENCHMARKS / "draw_gallery" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -152,8 +148,6 @@ rule draw_classes:
         LOGS / "draw_classes" / "all.log",
     benchmark:
         BENCHMARKS / "draw_classes" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -182,8 +176,6 @@ rule draw_discovery:
         LOGS / "draw_discovery" / "{discovery}" / "n{number}.log",
     benchmark:
         BENCHMARKS / "draw_discovery" / "{discovery}" / "n{number}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -213,8 +205,6 @@ rule draw_typicality:
         BENCHMARKS / "draw_typicality" / "{method}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("score_windows")),
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -245,8 +235,6 @@ rule draw_refinement:
         BENCHMARKS / "draw_refinement" / "{method}" / "ipc{ipc}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("refine_latents")),
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -271,8 +259,6 @@ rule draw_accuracy:
         LOGS / "draw_accuracy.log",
     benchmark:
         BENCHMARKS / "draw_accuracy" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),

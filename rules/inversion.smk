@@ -34,8 +34,6 @@ rule invert_latents:
     benchmark:
         BENCHMARKS / "invert_latents" / "{inversion}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
@@ -63,8 +61,6 @@ rule choose_starts:
     benchmark:
         BENCHMARKS / "choose_starts" / "{method}" / "n{number}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(16),
         runtime=minutes(120),

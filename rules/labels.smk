@@ -32,8 +32,6 @@ rule relabel_set:
         LOGS / "relabel_set" / "{method}" / "ipc{ipc}" / "{protocol}.log",
     benchmark:
         BENCHMARKS / "relabel_set" / "{method}" / "ipc{ipc}" / "{protocol}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         readers=READERS,

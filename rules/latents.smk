@@ -36,8 +36,6 @@ rule encode_latents:
     benchmark:
         BENCHMARKS / "encode_latents" / "{encoder}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     threads: READERS
     resources:
         gpu=1,
@@ -69,8 +67,6 @@ rule describe_images:
         LOGS / "describe_images" / "{teacher}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "describe_images" / "{teacher}" / "{shard}.tsv"
-    conda:
-        "../envs/retort.yaml"
     threads: READERS
     resources:
         gpu=1,

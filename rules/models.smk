@@ -41,8 +41,6 @@ rule train_vae:
     wildcard_constraints:
         model=one_of(plan.model_names("vae", trained=True)),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -72,8 +70,6 @@ rule train_dit:
     wildcard_constraints:
         model=one_of(plan.model_names("dit", trained=True)),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(training_memory),
@@ -105,8 +101,6 @@ rule judge_model:
         LOGS / "judge_model" / "{model}-by-{teacher}.log",
     benchmark:
         BENCHMARKS / "judge_model" / "{model}-by-{teacher}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),

@@ -87,8 +87,6 @@ rule score_typicality:
     benchmark:
         BENCHMARKS / "score_typicality" / "{typicality}" / "{shard}.tsv"
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(model_memory),
@@ -121,8 +119,6 @@ rule score_crops:
         BENCHMARKS / "score_crops" / "{method}" / "{shard}.tsv"
     wildcard_constraints:
         method=one_of(plan.methods_that("score_crops")),
-    conda:
-        "../envs/retort.yaml"
     threads: READERS
     resources:
         gpu=1,
@@ -152,8 +148,6 @@ rule score_windows:
     wildcard_constraints:
         method=one_of(plan.methods_that("score_windows")),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(15, per_class=0.5),
@@ -180,8 +174,6 @@ rule rank_patches:
     wildcard_constraints:
         method=one_of(plan.methods_that("rank_patches")),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     threads: 2
     resources:
         gpu=1,
@@ -214,8 +206,6 @@ rule compose_mosaics:
     wildcard_constraints:
         method=one_of(plan.methods_that("compose_mosaics")),
     priority: LONG_CHAIN
-    conda:
-        "../envs/retort.yaml"
     threads: 2
     resources:
         mem_mb=memory(8),

@@ -38,8 +38,6 @@ rule measure_quality:
         BENCHMARKS / "measure_quality" / "{method}" / "ipc{ipc}-by-{teacher}.tsv"
     wildcard_constraints:
         ipc=r"\d+",
-    conda:
-        "../envs/retort.yaml"
     threads: READERS
     resources:
         gpu=1,
@@ -70,8 +68,6 @@ rule tabulate_quality:
         LOGS / "tabulate_quality.log",
     benchmark:
         BENCHMARKS / "tabulate_quality" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),

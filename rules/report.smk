@@ -19,6 +19,8 @@ rule report_page:
         scores=rules.tabulate_scores.output.csv,
         models=rules.tabulate_models.output.csv,
         costs=rules.tabulate_costs.output.csv,
+        per_class=rules.tabulate_classes.output.csv,
+        jobs=rules.tabulate_costs.output.per_job,
         quality=quality_table(),
         manifest=rules.build_manifest.output.manifest,
         class_table=CLASSES,
@@ -34,8 +36,6 @@ rule report_page:
         LOGS / "report_page.log",
     benchmark:
         BENCHMARKS / "report_page" / "page.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(8),
         runtime=minutes(60),

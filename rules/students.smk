@@ -73,8 +73,6 @@ rule train_students:
         LOGS / "train_students" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}.log",
     benchmark:
         BENCHMARKS / "train_students" / "{method}" / "ipc{ipc}" / "{protocol}" / "{student}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=gpu_unless_apart,
         readers=READERS,

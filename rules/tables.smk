@@ -81,8 +81,6 @@ rule tabulate_accuracy:
         LOGS / "tabulate_accuracy.log",
     benchmark:
         BENCHMARKS / "tabulate_accuracy" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -126,8 +124,6 @@ rule tabulate_classes:
         LOGS / "tabulate_classes.log",
     benchmark:
         BENCHMARKS / "tabulate_classes" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -151,8 +147,6 @@ rule tabulate_scores:
         LOGS / "tabulate_scores.log",
     benchmark:
         BENCHMARKS / "tabulate_scores" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -182,8 +176,6 @@ rule tabulate_models:
         LOGS / "tabulate_models.log",
     benchmark:
         BENCHMARKS / "tabulate_models" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),
@@ -215,8 +207,6 @@ rule tabulate_costs:
         LOGS / "tabulate_costs.log",
     benchmark:
         BENCHMARKS / "tabulate_costs" / "all.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         mem_mb=memory(4),
         runtime=minutes(30),

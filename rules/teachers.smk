@@ -32,10 +32,6 @@ def adopted_expectation(wildcards):
     return PUBLISHED_TOP1.get(teacher.arch) if teacher.expect is None else teacher.expect
 
 
-localrules:
-    fetch_teacher,
-
-
 rule train_teacher:
     input:
         train=TRAIN,
@@ -49,8 +45,6 @@ rule train_teacher:
         BENCHMARKS / "train_teacher" / "{teacher}.tsv"
     wildcard_constraints:
         teacher=one_of(plan.teacher_names(trained=True)),
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -75,8 +69,7 @@ rule fetch_teacher:
         BENCHMARKS / "fetch_teacher" / "{teacher}.tsv"
     wildcard_constraints:
         teacher=one_of(plan.teacher_names(trained=False)),
-    conda:
-        "../envs/retort.yaml"
+    localrule: True
     resources:
         network=1,
     params:
@@ -100,8 +93,6 @@ rule adopt_teacher:
         BENCHMARKS / "adopt_teacher" / "{teacher}.tsv"
     wildcard_constraints:
         teacher=one_of(plan.teacher_names(trained=False)),
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),
@@ -125,8 +116,6 @@ rule measure_raw_teacher:
         LOGS / "measure_raw_teacher" / "{teacher}.log",
     benchmark:
         BENCHMARKS / "measure_raw_teacher" / "{teacher}.tsv"
-    conda:
-        "../envs/retort.yaml"
     resources:
         gpu=1,
         mem_mb=memory(8),

@@ -18,6 +18,7 @@ import psutil
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import DAGSettings, OutputSettings
 
+from retort.base.errors import RetortError
 from retort.base.files import whole_file
 from retort.running.planned import loaded, with_jobs
 from retort.running.status.jobs import Run, WantedJob, locked_since, look
@@ -68,6 +69,9 @@ def main() -> int:
                 print("\n".join(replaced(finished_results(workflow.dag)) or [NOTHING_LOST]))
                 return 0
             wanted = wanted_jobs(workflow)
+        except RetortError as error:
+            print(error, file=sys.stderr)
+            return 1
         except Exception as error:  # whatever a config or a Snakefile can do wrong, in Snakemake's words
             api.print_exception(error)
             return 1

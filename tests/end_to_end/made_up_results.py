@@ -1,9 +1,12 @@
 """A results folder as a run of a config leaves it, with made-up numbers and pictures: what the report reads."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from retort.base.files import write_json
 from retort.config.load import load_config
@@ -12,8 +15,9 @@ from retort.plan.compositions import Compositions
 from retort.plan.jobs import full_size, shared_jobs
 from retort.plan.plan import Plan
 from retort.plan.used_parts import used_parts
-from retort.report.sheet import draw_sheet
+from retort.report.sheet import TILE, draw_sheet
 from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
+from retort.stages.tables.tabulate_classes import tabulate_classes
 from retort.stages.tables.tabulate_costs import tabulate_costs
 from retort.stages.tables.tabulate_scores import tabulate_scores
 
@@ -26,7 +30,9 @@ def made_up_results(folder: Path, raw: dict, classes: list[str]) -> dict:
     plan = Plan(load_config(raw), classes)
     names = [f"class {name}" for name in classes]
     students = _students(folder, plan, len(classes))
-    paths = {name: str(folder / f"{name}.csv") for name in ("accuracy", "scores", "models", "costs")}
+    paths = {
+        name: str(folder / f"{name}.csv") for name in ("accuracy", "scores", "models", "costs", "per_class", "jobs")
+    }
     lines = {"random": plan.wanted_that_select("random"), "full": plan.wanted_that_select("all")}
     extra = {"unguided": plan.unguided_twins(), "wanted": plan.wanted_seeds(), "protocols": plan.protocol_ids()}
     more = [str(folder / f"accuracy.{ending}") for ending in ("md", "tex")]
@@ -34,12 +40,13 @@ def made_up_results(folder: Path, raw: dict, classes: list[str]) -> dict:
     tabulate_scores(students, paths["scores"], **lines, hard=plan.hard_protocols(), plain=plan.plain_twins())
     (folder / "models.csv").write_text('model,kind,measure,value\nvae,vae,"PSNR in dB, validation",24.1\n')
     manifest, table = _manifest(folder, classes, names)
+    tabulate_classes(students, table, paths["per_class"])
     tabulate_costs(
         _jobs(folder, plan),
         manifest,
         table,
         paths["costs"],
-        str(folder / "jobs.csv"),
+        paths["jobs"],
         shards=list(plan.shards),
         full=full_size(plan),
     )
@@ -141,23 +148,36 @@ def _origin(folder: Path, name: str) -> str:
 
 
 def _pictures(folder: Path, plan: Plan, names: list[str]) -> dict:
-    """Sheets of noise, by the names that figures.smk gives them."""
-    random = np.random.default_rng(1)
+    """Pictures of noise by the names that figures.smk gives them, of the size of real ones."""
+    random, figures, sets = np.random.default_rng(1), folder / "figures", plan.wanted("method", "ipc")
 
-    def sheet(path: Path, rows: int, columns: int) -> str:
-        tiles = random.integers(0, 256, (rows, columns, 8, 8, 3), dtype=np.uint8)
-        draw_sheet([(f"row {i}", [list(row)]) for i, row in enumerate(tiles)], ("",), str(path))
-        return str(path)
+    def sheet(name: str, rows: Sequence[str], heads: Sequence[str], tiles: Sequence[int], tile: int = TILE) -> str:
+        groups = [[list(random.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)) for n in tiles] for _ in rows]
+        draw_sheet(list(zip(rows, groups, strict=True)), heads, str(figures / f"{name}.png"), tile)
+        return str(figures / f"{name}.png")
 
-    figures, sets = folder / "figures", plan.wanted("method", "ipc")
-    pictures = [sheet(figures / "sets" / f"{row['method']}-ipc{row['ipc']}.png", len(names), 5) for row in sets]
-    for row in sets:
-        if row["method"] in plan.methods_that("refine_latents"):
-            pictures.append(sheet(figures / "refinement" / f"{row['method']}-ipc{row['ipc']}.png", len(names), 3))
-    pictures += [sheet(figures / "discovery" / f"{name}-n2.png", 2, 2) for name in plan.used_discoveries()]
+    def drawn(ipc: str) -> int:
+        return 10 if ipc == "all" else min(10, int(ipc))
+
+    pictures = [
+        sheet(f"sets/{m}-ipc{ipc}", names, ("real", f"{m}, {ipc} per class"), (5, drawn(ipc)))
+        for m, ipc in (row.values() for row in sets)
+    ]
+    for m, ipc in (row.values() for row in sets if row["method"] in plan.methods_that("refine_latents")):
+        heads = ("before", "after", "difference x 8")
+        pictures.append(sheet(f"refinement/{m}-ipc{ipc}", names, heads, [min(5, drawn(ipc))] * 3))
+    for name in plan.used_discoveries():
+        panels = random.integers(0, 256, (351 * math.ceil(len(names) / 5), 338 * min(5, len(names)), 3), dtype=np.uint8)
+        file = figures / "discovery" / f"{name}-n2.png"
+        file.parent.mkdir(parents=True)
+        Image.fromarray(panels).save(file)
+        pictures.append(str(file))
+    heads = ("images of the first patches", "typicality and windows")
     windowed = [m for m in plan.methods_that("score_windows") if m in plan.wanted_methods]
-    pictures += [sheet(figures / "typicality" / f"{m}.png", 2, 2) for m in windowed]
-    for i in range(len(names)):
-        sheet(figures / "classes" / f"class-{i:04d}.png", len(plan.wanted_methods), 5)
-    gallery = sheet(figures / "gallery.png", len(plan.wanted_methods), len(names))
-    return {"gallery": gallery, "classes": str(figures / "classes"), "pictures": pictures}
+    pictures += [sheet(f"typicality/{m}", names, heads, (4, 4), 96) for m in windowed]
+    methods = ["real", *(m for m in plan.wanted_methods if m not in plan.wanted_that_select("all"))]
+    most = max(drawn(row["ipc"]) for row in sets if row["ipc"] != "all")
+    for i, name in enumerate(names):
+        sheet(f"classes/class-{i:04d}", methods, (f"class {name}",), (most,))
+    gallery = sheet("gallery", methods, ("",), (len(names),))
+    return {"gallery": gallery, "class_sheets": str(figures / "classes"), "pictures": pictures}

@@ -84,7 +84,6 @@ def _jobs(workflow: Workflow, wanted: list[str]) -> Plan:
         "input": lambda job: tuple(records._input(job)),
         "mtime": lambda job: {file: _content(file) for file in set(job.input).difference(*needed[job].values())},
         "code": lambda job: _content(_beside(job.rule, job.rule.script)),
-        "software-env": lambda job: _content(job.conda_env_spec.file.get_path_or_uri(secret_free=True)),
     }
     return {
         tuple(job.output): Job(

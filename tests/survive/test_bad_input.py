@@ -212,6 +212,50 @@ def test_a_bad_default_config_ends_snakemake_with_its_line(tmp_path, case, count
     count("bad input: configs, answered")
 
 
+# ---------------------------------------------------------------- targets
+
+SMOKE = "results/smoke"
+TARGETS = {
+    "a method misspelt": ("d3rh", Answer("d3rh", "no target has this name", "did you mean 'd3hr'?")),
+    "a method in capitals": ("CAO2", Answer("CAO2", "no target has this name", "did you mean 'cao2'?")),
+    "a method that is not there": ("minimax", Answer("minimax", "no target has this name", "targets: ")),
+    "a file misspelt": (
+        "results/acuracy.csv",
+        Answer("results/acuracy.csv", "nothing in this config makes this file", "did you mean 'results/accuracy.csv'?"),
+    ),
+    "a folder misspelt": (
+        "result/accuracy.csv",
+        Answer("result/accuracy.csv", "nothing in this config makes this file", "did you mean 'results/accuracy.csv'?"),
+    ),
+    "another data set": (
+        "results/digits/distilled/d3hr/ipc1",
+        Answer("results/digits", "nothing in this config makes this file", "results/README.md says what"),
+    ),
+    "a config without its option": (
+        "experiment.yaml",
+        Answer("experiment.yaml", "a config is given by --configfile", "snakemake all --configfile experiment.yaml"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def planning(tmp_path_factory) -> Workspace:
+    """A workspace in which nothing is run."""
+    return Workspace.fresh(tmp_path_factory.mktemp("targets") / "workspace", smoke_config())
+
+
+@pytest.mark.parametrize("case", TARGETS)
+def test_a_wrong_target_is_answered_with_what_was_meant(planning, case, count):
+    target, answer = TARGETS[case]
+    output = planning.run("--dry-run", "--cores", "1", "--", target, succeeds=False)
+    check("targets", case, said_by_snakemake(output), answer)
+    count("bad input: targets, answered")
+
+
+def test_right_targets_are_let_through_however_they_are_written(planning):
+    planning.run("--dry-run", "--cores", "1", "--", "d3hr", "report_page", f"./{SMOKE}/distilled/random/ipc7/")
+
+
 # ---------------------------------------------------------------- images
 
 
@@ -280,6 +324,18 @@ IMAGES = {
     "of no bytes": (lambda file: file.write_bytes(b""), Answer("cat/a.png", "empty file", SKIP)),
     "a bomb": (bomb, Answer("cat/a.png", "900000000 pixels", SKIP)),
     "a text": (lambda file: file.write_text("no image"), Answer("cat/a.png", "cannot identify", SKIP)),
+    "a phone's format under another name": (
+        lambda file: file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(99)),
+        Answer("cat/a.png", "it is HEIC", "convert it to JPEG or PNG, for instance with pillow-heif"),
+    ),
+    "a pointer of Git LFS": (
+        lambda file: file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+        Answer("cat/a.png", "it is a Git LFS pointer", "git lfs pull"),
+    ),
+    "a download that failed": (
+        lambda file: file.write_text("\n<!DOCTYPE html><title>404</title>"),
+        Answer("cat/a.png", "it is a web page", "download the image again"),
+    ),
     "random bytes": (
         lambda file: file.write_bytes(bytes(range(256)) * 9),
         Answer("cat/a.png", "cannot identify", SKIP),
@@ -384,7 +440,7 @@ FOLDERS = {
     ),
     "one class": (
         lambda root: shutil.rmtree(root / "dog"),
-        Answer("dataset.path", "1 class folders (cat)", "at least two are needed"),
+        Answer("dataset.path", "1 class folder (cat)", "at least two are needed"),
     ),
     "no folder": (
         shutil.rmtree,

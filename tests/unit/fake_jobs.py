@@ -25,4 +25,5 @@ class Table(SimpleNamespace):
 def fake_job(log: str | Path, rule: str = "generate_images", **changes) -> SimpleNamespace:
     """One that reads and writes nothing, unless `changes` say so."""
     nothing = {"input": Named(), "output": Named(), "wildcards": {}, "params": Table(), "resources": {}}
-    return SimpleNamespace(**{"rule": rule, "threads": 1, "log": [str(log)]} | nothing | changes)
+    fixed = {"rule": rule, "threads": 1, "log": [str(log)], "config": {"deterministic": False}}
+    return SimpleNamespace(**fixed | nothing | changes)

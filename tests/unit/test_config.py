@@ -220,6 +220,9 @@ BAD = [
     ("methods.noise.select", "all", "methods.noise", ["select chooses from the pool", "leave generate out"]),
     ("protocols.hard.views.epochs", 3, "protocols.hard.views", ["exactly one of steps and epochs", "found both"]),
     ("protocols.hard.views.steps", GONE, "protocols.hard.views", ["exactly one of steps and epochs", "neither"]),
+    ("dataset", FOLDER | {"path": " "}, "dataset.path", ["must name a file or folder", "found ' '"]),
+    ("dataset.name", "figures", "dataset.name", ["that of all data sets", "choose another name", "found 'figures'"]),
+    ("runs.0", {"ipc": [1], "students": ["resnet8"], "protocols": ["hard"]}, "runs[0].methods", ["missing: "]),
     # things that contradict each other
     ("models.sd", TEXT | {"prompt": "a photo"}, "models.sd.prompt", ["must contain {name}, where", "found 'a photo'"]),
     ("inversions.ddim.stop", 50, "inversions.ddim", ["stop 50 must be less than steps 50"]),

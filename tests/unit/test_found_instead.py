@@ -41,6 +41,13 @@ def refused(run) -> str:
     return str(caught.value)
 
 
+def test_what_is_no_folder_is_not_taken_for_a_misspelt_one(tmp_path):
+    os.mkfifo(tmp_path / "photos")
+    said = refused(lambda: list_folder_classes(tmp_path / "photos", None))
+    assert "photos (what is there is no folder); give the folder" in said
+    assert "did you mean" not in said
+
+
 # ---------------------------------------------------------------- in the folder of a class
 
 

@@ -180,12 +180,15 @@ PHOTO = Image.fromarray(noise(40, 30))
     [
         (b"", "empty file"),
         (b"just words, not pixels", "cannot identify"),
+        (b"%PDF-1.7", "it is a PDF; export its pages"),
+        (b"PK\x03\x04...", "it is a ZIP archive; unpack it"),
+        (b"\xff\x0a" + bytes(40), "it is JPEG XL; convert it"),
         (b"\x89PNG\r\n\x1a\n", ""),
         (encoded(PHOTO, "PNG")[:-800], "truncated"),
         (encoded(PHOTO, "JPEG")[:-300], "truncated"),
         (encoded(PHOTO, "TIFF")[:200], ""),
     ],
-    ids=["empty", "text", "signature", "png", "jpeg", "tiff"],
+    ids=["empty", "text", "pdf", "zip", "jxl", "signature", "png", "jpeg", "tiff"],
 )
 def test_unreadable_file_is_named_with_the_reason(tmp_path, content, reason):
     path = tmp_path / "broken.png"

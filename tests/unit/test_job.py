@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from tests.unit.fake_jobs import Named, fake_job
 
-from retort.base.devices import DETERMINISTIC, tune_kernels
+from retort.base.devices import tune_kernels
 from retort.base.errors import RetortError
 from retort.base.files import whole_file
 from retort.evaluation.views import ViewSettings
@@ -366,14 +366,11 @@ def settings() -> tuple:
 
 
 @pytest.mark.usefixtures("as_it_was")
-@pytest.mark.parametrize("asked", ["1", "", None])
+@pytest.mark.parametrize("asked", [True, False])
 def test_a_job_computes_deterministically_where_the_config_asks_for_it(tmp_path, monkeypatch, asked):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    monkeypatch.delenv(DETERMINISTIC, raising=False)
-    if asked is not None:
-        monkeypatch.setenv(DETERMINISTIC, asked)
     torch.backends.cudnn.benchmark = True
-    with job(fake_job(tmp_path / "job.log")):
+    with job(fake_job(tmp_path / "job.log", config={"deterministic": asked})):
         found, workspace = settings(), os.environ.get("CUBLAS_WORKSPACE_CONFIG")
         tune_kernels(constant=True)
         assert torch.backends.cudnn.benchmark == (not asked)

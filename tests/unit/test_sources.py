@@ -274,7 +274,7 @@ def test_two_folders_of_the_same_letters_are_no_two_classes():
         (SPLIT_FOLDERS | {"train/dog": 0}, r"train/dog has no images \(looked for .*\.jpeg"),
         (SPLIT_FOLDERS | {"val/dog": 0}, r"val/dog has no images"),
         ({"cat": 2, "dog": 0}, r"dog has 0 images; at least two are needed to hold one out"),
-        ({"cat": 2, "dog": 1}, r"dog has 1 images; at least two are needed to hold one out"),
+        ({"cat": 2, "dog": 1}, r"dog has 1 image; at least two are needed to hold one out"),
     ],
 )
 def test_folder_that_cannot_be_used_is_named_with_what_to_change(tmp_path, counts, message):
@@ -301,8 +301,8 @@ def test_a_class_may_be_called_like_a_split(tmp_path, name):
     ("counts", "wanted", "message"),
     [
         (None, None, r"dataset.path: there is no folder .*nowhere; give the folder that holds one folder per class"),
-        ({}, None, r"dataset.path: .* has 0 class folders; at least two are needed"),
-        ({"cat": 1}, None, r"dataset.path: .* has 1 class folders; at least two are needed"),
+        ({}, None, r"dataset.path: .* has 0 class folders \(none\); at least two are needed"),
+        ({"cat": 1}, None, r"dataset.path: .* has 1 class folder \(cat\); at least two are needed"),
         ({"cat": 1, "dog": 1}, ["cow", "dog", "ape"], r"dataset.classes: .* has no folder cow, ape; it has cat, dog"),
         ({}, ["cow", "dog"], r"dataset.classes: .* has no folder cow, dog; it has none"),
         ({f"{i:02d}": 1 for i in range(12)}, ["cow", "00"], r"it has 00, .*, 07 and 4 more"),

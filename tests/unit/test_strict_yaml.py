@@ -65,6 +65,7 @@ def test_what_is_no_yaml_is_refused_by_name(tmp_path, content, words):
         ("path: %HOME%/x\n", "line 1, column 7", "found character '%'", "put text that holds : # % @ or ! in quotes"),
         ("a: 1\n b: 2\n", "line 2, column 3", "mapping values are not allowed here", "align keys"),
         ("a: *b\n", "line 1, column 4", "undefined alias 'b'", "in quotes"),
+        ("a: 1\nbc: x\a\n", "line 2, column 6", r"control character '\x07'", "delete it"),
     ],
 )
 def test_what_is_no_yaml_is_one_line_with_its_place_what_was_found_and_what_would_be_right(

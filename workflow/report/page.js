@@ -48,7 +48,8 @@ function filterTable(form, table) {
     row.hidden = !(named && fits);
     shown += !row.hidden;
   }
-  form.querySelector("output").textContent = `${shown} of ${table.tBodies[0].rows.length} rows`;
+  const all = table.tBodies[0].rows.length;
+  form.querySelector("output").textContent = `${shown} of ${all} ${all === 1 ? "row" : "rows"}`;
 }
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
@@ -59,6 +60,13 @@ form.hidden = false;
 form.addEventListener("input", () => filterTable(form, table));
 form.addEventListener("submit", (event) => event.preventDefault());
 filterTable(form, table);
+
+// What is wider than its place scrolls, and says so (see .wide in page.css).
+const regions = document.querySelectorAll(".scroll");
+const measure = () => regions.forEach((region) => region.classList.toggle("wide", region.scrollWidth > region.clientWidth));
+measure();
+window.addEventListener("resize", measure);
+document.addEventListener("toggle", measure, true); // a folded table has no width
 
 // What is folded away would be missing on paper.
 let folded = [];

@@ -4,7 +4,6 @@ import os
 
 from retort.base.errors import RetortError
 
-DETERMINISTIC = "RETORT_DETERMINISTIC"  # how a job learns of the config's `deterministic`
 BY_HAND = "RETORT_DEVICE"  # takes the place of every run.device: for machines whose GPUs are not to be used
 
 
@@ -34,12 +33,10 @@ def tune_kernels(constant: bool) -> None:
 
 
 def use_deterministic_kernels() -> None:
-    """Where the config asks for it, let torch refuse what has no kernel that gives the same bits every time.
+    """Let torch refuse what has no kernel that gives the same bits every time.
 
     CUDA must not have been started before: cuBLAS reads its setting then.
     """
-    if not os.environ.get(DETERMINISTIC):
-        return
     import torch
 
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"

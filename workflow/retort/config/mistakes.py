@@ -93,7 +93,7 @@ def _described(error: dict) -> str:
         path, found = [*path, "kind"], found["kind"]
         context = {"expected_tags": context["expected_tags"].replace(", ", " or ")}
     if what == "missing":
-        return f"{_place(path)}: required, but missing{_purpose(path[-1], found)}"
+        return f"{_place(path)}: required, but missing{_purpose(path, found)}"
     if what == "too_short":
         return f"{_place(path)}: must have at least one entry; found {found!r}"
     if what not in _MUST_BE:
@@ -107,12 +107,14 @@ def _described(error: dict) -> str:
     return f"{_place(path)}: {must}; found {_shown(found)}{hint}"
 
 
-def _purpose(key: str | int, table: Any) -> str:
+def _purpose(path: list[str | int], table: Any) -> str:
     """What the key that a table lacks is for, by the schema's first sentence; nothing where several tables fit."""
     if not isinstance(table, dict):
         return f": the list must have more entries; found {_shown(table)}"
-    meant = set()
-    for model in _tables_of_the_config(Strict):
+    meant, key = set(), path[-1]
+    for model in [Config] if len(path) == 1 else _tables_of_the_config(Strict):
+        if model is Config and len(path) > 1:
+            continue
         fields = {name: model.model_fields[attribute] for name, attribute in model.attributes().items()}
         kinds = get_args(fields["kind"].annotation) if "kind" in fields else ()
         if key in fields and fields[key].is_required() and set(table) <= set(fields):

@@ -22,14 +22,21 @@ def with_variables(path: str) -> str:
     if missing := sorted({name for name in named if name not in os.environ}):
         raise PydanticCustomError(
             "variable",
-            "the environment has no variable {names}; set it, or write the path out (found {path})",
-            {"names": ", ".join(f"${name}" for name in missing), "path": repr(path)},
+            "the environment has no variable {names}; set it, or write the path out",
+            {"names": ", ".join(f"${name}" for name in missing)},
         )
     return _VARIABLE.sub(lambda match: os.environ[match["braced"] or match["bare"]], path)
 
 
 def expanded(path: str) -> str:
-    """The same with a home in the place of a leading ~ or ~USER. Raises also for a USER who is not known."""
+    """The same with a home in the place of a leading ~ or ~USER.
+
+    Raises also for a USER who is not known, and for a path of no letters, which would be the folder one is in.
+    """
+    if not path.strip("\0").strip():
+        raise PydanticCustomError(
+            "blank_path", "must name a file or folder ('.' is the one where snakemake starts)", {}
+        )
     path = with_variables(path)
     if not path.startswith("~") or os.path.lexists(path):
         return path

@@ -15,6 +15,8 @@ def read_strictly(file: str | Path) -> Any:
     try:
         with open(file, encoding="utf-8") as handle:
             return yaml.load(handle, _Strict)
+    except yaml.reader.ReaderError:
+        raise RetortError(f"{file} is no YAML: {_unseen(Path(file).read_text(encoding='utf-8'))}") from None
     except yaml.YAMLError as error:
         raise RetortError(f"{file} is no YAML: {_in_one_line(error)}") from None
     except UnicodeDecodeError as error:
@@ -28,6 +30,14 @@ def read_table(file: str | Path) -> dict:
         found = "nothing" if content is None else repr(content)[:80]
         raise RetortError(f"{file} must be a table of keys at its top level, such as seed: 0; found {found}")
     return content
+
+
+def _unseen(text: str) -> str:
+    """Line and column of the first character that YAML does not allow."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    before = text[: found.start()]
+    place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+    return f"{place}: found the control character {found.group()!r}; delete it"
 
 
 def _in_one_line(error: yaml.YAMLError) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from retort.base.errors import RetortError
+from retort.data.layouts.signatures import BEGINNING, instead_of_image
 
 # How to turn the stored pixels upright, by EXIF orientation. ImageOps.exif_transpose would also write the EXIF data
 # anew, and fails where any of its other tags is odd.
@@ -49,7 +50,7 @@ def _upright(source: str | Path | BytesIO, path: str | Path) -> Image.Image:
             turn = _TURNS.get(handle.getexif().get(ExifTags.Base.Orientation))
             image = handle.copy() if turn is None else handle.transpose(turn)
     except Exception as error:  # what a decoder raises when it stumbles over damage can be anything
-        raise _named(path, error) from None
+        raise _named(path, error, source) from None
     if image.mode == "F" or (image.mode == "I" and kind == "TIFF"):
         raise BadImage(f"{path}: 32 bits a pixel, of which nobody can say what is white; save it with 8 or 16")
     if image.mode.startswith("I"):
@@ -76,17 +77,26 @@ def header_size(path: str | Path) -> tuple[int, int]:
             width, height = handle.size
             lies = handle.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
     except Exception as error:  # as above
-        raise _named(path, error) from None
+        raise _named(path, error, path) from None
     return (height, width) if lies else (width, height)
 
 
-def _named(path: str | Path, error: Exception) -> BadImage:
+def _named(path: str | Path, error: Exception, source: str | Path | BytesIO) -> BadImage:
     if isinstance(error, FileNotFoundError):
         return BadImage(f"{path}: this image is gone; put it back, or run again, and images are listed without it")
     if Path(path).is_file() and Path(path).stat().st_size == 0:
         return BadImage(f"{path}: empty file")
-    unknown = isinstance(error, UnidentifiedImageError)  # whose text names the object that was opened
-    return BadImage(f"{path}: {'cannot identify image file' if unknown else str(error) or type(error).__name__}")
+    if isinstance(error, UnidentifiedImageError):  # whose text names the object that was opened
+        found = instead_of_image(_beginning(source))
+        return BadImage(f"{path}: cannot identify image file{f': it is {found}' if found else ''}")
+    return BadImage(f"{path}: {str(error) or type(error).__name__}")
+
+
+def _beginning(source: str | Path | BytesIO) -> bytes:
+    if isinstance(source, BytesIO):
+        return source.getvalue()[:BEGINNING]
+    with open(source, "rb") as handle:
+        return handle.read(BEGINNING)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,15 @@ def refuse_odd_paths(folders: Iterable[str | Path], python: str) -> None:
         )
 
 
+def refuse_another_clone(library: Path) -> None:
+    """Raises RetortError where this package is not the one in `library`: a workflow has taken modules of two clones."""
+    if not Path(__file__).samefile(library / "retort" / "plan" / Path(__file__).name):
+        raise RetortError(
+            f"rules of {library.parent} met the library of {Path(__file__).parents[3]}: one workflow can use several "
+            "modules of one clone of Retort, but not of two; name the same Snakefile for all of them"
+        )
+
+
 def refused(error: OSError) -> str:
     """One line for what the operating system refused while the run was planned."""
     place = error.filename or "a file that the plan needs"

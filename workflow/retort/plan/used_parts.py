@@ -1,13 +1,14 @@
 """What a report says of a run before its results: the parts of the config that the wanted methods use."""
 
 from retort.plan.jobs import jobs_behind
+from retort.plan.papers import papers_behind
 from retort.plan.plan import Plan
 
 DUMP = {"mode": "json", "exclude_none": True, "by_alias": True}
 
 
 def used_parts(plan: Plan) -> dict:
-    """Data set, seed, models, teachers, methods (with stages and the names they use) and protocols, as plain tables."""
+    """Data set, seed, models, teachers, methods (stages, papers, names they use) and protocols, as plain tables."""
     config = plan.config
     models = [*plan.used_encoders(), *plan.used_models(), *plan.fetched_models()]
     used = {row["protocol"] for row in plan.wanted("protocol")}
@@ -23,6 +24,7 @@ def used_parts(plan: Plan) -> dict:
                 "discovery": plan.discovery_of(name),
                 "steps": plan.sampling_of(name)["steps"] if plan.generate_of(name) else None,
                 "shared": _shared(plan, name),
+                "papers": papers_behind(config.methods[name].model_dump(**DUMP), _model(plan, name)),
             }
             for name in plan.wanted_methods
         },
@@ -40,3 +42,9 @@ def _shared(plan: Plan, method: str) -> dict:
     """The inversion, discovery and typicality that a method names, with their settings."""
     record = plan.provenance_of(method)
     return {part: record[part] for part in ("inversions", "discoveries", "typicalities") if record[part]}
+
+
+def _model(plan: Plan, method: str) -> dict | None:
+    """The settings of the model that a method samples from."""
+    generate = plan.generate_of(method)
+    return plan.config.models[generate.model].model_dump(**DUMP) if generate else None

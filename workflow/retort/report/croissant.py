@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retort.base.files import sha256_of
+from retort.base.words import images_per_class
 from retort.data.licences import KNOWN
 from retort.data.manifest import ClassEntry
 
@@ -69,7 +70,7 @@ def croissant_of(table: str | Path, classes: Sequence[ClassEntry], columns: Sequ
         "@type": "sc:Dataset",
         "conformsTo": SPECIFICATION,
         "name": f"{dataset}-{method}-ipc{ipc}",
-        "description": f"{dataset}, distilled by {method} to {ipc} images for each of {len(classes)} classes.",
+        "description": f"{dataset}, distilled by {method}: {images_per_class(ipc)}, {len(classes):,} classes.",
         **({"license": (terms and terms.link) or licence} if licence else {}),
         "version": "1.0.0",
         "keywords": ["dataset distillation", "image classification"],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from retort.base.words import counted, images_per_class
 from retort.data.licences import KNOWN
 from retort.data.manifest import ClassEntry
 from retort.report.plain import in_words_or_plain, plain
@@ -92,8 +93,9 @@ def head_of(provenance: dict, classes: Sequence[ClassEntry]) -> list[str]:
     """Title, and how many images of which classes there are."""
     listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
     return [
-        f"# {provenance['method']}, {provenance['ipc']} images per class, from {provenance['dataset']}",
-        f"{provenance['images']} images of {len(classes)} classes ({listed}), {provenance['side']} pixels a side.",
+        f"# {provenance['method']}, {images_per_class(provenance['ipc'])}, from {provenance['dataset']}",
+        f"{counted(provenance['images'], 'image')} of {counted(len(classes), 'class', 'classes')} ({listed}), "
+        f"{provenance['side']} pixels a side.",
     ]
 
 
@@ -155,15 +157,15 @@ def _said(words: Callable[[Any], list[str]], did: str, settings: Any) -> list[st
 
 def _refined(refine: dict) -> list[str]:
     return [
-        f"Refined: the latents moved for {refine['iterations']} iterations (Adam, rate {refine['lr']:g}) to where "
-        f"the model denoises them best, {refine['condition']} condition."
+        f"Refined: the latents moved for {counted(refine['iterations'], 'iteration')} (Adam, rate {refine['lr']:g}) to "
+        f"where the model denoises them best, {refine['condition']} condition."
     ]
 
 
 def _generated(generate: dict, provenance: dict) -> list[str]:
     start, guide, pool = generate.get("start", "noise"), generate.get("guide"), generate.get("pool", 1)
     many = f" {pool} times as many images as were wanted" if pool > 1 else ""
-    length = f", {generate['steps']} steps" if generate.get("steps") else ""
+    length = f", {counted(generate['steps'], 'step')}" if generate.get("steps") else ""
     steps = [
         f"Sampled{many} from the model {generate['model']}: sampler {generate['sampler']}{length}, classifier-free "
         f"guidance {generate['guidance']:g}, "
@@ -203,7 +205,8 @@ def _composed(compose: dict) -> list[str]:
     score, rank, grid = compose["score"], compose["rank"], compose["grid"]
     if "teacher" in score:
         cut = (
-            f"Patches: the best of {score['crops']} random crops of each of {score['images']} real images a class, "
+            f"Patches: the best of {counted(score['crops'], 'random crop')} of each of "
+            f"{counted(score['images'], 'real image')} a class, "
             f"by the cross-entropy of the teacher {score['teacher']}."
         )
     else:
@@ -214,7 +217,7 @@ def _composed(compose: dict) -> list[str]:
     order = "by their score"
     if rank != "score":
         space = f"latents of {rank['encoder']}" if "encoder" in rank else f"features of {rank['teacher']}"
-        order = f"from each of {rank['clusters']} clusters ({space}) in turn"
+        order = f"from each of {counted(rank['clusters'], 'cluster')} ({space}) in turn"
     return [cut, f"Composed: {grid} x {grid} patches to an image, taken {order} ({compose['fill']})."]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from retort.base.words import counted
 from retort.report.plain import in_words_or_plain, plain
 
 SAMPLERS = {"ddim": "DDIM", "ddpm": "ancestral DDPM", "dpm++": "DPM-Solver++"}
@@ -20,7 +21,7 @@ def method_line(settings: dict, steps: int | None) -> str:
     parts = [in_words_or_plain(lambda found: _generated(found, steps), "samples", generate)]
     if "select" in settings:
         chosen = in_words_or_plain(_chosen, "chooses", settings["select"])
-        parts.append(f"of {generate.get('pool', 1)} samples for each image {chosen}")
+        parts.append(f"of {counted(generate.get('pool', 1), 'sample')} for each image {chosen}")
     if refine := settings.get("refine"):
         parts.append(in_words_or_plain(_refined, "then refines", refine))
     return _sentence("; ".join(parts))
@@ -32,17 +33,19 @@ def _sentence(text: str) -> str:
 
 def _refined(refine: dict) -> str:
     given = {"unconditional": "without the class", "class": "with the image's class"}[refine["condition"]]
-    return f"then moves each latent, in {refine['iterations']} steps, to where the model, {given}, denoises it best"
+    steps = counted(refine["iterations"], "step")
+    return f"then moves each latent, in {steps}, to where the model, {given}, denoises it best"
 
 
 def _generated(generate: dict, steps: int | None) -> str:
     start, guide = generate["start"], generate.get("guide")
-    text = f"samples from {generate['model']} ({SAMPLERS[generate['sampler']]}, {steps} steps, "
+    length = "" if steps is None else f"{counted(steps, 'step')}, "
+    text = f"samples from {generate['model']} ({SAMPLERS[generate['sampler']]}, {length}"
     text += f"CFG {generate['guidance']:g})"
     if start == "noise":
         text += ", starting from noise"
     else:
-        groups = f"the best of {start.get('groups', 0):,} random groups by"
+        groups = f"the best of {counted(start.get('groups', 0), 'random group')} by"
         made = {"groups": groups, "closed-form": "one group that is made to match"}[start["search"]]
         text += f", starting from {made} the class's inverted statistics"
     if guide:
@@ -76,7 +79,7 @@ def _composed(compose: dict) -> str:
         patches = f"the random crops that {score['teacher']} finds easiest"
     else:
         patches = f"the windows that are most typical of the class ({score['typicality']})"
-    ranked = "" if rank == "score" else f", one of each of {rank['clusters']} clusters in turn"
+    ranked = "" if rank == "score" else f", one of each of {counted(rank['clusters'], 'cluster')} in turn"
     return f"real patches, {grid} x {grid} to an image: {patches}{ranked}"
 
 

@@ -40,7 +40,8 @@ def job(snakemake) -> Iterator[None]:
             from retort.base.devices import use_deterministic_kernels, use_threads
 
             use_threads(snakemake.threads)
-            use_deterministic_kernels()
+            if snakemake.config["deterministic"]:
+                use_deterministic_kernels()
         try:
             _demand_gpu(snakemake.resources)
             with alone_at(getattr(snakemake.params, "checkpoint", None)):

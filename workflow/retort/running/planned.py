@@ -7,7 +7,7 @@ from snakemake.cli import parse_args, parse_config
 from snakemake.settings.types import ConfigSettings, DAGSettings, ResourceSettings
 from snakemake.workflow import Workflow
 
-from retort.config.strict_yaml import read_table
+from retort.config.given import read_given
 
 
 def loaded(api: SnakemakeApi, arguments: Sequence[str]):
@@ -17,8 +17,7 @@ def loaded(api: SnakemakeApi, arguments: Sequence[str]):
     no YAML.
     """
     _, given = parse_args(list(arguments))
-    for file in given.configfile or []:
-        read_table(file)
+    read_given(given.configfile or [])
     flow = api.workflow(
         resource_settings=ResourceSettings(cores=1),
         config_settings=ConfigSettings(config=parse_config(given.config), configfiles=given.configfile),

@@ -25,6 +25,7 @@ ImageNetSubset = Literal[
 
 # What each of these keys means, in every layout.
 KIND = "This is the layout of the images on disk."
+OTHER_FOLDERS = ("figures", "slurm-logs")  # in results/, beside the folders of data sets
 FOLDER = "Everything that is made from this data set is kept in this folder under results/."
 SIDE = "Distilled images and evaluation images have this side in pixels."
 
@@ -60,6 +61,15 @@ class Dataset(Strict):
         description="At most this many training images of each class are used, and as many held-out ones, to try "
         "things out; by default all are used.",
     )
+
+    @field_validator("name")
+    @classmethod
+    def _no_folder_of_ours(cls, name: str) -> str:
+        if name in OTHER_FOLDERS:
+            raise PydanticCustomError(
+                "taken", "this folder of results/ is that of all data sets; choose another name", {}
+            )
+        return name
 
     @field_validator("classes")
     @classmethod

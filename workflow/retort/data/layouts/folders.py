@@ -5,6 +5,7 @@ from pathlib import Path
 
 from retort.base.errors import RetortError, some_of
 from retort.base.seeds import derive_seed
+from retort.base.words import counted
 from retort.data.class_ids import letters_of, spelt_as
 from retort.data.layouts.instead import (
     instead_of_images,
@@ -56,7 +57,7 @@ def list_folder_classes(path: Path, wanted: list[str] | None, splits: Splits | N
     classes = wanted or found
     if len(classes) < 2:
         raise RetortError(
-            f"dataset.path: {root} has {len(found)} class folders ({some_of(found, 4)}); "
+            f"dataset.path: {root} has {counted(len(found), 'class folder')} ({some_of(found, 4)}); "
             f"at least two are needed, one folder of images per class{wrong_level(root, found)}"
         )
     return classes
@@ -115,7 +116,8 @@ def _held_out(root: Path, classes: Sequence[str], val_fraction: float) -> list[I
         names = image_names(class_folder(root, class_id))
         if len(names) < 2:
             raise RetortError(
-                f"{root / class_id} has {len(names)} images{instead_of_images(class_folder(root, class_id))}; "
+                f"{root / class_id} has {counted(len(names), 'image')}"
+                f"{instead_of_images(class_folder(root, class_id))}; "
                 "at least two are needed to hold one out"
             )
         count = min(max(round(val_fraction * len(names)), 1), len(names) - 1)

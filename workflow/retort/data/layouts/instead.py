@@ -62,6 +62,8 @@ def near_folder(path: Path) -> str:
     """' (did you mean PATH?)', ' (it is a file ...)' or nothing, after a folder that is not there."""
     if path.is_file():
         return " (it is an archive; unpack it)" if path.suffix.lower() in ARCHIVES else " (it is a file)"
+    if path.exists():
+        return " (what is there is no folder)"
     existing = next((parent for parent in path.absolute().parents if parent.is_dir()), None)
     if existing is None or not os.access(existing, os.R_OK):
         return ""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-BEGINNING = 16  # bytes that tell
+BEGINNING = 32  # bytes that tell
 _SIGNATURES = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"\x89PNG", ".png"),
@@ -17,6 +17,22 @@ _SIGNATURES = (
 )
 _BRANDS = {b"avif": ".avif", b"avis": ".avif"} | dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), ".heic")
 
+# What lies under the name of an image and is none that is read, with the way to the image.
+_OTHERS = (
+    (b"version https://git-lfs", "a Git LFS pointer; fetch the image itself with git lfs pull"),
+    (b"<!doctype html", "a web page, as of a download that failed; download the image again"),
+    (b"<html", "a web page, as of a download that failed; download the image again"),
+    (b"<?xml", "XML; export it as PNG"),
+    (b"<svg", "SVG, a drawing without pixels; render it"),
+    (b"%pdf", "a PDF; export its pages as images"),
+    (b"pk\x03\x04", "a ZIP archive; unpack it"),
+    (b"\x1f\x8b", "a gzip archive; unpack it"),
+)
+_UNREAD = {
+    ".heic": "HEIC; convert it to JPEG or PNG, for instance with pillow-heif",
+    ".jxl": "JPEG XL; convert it to JPEG or PNG",
+}
+
 
 def kind_of(content: bytes) -> str | None:
     """The extension that these first bytes of a file belong to; None for those of no known kind of image."""
@@ -25,6 +41,13 @@ def kind_of(content: bytes) -> str | None:
     if content[4:8] == b"ftyp":
         return _BRANDS.get(content[8:12])
     return next((extension for start, extension in _SIGNATURES if content.startswith(start)), None)
+
+
+def instead_of_image(content: bytes) -> str | None:
+    """What these first bytes are of and what to do, for a file that has the name of an image; None where unknown."""
+    start = content.lstrip().lower()
+    other = next((what for beginning, what in _OTHERS if start.startswith(beginning)), None)
+    return other or _UNREAD.get(kind_of(content) or "")
 
 
 def kind_of_file(path: str | Path) -> str | None:

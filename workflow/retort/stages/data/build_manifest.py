@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from retort.base.errors import RetortError, some_of
 from retort.base.files import write_rows
+from retort.base.words import counted
 from retort.data.duplicates import Twin, in_both_splits
 from retort.data.images import BadImage, header_size, image_size
 from retort.data.layouts.instead import unread
@@ -81,7 +82,7 @@ def build_manifest(
     )
     table.attrs |= {"made_of": made_of, "sizes": json.dumps({"train": sizes, "by": by})}
     write_manifest(table, entries, Path(manifest), Path(class_table))
-    print(f"{len(table)} images of {len(entries)} classes, {len(bad)} skipped")
+    print(f"{counted(len(table), 'image')} of {counted(len(entries), 'class', 'classes')}, {len(bad)} skipped")
     for line in unread(dict.fromkeys(os.path.dirname(row.path) for row in rows)):  # noqa: PTH120 (a million of them)
         print(f"warning: left out beside the images are {line}")
     if twins := in_both_splits(table, threads):

@@ -8,6 +8,7 @@ import numpy as np
 
 from retort.base.files import read_rows, whole_file
 from retort.base.tensors import open_tensors
+from retort.base.words import counted
 from retort.data.manifest import read_classes
 from retort.report.palette import COLOURS, MARKERS
 
@@ -24,7 +25,7 @@ def draw_discovery(
     tensors = {name: array for path in clusters for name, array in open_tensors(path).items()}
     chosen = [row for path in representatives for row in read_rows(path)]
     down = -(-len(shown) // ACROSS)
-    drawing, axes = plt.subplots(down, ACROSS, figsize=(2.6 * ACROSS, 2.7 * down), squeeze=False)
+    drawing, axes = plt.subplots(down, ACROSS, figsize=(2.6 * ACROSS, 2.9 * down), squeeze=False)
     for axis in axes.flat[len(shown) :]:
         axis.set_axis_off()
     for axis, c in zip(axes.flat, shown, strict=False):
@@ -37,7 +38,9 @@ def draw_discovery(
             axis.scatter(*points[labels == k].T, s=12, **style)
         stars = [int(np.flatnonzero(rows == int(r["row"]))[0]) for r in chosen if int(r["class_index"]) == c.index]
         axis.scatter(*points[stars].T, s=90, marker="*", c="black", edgecolors="white", linewidths=0.8, zorder=3)
-        axis.set_title(f"{c.name}: {labels.max() + 1} clusters, {noise.sum()} noise", fontsize=8, parse_math=False)
+        axis.set_title(
+            f"{c.name}\n{counted(labels.max() + 1, 'cluster')}, {noise.sum()} noise", fontsize=10, parse_math=False
+        )
         axis.set_xticks([])
         axis.set_yticks([])
     drawing.tight_layout()

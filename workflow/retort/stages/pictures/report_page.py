@@ -10,13 +10,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from retort.artifacts.costs import ALL
 from retort.artifacts.students import student_files
 from retort.base.files import read_json, whole_file
+from retort.base.version import VERSION, commit_of
+from retort.base.words import counted
 from retort.data.manifest import read_classes, read_split
-from retort.report.accuracy import accuracy_view, headlines, of_method, regimes
+from retort.report.accuracy import CELL, accuracy_view, headlines, of_method, regimes
 from retort.report.accuracy_table import note_of
 from retort.report.charts import accuracy_over_cost, accuracy_over_ipc
 from retort.report.classes import by_cell, class_tables, confusion_changes
 from retort.report.costs import making_seconds, method_costs, projection_target, read_costs, stage_costs
+from retort.report.files import inside
+from retort.report.marks import marks_of, symbol_of
 from retort.report.numbers import read_numbers
+from retort.report.order import by_method, rows_by_method
 from retort.report.pictures import class_pictures, method_pictures, picture_of
 from retort.report.public import public
 from retort.report.words import indented, method_line, protocol_rows
@@ -32,6 +37,8 @@ def report_page(
     scores: str,
     models: str,
     costs: str,
+    per_class: str,
+    jobs: str,
     quality: str | None,
     manifest: str,
     class_table: str,
@@ -45,18 +52,21 @@ def report_page(
 ) -> None:
     """One HTML page that needs no other file and no network.
 
-    Tables by path (`quality`: of sets beside real images, where that was asked for); `students`, `sets` and `origins`
-    are the folders of students' records, of distilled sets, and of models and teachers; of the pictures `gallery` is
-    one, `class_sheets` a folder with one of each class, `pictures` those of sets and of how methods work. `about` comes
-    from plan/used_parts.py. The style and the script stand beside the template.
+    Tables by path (`quality`: of sets beside real images, where that was asked for), which the page also has as files;
+    `students`, `sets` and `origins` are the folders of students' records, of distilled sets, and of models and
+    teachers; of the pictures `gallery` is one, `class_sheets` a folder with one of each class, `pictures` those of sets
+    and of how methods work. `about` comes from plan/used_parts.py. The style and the script stand beside the template.
     """
     about = public(about)
     names = [c.name for c in read_classes(class_table)]
-    table, cost = read_numbers(accuracy), read_costs(costs)
     lower, upper = about["lower"], about["upper"]
+    methods = sorted(about["methods"], key=upper.__contains__)  # the upper bound stands last, everything else as it was
+    table = rows_by_method(read_numbers(accuracy), methods, CELL)
+    cost = rows_by_method(read_costs(costs), methods)
     view = accuracy_view(table, upper)
     files = student_files(students)
-    records = [read_json(path) for path in files]
+    records = by_method([read_json(path) for path in files], methods, lambda record: record["method"])
+    marks = marks_of(dict.fromkeys([*methods, *table["method"]]), lower, upper)
     cells = by_cell(records)
     seconds = making_seconds(cost)
     content = {
@@ -70,21 +80,24 @@ def report_page(
         "versions": _versions(sets),
         "date": time.strftime("%d %B %Y", time.localtime(max(Path(path).stat().st_mtime for path in files))),
         "counts": {"methods": table["method"].nunique(), "sets": len(sets), "students": len(records)},
+        "made_by": {"version": VERSION, "commit": commit_of()},
+        "files": inside([path for path in (accuracy, per_class, scores, costs, jobs, models, quality) if path]),
+        "marks": {method: symbol_of(style) for method, style in marks.items()},
         "headlines": headlines(table, lower, upper),
         "accuracy": view,
         "note": note_of(table),
         "charts": {
-            "ipc": accuracy_over_ipc(table, lower, upper),
-            "cost": accuracy_over_cost(table, lower, upper, seconds),
+            "ipc": accuracy_over_ipc(table, upper, marks),
+            "cost": accuracy_over_cost(table, upper, marks, seconds),
         },
         "costs": {"methods": method_costs(cost), "stages": stage_costs(cost, ALL), "target": projection_target(cost)},
         "regimes": regimes(table, read_numbers(scores), about["protocols"]),
         "class_tables": class_tables(cells, names),
-        "quality": _quality(quality) if quality else None,
+        "quality": _quality(quality, methods) if quality else None,
         "confusions": confusion_changes(cells, lower, names),
         "gallery": picture_of(gallery, "First image of every class, one row for each method, real images above"),
         "class_pictures": class_pictures(class_sheets, dict(enumerate(names))),
-        "methods": [_method(name, about, cost, view, pictures) for name in about["methods"]],
+        "methods": [_method(name, about, cost, view, pictures) for name in methods],
     }
     with whole_file(page) as scratch:
         scratch.write_text(rendered(template, content), encoding="utf-8")
@@ -95,6 +108,7 @@ def rendered(template: str, content: dict) -> str:
     folder = Path(template).parent
     options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, **options)
+    environment.globals["counted"] = counted
     parts = {part: (folder / f"page.{part}").read_text(encoding="utf-8") for part in ("css", "js")}
     return environment.get_template(Path(template).name).render(content | parts)
 
@@ -103,7 +117,7 @@ def _data(dataset: dict, manifest: str, names: list[str]) -> dict:
     """Numbers of images, class names, and what of the data set was left out."""
     counts = {split: len(read_split(manifest, split, columns=["row"])) for split in ("train", "val")}
     listed = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
-    part = f"at most {most:,} images of each class" if (most := dataset.get("max_per_class")) else ""
+    part = f"at most {counted(most, 'image')} of each class" if (most := dataset.get("max_per_class")) else ""
     return counts | {"names": listed, "count": len(names), "part": part}
 
 
@@ -145,9 +159,9 @@ def _versions(sets: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, " and ".join(sorted(versions))) for name, versions in found.items()]
 
 
-def _quality(path: str) -> dict:
+def _quality(path: str, methods: Sequence[str]) -> dict:
     """Measures as columns, a row for each set."""
-    table = pd.read_csv(path, dtype={"ipc": str})
+    table = rows_by_method(pd.read_csv(path, dtype={"ipc": str}), methods)
     measures = list(table["measure"].drop_duplicates())
     rows = []
     for (method, ipc), group in table.groupby(["method", "ipc"], sort=False):
@@ -163,6 +177,7 @@ def _method(name: str, about: dict, costs: pd.DataFrame, view: dict, pictures: S
         "name": name,
         "line": method_line(method["settings"], method["steps"]),
         "stages": method["stages"],
+        "papers": method["papers"],
         "settings": indented(method["settings"] | method["shared"]),
         "accuracy": of_method(view, name),
         "costs": stage_costs(costs, name),

@@ -5,6 +5,7 @@ from tqdm import tqdm
 
 from retort.base.errors import RetortError
 from retort.base.files import whole_file
+from retort.base.words import counted
 from retort.data.manifest import read_classes, read_split
 from retort.methods.selection import random_order
 
@@ -23,7 +24,8 @@ def select_images(
         if select == "random":
             if len(members) < int(ipc):
                 raise RetortError(
-                    f"class {entry.id} has {len(members)} training images, fewer than ipc {ipc}; lower ipc in runs"
+                    f"class {entry.id} has {counted(len(members), 'training image')}, fewer than ipc {ipc}; "
+                    "lower ipc in runs"
                 )
             members = members.iloc[random_order(members["image_id"].tolist(), seed, dataset)[: int(ipc)]]
         picked = zip(members["row"], members["image_id"], strict=True)

@@ -8,6 +8,7 @@ import yaml
 from tqdm import tqdm
 
 from retort.base.files import read_json, whole_file, write_json
+from retort.base.words import images_per_class
 from retort.data.licences import hub_keys
 from retort.data.manifest import ClassEntry, read_classes
 from retort.report import export_recipes
@@ -85,7 +86,7 @@ def front_matter(provenance: dict, classes: Sequence[ClassEntry], soft: bool) ->
     ]
     count, name = provenance["images"], f"{provenance['dataset']} by {provenance['method']}"
     return hub_keys(provenance["data"]["kind"], provenance["data_licence"]) | {
-        "pretty_name": f"{name}, {provenance['ipc']} images per class",
+        "pretty_name": f"{name}, {images_per_class(provenance['ipc'])}",
         "task_categories": ["image-classification"],
         "tags": ["dataset-distillation", "croissant", "retort", *(["soft-labels"] if soft else [])],
         "size_categories": [next((size for most, size in SIZES.items() if count < most), "1M<n<10M")],
