@@ -34,9 +34,9 @@ def refusal(error):
 
 
 try:
-    refuse_another_clone(LIBRARY)
     refuse_odd_paths([CLONE, Path.cwd()], sys.executable)
     if AS_MODULE:
+        refuse_another_clone(LIBRARY)
         refuse_no_config(config)
     else:
         read_given(workflow.configfiles or [DEFAULT])

@@ -1,0 +1,1 @@
+"""What every floor stands on: errors, seeds, devices, whole files, tensors, tables."""

@@ -1,0 +1,1 @@
+"""The page, charts and cards, and the words and tables that they share."""

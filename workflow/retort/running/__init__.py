@@ -1,0 +1,1 @@
+"""What surrounds a job: the call of its stage, its log, one-line errors, GPUs, SLURM."""

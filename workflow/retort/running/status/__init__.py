@@ -1,0 +1,1 @@
+"""Which stages are done, running, stale, failed or waiting."""

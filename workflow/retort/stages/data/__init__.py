@@ -1,0 +1,1 @@
+"""Stages from a data set to its manifest and its decoded splits."""

@@ -1,0 +1,1 @@
+"""Stages that label sets, train students on them and measure them."""

@@ -1,0 +1,1 @@
+"""Stages that fetch, train and judge models and teachers."""

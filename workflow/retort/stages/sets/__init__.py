@@ -1,0 +1,1 @@
+"""Stages that make, write and export distilled sets."""

@@ -1,0 +1,1 @@
+"""Stages whose artifacts several methods share."""

@@ -1,0 +1,1 @@
+"""Stages that make the tables that users read."""
