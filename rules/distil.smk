@@ -33,6 +33,7 @@ rule generate_images:
         codec=codec_settings,
         decoder=decoder_settings,
         sampling=sampling_settings,
+        checkpoint=str(CHECKPOINTS / "generated" / "{method}" / "n{number}" / "{shard}"),
     script:
         "../workflow/scripts/generate_images.py"
 

@@ -1,4 +1,4 @@
-"""A shard that is killed in the middle of a class, and tried again.
+"""A shard that is killed in the middle of a class, or of a batch, and tried again.
 
 python -m tests.unit.killed_shard STAGE HOME CALLS... prints, as JSON, one entry for each attempt: the classes that it
 computed, batch by batch, and whether it was killed. An attempt is killed (SIGKILL) when it has computed the
@@ -12,15 +12,17 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.unit.tiny_models import CLASSES, files
+from tests.unit.tiny_models import CLASSES, SIDE, files
 
+from retort.methods.sampling import Sampling
 from retort.models.health import Watched
-from retort.stages import invert, typicality
+from retort.stages import generate, invert, typicality
 from retort.stages.kept_classes import KeptClasses
 
 STAGES = {
     "typicality": (typicality.score_shard, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
     "inversion": (invert.invert_shard, {"steps": 6, "stop": 4, "guidance": 2.0}),
+    "generation": (generate.generate_shard, {"steps": 5, "count": 3, "side": SIDE, "dataset": "toy", "seed": 0}),
 }
 
 
@@ -38,9 +40,17 @@ def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> 
         check(self, found, class_ids, *words)
 
     Watched.check = counted
-    paths = [str(home / name) for name in ("latents.safetensors", "classes.csv", "output.safetensors")]
-    kept = KeptClasses(home / "kept", json.dumps(settings))
-    work(*paths, kept, **files(home), classes=CLASSES, batch=2, **settings)
+    latents, table, output = (
+        str(home / f"{name}") for name in ("latents.safetensors", "classes.csv", "output.safetensors")
+    )
+    purpose = json.dumps(settings)
+    if stage == "generation":
+        sampling = Sampling("ddim", settings.pop("steps"), None, 2.0)
+        kept, inputs = KeptClasses(home / "kept", purpose, "batch"), (table, None, None, None, output)
+        work(*inputs, kept, **files(home), sampling=sampling, classes=range(len(CLASSES)), batch=4, **settings)
+    else:
+        kept = KeptClasses(home / "kept", purpose)
+        work(latents, table, output, kept, **files(home), classes=CLASSES, batch=2, **settings)
 
 
 def main() -> None:

@@ -1,8 +1,11 @@
 """Rule generate_images."""
 
+from pathlib import Path
+
 from retort.methods.sampling import Sampling
-from retort.running.job import job
+from retort.running.job import job, purpose
 from retort.stages.generate import generate_shard
+from retort.stages.kept_classes import KeptClasses
 from retort.stages.model_files import diffusion_files
 
 with job(snakemake):
@@ -12,6 +15,7 @@ with job(snakemake):
         snakemake.input.get("representatives"),
         snakemake.input.get("latents"),
         snakemake.output.images,
+        KeptClasses(Path(snakemake.params.checkpoint), purpose(snakemake), "batch"),
         **diffusion_files(snakemake),
         sampling=Sampling(**snakemake.params.sampling),
         classes=snakemake.params.classes,

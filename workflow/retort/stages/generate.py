@@ -15,6 +15,7 @@ from retort.methods.sampling import Sampling, sample
 from retort.models.health import DAMAGED, Watched, check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
+from retort.stages.kept_classes import KeptClasses
 from retort.stages.latents import latents_of_rows
 from retort.stages.made_images import image_layout, write_images
 
@@ -26,6 +27,7 @@ def generate_shard(
     representatives: str | None,
     latent_shard: str | None,
     output: str,
+    kept: KeptClasses,
     *,
     model: ModelFiles,
     codec: CodecFiles,
@@ -42,7 +44,8 @@ def generate_shard(
     `classes` are consecutive label indices, `count` the images of each. Without `starts` image i of a class starts from
     noise seeded by class and i, whatever the method, so methods that differ elsewhere can be compared on the same
     noise. With `representatives` (and the latents of the shard) image i is guided towards the class's i-th, its row in
-    the train split beside it as row (n,). Raises RetortError naming the class when latents leave the finite numbers.
+    the train split beside it as row (n,). What `kept` has of a batch is not sampled again. Raises RetortError naming
+    the class when latents leave the finite numbers.
     """
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
@@ -56,13 +59,18 @@ def generate_shard(
     layout |= {"row": ((total,), "int64")} if guides else {}
     with create_tensors(output, layout) as maps:
         for numbers in tqdm(list(on_grid(first, total, batch)), desc="sampling", unit="batch"):
+            places = {p: numbers[p] - first for p in kept_places(numbers, batch)}
+            rows, name = list(places.values()), f"{numbers[0]}-{numbers[-1]}-by-{batch}"
+            if (found := kept.tensors(name)) is not None:
+                maps["latents"][rows], maps["pixels"][rows] = found["latents"], found["pixels"]
+                continue
             members = [(table[n // count], n % count) for n in numbers]
             ids = [c.id for c, _ in members]
             start = torch.stack([_start(chosen, diffusion, c, i, dataset, seed) for c, i in members])
             check_finite(start, of_class(ids), f"a latent in {starts} is", DAMAGED)
             aims = None if targets is None else torch.stack([targets[c.index][i] for c, i in members])
             watched = Watched(diffusion, len(members))
-            found = sample(
+            latents = sample(
                 watched,
                 diffusion.condition([c for c, _ in members]),
                 start.to(diffusion.device),
@@ -70,15 +78,16 @@ def generate_shard(
                 None if aims is None else aims.to(diffusion.device),
                 _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
             )
-            kept = {p: numbers[p] - first for p in kept_places(numbers, batch)}
-            watched.check(found, ids, "sampled latents are", "lower the method's guidance")
-            write_images(maps, found, diffusion, side, kept, ids)
+            watched.check(latents, ids, "sampled latents are", "lower the method's guidance")
+            write_images(maps, latents, diffusion, side, places, ids)
+            kept.keep(name, {key: maps[key][rows] for key in ("latents", "pixels")})
         numbers = np.arange(first, first + total)
         maps["class_index"][:], maps["index"][:] = numbers // count, numbers % count
         if chosen is not None:
             maps["group"][:], maps["score"][:] = (chosen[key][numbers // count] for key in ("group", "score"))
         if guides:
             maps["row"][:] = [guides[n // count][n % count] for n in numbers.tolist()]
+    kept.clear()
 
 
 def _start(

@@ -1,4 +1,4 @@
-"""What a job that works class by class keeps of the classes that are done, so that a killed one resumes behind them."""
+"""What a job that works by classes or by batches keeps of what is done, so that a killed one resumes behind that."""
 
 import hashlib
 import shutil
@@ -16,11 +16,12 @@ LONGEST = 200  # bytes of a class id that names a file: a file that is being wri
 class KeptClasses:
     """A folder with a file for each class, which outlives a failed job, whose output Snakemake deletes.
 
-    What was left for another `purpose` is not used.
+    What was left for another `purpose` is not used. what: "batch" where that is what the job is done with one by one,
+    and what stands in the place of a class below.
     """
 
-    def __init__(self, folder: Path, purpose: str):
-        self._folder, self._purpose = folder, purpose
+    def __init__(self, folder: Path, purpose: str, what: str = "class"):
+        self._folder, self._purpose, self._what = folder, purpose, what
 
     def tensors(self, class_id: str) -> dict[str, np.ndarray] | None:
         """What `keep` was given for a class, in memory; None where there is nothing, or nothing that can be used.
@@ -38,7 +39,7 @@ class KeptClasses:
         except Damaged as error:
             put_aside(path, error)
             return None
-        print(f"resuming: class {class_id} was done by an earlier attempt")
+        print(f"resuming: {self._what} {class_id} was done by an earlier attempt")
         return found
 
     def keep(self, class_id: str, tensors: dict[str, np.ndarray]) -> None:
