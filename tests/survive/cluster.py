@@ -51,7 +51,7 @@ ReturnToService=2
 SlurmdTimeout={patience}
 SchedulerParameters=sched_min_interval=200000,sched_interval=1,batch_sched_delay=0,bf_interval=1
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
+SelectTypeParameters=CR_Core_Memory,CR_LLN
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/filetxt
