@@ -72,7 +72,7 @@ def main() -> None:
         here = Path(scratch)
         ways = [("this machine", wanted.jobs, ["--cores", str(cores)])]
         ways.append(("one process", wanted.jobs // 4, ["--cores", "1"]))
-        with Cluster(here / "slurm"):
+        with Cluster(here / "slurm", nodes=("n1",)):
             profile = here / "profile"
             profile.mkdir()
             (profile / "config.yaml").write_text(SLURM.format(cores=cores))

@@ -148,6 +148,7 @@ rule generate_images:
         codec_settings=codec_settings,
         decoder_settings=decoder_settings,
         sampling=of(plan.sampling_of, "method"),
+        checkpoint=str(CHECKPOINTS / "generated" / "{method}" / "n{number}" / "{shard}"),
     script:
         "../workflow/run.py"
 

@@ -33,6 +33,6 @@ def asked_for():
         return parse_args(sys.argv[1:])[1].targets
 
 
-# The workflow is read before Snakemake looks at its targets. A workflow that takes this one as a module has its own.
-if workflow.is_main_process and os.path.samefile(workflow.main_snakefile, f"{workflow.basedir}/Snakefile"):
+# The workflow is read before Snakemake looks at its targets. Of a module's targets, other modules make some.
+if workflow.is_main_process and not AS_MODULE:
     refuse_unknown_targets(asked_for())

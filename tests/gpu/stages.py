@@ -75,6 +75,7 @@ class Stages:
             str(self.home / "classes.csv"),
             *[None] * 3,
             str(output),
+            self._kept(),
             **self._model(kind),
             sampling=Sampling("ddim", steps, first, 4.0),
             class_indices=[0],

@@ -334,7 +334,7 @@ IMAGES = {
     ),
     "a download that failed": (
         lambda file: file.write_text("\n<!DOCTYPE html><title>404</title>"),
-        Answer("cat/a.png", "it is a web page", "download the image again"),
+        Answer("cat/a.png", "it is a web page", "download it again"),
     ),
     "random bytes": (
         lambda file: file.write_bytes(bytes(range(256)) * 9),

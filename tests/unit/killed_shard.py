@@ -1,4 +1,4 @@
-"""A shard that is killed in the middle of a class, and tried again.
+"""A shard that is killed in the middle of a class, or of a batch, and tried again.
 
 python -m tests.unit.killed_shard STAGE HOME CALLS... prints, as JSON, one entry for each attempt: the classes that it
 computed, batch by batch, and whether it was killed. An attempt is killed (SIGKILL) when it has computed the
@@ -12,16 +12,19 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.unit.tiny_models import CLASSES, files
+from tests.unit.tiny_models import CLASSES, SIDE, files
 
-from retort.artifacts.kept_classes import KeptClasses
+from retort.artifacts.kept_classes import KeptBatches, KeptClasses
+from retort.methods.sampling import Sampling
 from retort.models.health import Watched
+from retort.stages.sets import generate_images as generate
 from retort.stages.shared import invert_latents as invert
 from retort.stages.shared import score_typicality as typicality
 
 STAGES = {
     "typicality": (typicality.score_typicality, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
     "inversion": (invert.invert_latents, {"steps": 6, "stop": 4, "guidance": 2.0}),
+    "generation": (generate.generate_images, {"steps": 5, "number": 3, "side": SIDE, "dataset": "toy", "seed": 0}),
 }
 
 
@@ -39,9 +42,17 @@ def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> 
         check(self, found, class_ids, *words)
 
     Watched.check = counted
-    paths = [str(home / name) for name in ("latents.safetensors", "classes.csv", "output.safetensors")]
-    kept = KeptClasses(home / "kept", json.dumps(settings))
-    work(*paths, kept, **files(home), class_ids=CLASSES, batch=2, **settings)
+    latents, table, output = (
+        str(home / f"{name}") for name in ("latents.safetensors", "classes.csv", "output.safetensors")
+    )
+    purpose = json.dumps(settings)
+    if stage == "generation":
+        sampling = Sampling("ddim", settings.pop("steps"), None, 2.0)
+        kept, inputs = KeptBatches(home / "kept", purpose), (table, None, None, None, output)
+        work(*inputs, kept, **files(home), sampling=sampling, class_indices=range(len(CLASSES)), batch=4, **settings)
+    else:
+        kept = KeptClasses(home / "kept", purpose)
+        work(latents, table, output, kept, **files(home), class_ids=CLASSES, batch=2, **settings)
 
 
 def main() -> None:

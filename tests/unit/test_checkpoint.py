@@ -92,6 +92,44 @@ def test_a_broken_file_is_refused_by_name(tmp_path, name):
         read_weights(tmp_path / name)
 
 
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["is empty", "fetch it again"]),
+        (LFS, ["it is a Git LFS pointer", "git lfs pull"]),
+        (b"<!DOCTYPE html><html>", ["it is a web page", "download it again"]),
+        (b"\x1f\x8b" + bytes(40), ["it is a gzip archive", "unpack it"]),
+        (b"half a download, long enough to be one", ["fetch it again"]),
+    ],
+    ids=["empty", "pointer", "page", "packed", "text"],
+)
+def test_what_lies_in_place_of_a_checkpoint_is_named_with_the_way_out(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RetortError) as caught:
+        read_weights(tmp_path / name)
+    assert [word for word in (name, *words) if word not in str(caught.value)] == [], str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_download_that_was_cut_short_is_to_be_fetched_again(tmp_path):
+    torch.save(network().state_dict(), tmp_path / "net.pth")
+    (tmp_path / "net.pth").write_bytes((tmp_path / "net.pth").read_bytes()[:3000])
+    with pytest.raises(RetortError, match=r"net\.pth cannot be read as a checkpoint: .*; fetch it again"):
+        read_weights(tmp_path / "net.pth")
+
+
+def test_a_torchscript_program_is_refused_without_the_advice_to_run_it(tmp_path):
+    torch.jit.trace(network(), torch.zeros(1, 3, 32, 32)).save(str(tmp_path / "net.pt"))
+    with pytest.raises(RetortError) as caught:
+        read_weights(tmp_path / "net.pt")
+    assert "net.pt is a TorchScript program, whose code is not run; save the state_dict()" in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+
+
 def test_what_is_no_state_dict_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "net.pth")
     with pytest.raises(RetortError, match="no state_dict"):
@@ -143,6 +181,22 @@ def test_another_image_side_is_named_as_the_likely_cause():
 def test_another_norm_is_named_as_the_likely_cause():
     assert "batch norm" in refused(network("convnet3_bn").state_dict(), network("convnet3"))
     assert "batch norm" in refused(network("convnet3").state_dict(), network("convnet3_bn"))
+
+
+def test_another_network_with_batch_norm_is_not_taken_for_one_of_another_norm():
+    other = {"embedder.weight": torch.zeros(2), "embedder.running_mean": torch.zeros(2)}
+    assert refused(other, network()).endswith("Likely cause: it is of another architecture")
+
+
+def test_a_network_without_its_last_layer_is_named():
+    body = {name: value for name, value in network().state_dict().items() if not name.startswith("head.")}
+    assert "it was saved without its last layer" in refused(body, network())
+
+
+def test_a_network_for_grey_images_is_named():
+    grey = network().state_dict()
+    grey["stem.weight"] = grey["stem.weight"][:, :1]
+    assert "it takes images of 1 channels, but these have 3" in refused(grey, network())
 
 
 def test_missing_and_strange_weights_are_named():

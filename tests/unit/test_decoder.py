@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from tests.unit.test_check_models import CONFIG, Models, save_dit, save_vae
-from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, read, save_models
+from tests.unit.tiny_models import CLASSES, SHAPE, SIDE, files, kept, read, save_models
 
 from retort.base.errors import RetortError
 from retort.config.load import load_config
@@ -41,7 +41,7 @@ def decoded_by(home: Path, name: str) -> dict:
 def made(home: Path, output: Path, **models) -> dict[str, np.ndarray]:
     settings = {"sampling": Sampling("ddim", 3, 2, 2.0), "number": 2, "side": SIDE, "dataset": "toy", "seed": 0}
     inputs = [str(home / "classes.csv"), None, None, None]
-    generate_images(*inputs, str(output), **models, class_indices=[0, 1], batch=4, **settings)
+    generate_images(*inputs, str(output), kept(home), **models, class_indices=[0, 1], batch=4, **settings)
     return read(output)
 
 

@@ -56,10 +56,25 @@ def test_a_shard_that_is_killed_goes_on_with_the_next_class_to_the_same_bytes(mo
     )
 
 
-@pytest.mark.parametrize(("stage", "change"), [("typicality", "draws=3"), ("inversion", "guidance=1.5")])
+GRID = ["ant", "bee", "cat"]  # the first class of each batch: twelve images, three of a class, in batches of four
+
+
+def test_a_sampling_that_is_killed_goes_on_with_the_next_batch_to_the_same_bytes(models, tmp_path):
+    straight = attempts("generation", models, tmp_path / "straight", "0")
+    assert straight == [{"batches": GRID, "killed": False}]
+    killed = attempts("generation", models, tmp_path / "killed", "2", "2", "0")
+    assert [found["batches"] for found in killed] == [GRID[:2], GRID[1:], GRID[2:]]
+    outputs = [(tmp_path / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
+    assert outputs[0] == outputs[1]
+    assert not (tmp_path / "killed" / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"), [("typicality", "draws=3"), ("inversion", "guidance=1.5"), ("generation", "steps=4")]
+)
 def test_a_shard_whose_settings_changed_starts_over(models, tmp_path, stage, change):
-    found = attempts(stage, models, tmp_path / "killed", "5", "0", change)
-    assert found[1] == {"batches": BATCHES, "killed": False}
+    found = attempts(stage, models, tmp_path / "killed", "3" if stage == "generation" else "5", "0", change)
+    assert found[1] == {"batches": GRID if stage == "generation" else BATCHES, "killed": False}
     attempts(stage, models, tmp_path / "straight", "0", change)
     outputs = [(tmp_path / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
     assert outputs[0] == outputs[1]

@@ -88,7 +88,9 @@ def generate(
     settings = {"sampling": Sampling("ddim", 5, 4, 2.0), "number": 3, "side": SIDE, "dataset": "toy", "seed": 0}
     table, name = changes.pop("table", home / "classes.csv"), changes.pop("name", "dit")
     inputs = [str(path) if path else None for path in (table, starts, *(guide or (None, None)))]
-    generate_images(*inputs, str(output), **files(home, name), class_indices=classes, batch=batch, **settings | changes)
+    generate_images(
+        *inputs, str(output), kept(home), **files(home, name), class_indices=classes, batch=batch, **settings | changes
+    )
     return read(output)
 
 

@@ -1,4 +1,4 @@
-"""What a job that works class by class keeps of the classes that are done, so that a killed one resumes behind them."""
+"""What a job that works by classes or by batches keeps of what is done, so that a killed one resumes behind that."""
 
 import hashlib
 import shutil
@@ -18,6 +18,8 @@ class KeptClasses:
 
     What was left for another `purpose` is not used.
     """
+
+    what = "class"  # what the job is done with one by one
 
     def __init__(self, folder: Path, purpose: str):
         self._folder, self._purpose = folder, purpose
@@ -43,7 +45,7 @@ class KeptClasses:
         except Damaged as error:
             put_aside(path, error)
             return None
-        print(f"resuming: class {class_id} was done by an earlier attempt")
+        print(f"resuming: {self.what} {class_id} was done by an earlier attempt")
         return found
 
     def keep(self, class_id: str, tensors: dict[str, np.ndarray]) -> None:
@@ -58,3 +60,9 @@ class KeptClasses:
     def _path(self, class_id: str) -> Path:
         name = class_id if len(class_id.encode()) <= LONGEST else hashlib.sha256(class_id.encode()).hexdigest()
         return self._folder / f"{name}.safetensors"
+
+
+class KeptBatches(KeptClasses):
+    """The same for a job that works batch by batch, whose names stand in the place of classes."""
+
+    what = "batch"

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from retort.base.errors import RetortError
-from retort.data.layouts.signatures import BEGINNING, instead_of_image
+from retort.data.layouts.signatures import BEGINNING, known_otherwise
 
 # How to turn the stored pixels upright, by EXIF orientation. ImageOps.exif_transpose would also write the EXIF data
 # anew, and fails where any of its other tags is odd.
@@ -87,7 +87,7 @@ def _named(path: str | Path, error: Exception, source: str | Path | BytesIO) -> 
     if Path(path).is_file() and Path(path).stat().st_size == 0:
         return BadImage(f"{path}: empty file")
     if isinstance(error, UnidentifiedImageError):  # whose text names the object that was opened
-        found = instead_of_image(_beginning(source))
+        found = known_otherwise(_beginning(source))
         return BadImage(f"{path}: cannot identify image file{f': it is {found}' if found else ''}")
     return BadImage(f"{path}: {str(error) or type(error).__name__}")
 

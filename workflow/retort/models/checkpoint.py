@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from retort.base.errors import RetortError, some_of
 from retort.base.filesystems import backend_for
+from retort.data.layouts.signatures import BEGINNING, known_otherwise
 from retort.models.pickled import read_pickled
 
 AVERAGED = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema")
@@ -25,6 +26,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     published, and this is said. Raises RetortError, with what was found, when the file is unreadable, when it holds
     anything but tensors and plain values (a pickle can run code), and when there is no state_dict in it.
     """
+    _refuse_other_files(path)
     content = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
     while isinstance(content, Mapping):
         averaged, plain = (_first_table(content, names) for names in (AVERAGED, WRAPPERS))
@@ -79,11 +81,22 @@ def _described(content: object) -> str:
     return some_of([f"{key!r} ({type(value).__name__})" for key, value in content.items()]) if content else "nothing"
 
 
+def _refuse_other_files(path: Path) -> None:
+    """Raises RetortError for a file that is empty, or that begins as something known that holds no weights."""
+    with open(path, "rb") as handle:
+        beginning = handle.read(BEGINNING)
+    if not beginning:
+        raise RetortError(f"{path} is empty; fetch it again")
+    packed = beginning.startswith(b"PK")  # as torch saves; one that is cut short is none that could be unpacked
+    if not packed and (found := known_otherwise(beginning)):
+        raise RetortError(f"{path} is no checkpoint: it is {found}")
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path, backend=backend_for(path))
     except Exception as error:  # the library's own kinds of error
-        raise RetortError(f"{path} cannot be read as a checkpoint: {error}") from None
+        raise RetortError(f"{path} cannot be read as a checkpoint: {error}; fetch it again") from None
 
 
 def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path, arch: str) -> None:
@@ -121,7 +134,11 @@ def _likely_cause(
                 f"the checkpoint's stem is {found[2]}x{found[3]}, this network's {needed[2]}x{needed[3]}; name the "
                 "architecture with that stem (7x7: resnet18, 3x3 for small images: resnet18_modified)"
             )
+        if len(found) == 4 and len(needed) == 4 and needed[1] == 3 and found[1] in (1, 4):
+            return f"it takes images of {found[1]} channels, but these have 3; name a teacher of images in colour"
     last = list(own)[-2:]  # the last layer's weight and bias
+    if missing and not unexpected and not shapes and set(missing) <= set(last):
+        return "it was saved without its last layer, without which it names no class; save the whole network"
     if shapes and not missing and not unexpected and set(shapes) <= set(last):
         found, needed = next(iter(shapes.values()))
         if found[0] != needed[0]:
@@ -130,7 +147,8 @@ def _likely_cause(
                 "(dataset, imagenet1k or a subset)"
             )
         return "it was trained at another image side; give it as `resolution`"
-    if any(name.endswith("running_mean") for name in (*missing, *unexpected)) and not shapes:
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    if not shapes and all(name.endswith(statistics) for name in (*missing, *unexpected)):
         return (
             "one has batch norm, the other instance norm (such as convnet3_bn and convnet3, resnet18 and resnet18_in)"
         )

@@ -16,6 +16,7 @@ from retort.base.errors import RetortError
 # Training loops keep accuracies beside weights as numpy's numbers, which hold no code.
 NUMBERS = [np._core.multiarray.scalar, (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"), np.dtype]
 NUMBERS += [type(np.dtype(code)) for code in "?bhilqBHILQefd"]
+MOST = 200  # letters of a library's own words
 
 
 def read_pickled(path: str | Path) -> Any:
@@ -34,4 +35,13 @@ def read_pickled(path: str | Path) -> Any:
             "as .safetensors, or fetch it again if it is corrupt"
         ) from None
     except Exception as error:  # a damaged file can break the reader in any way
-        raise RetortError(f"{path} cannot be read as a checkpoint: {error}") from None
+        if "TorchScript" in str(error):  # whose text recommends running it
+            raise RetortError(
+                f"{path} is a TorchScript program, whose code is not run; save the state_dict() of its network alone, "
+                "best as .safetensors"
+            ) from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RetortError(
+            f"{path} cannot be read as a checkpoint: {reason[:MOST]}; fetch it again, or save its state_dict() again, "
+            "best as .safetensors"
+        ) from None

@@ -69,7 +69,10 @@ def find_weights(source: Path) -> Path:
     """The checkpoint that `source` is, or the only one in that folder. Raises RetortError unless there is just one."""
     if not source.is_dir():
         if not source.is_file():
-            raise RetortError(f"there is no {source}")
+            raise RetortError(
+                f"there is no {source}; give a checkpoint or a folder that holds one, by its path from where snakemake "
+                "starts (weights of timm are named by arch, such as resnet18.tv_in1k, without a source)"
+            )
         return source
     for endings in ((".safetensors",), PICKLED):
         found = sorted(path for path in source.iterdir() if path.suffix in endings)
@@ -77,4 +80,6 @@ def find_weights(source: Path) -> Path:
             raise RetortError(f"{source} holds {len(found)} checkpoints ({', '.join(p.name for p in found)}); name one")
         if found:
             return found[0]
-    raise RetortError(f"{source} holds no .safetensors file and none of {', '.join(PICKLED)}")
+    raise RetortError(
+        f"{source} holds no .safetensors file and none of {', '.join(PICKLED)}; give the folder of one checkpoint"
+    )

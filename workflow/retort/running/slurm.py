@@ -1,24 +1,51 @@
-"""What a SLURM cluster is like, where one is used."""
+"""What a SLURM cluster says of itself, where one is used, and the executor that Snakemake uses there."""
 
 import re
 import subprocess
 
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
 ASK = ["scontrol", "show", "config"]
+PING = ["scontrol", "ping"]
+WITHOUT = re.compile(r"AccountingStorageType\s*=\s*(accounting_storage/none|\(null\))")
 
 
-def keeps_accounts() -> bool:
-    """Whether the cluster has an accounting database, which `sacct` needs; also where no cluster answers."""
-    try:
-        asked = subprocess.run(ASK, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return True
-    return re.search(r"AccountingStorageType\s*=\s*(accounting_storage/none|\(null\))", asked.stdout) is None
+def keeps_accounts() -> bool | None:
+    """Whether the cluster has an accounting database, which `sacct` needs; None where its controller does not answer.
 
-
-def watch_by_squeue_without_accounting(settings) -> None:
-    """Have Snakemake's SLURM executor, whose settings these are, ask squeue how jobs are where sacct never answers.
-
-    Settings of other executors, and None, stay as they are.
+    Also True where there is no `scontrol`, as on a machine that reaches its cluster in another way.
     """
-    if getattr(settings, "status_command", None) == "sacct" and not keeps_accounts():
-        settings.status_command = "squeue"
+    said = _asked(ASK)
+    if said is None:
+        return True
+    if WITHOUT.search(said):
+        return False
+    return True if "AccountingStorageType" in said else None
+
+
+def controller_answers() -> bool:
+    """Whether a controller of the cluster takes jobs and says how they are; also True where there is no `scontrol`."""
+    said = _asked(PING)
+    return said is None or "UP" in said.split() or "DOWN" not in said.split()
+
+
+def keep_jobs_while_slurm_is_silent() -> None:
+    """Put `PatientExecutor` in the place of the plugin's own executor, before Snakemake makes one of that.
+
+    Nothing happens where the plugin is not installed.
+    """
+    registry = ExecutorPluginRegistry()
+    if registry.is_installed("slurm"):
+        from retort.running.slurm_executor import PatientExecutor
+
+        registry.get_plugin("slurm").executor = PatientExecutor
+
+
+def _asked(command: list[str]) -> str | None:
+    """What the command prints, which may be nothing; None where it is not installed."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    except OSError:
+        return None
+    except subprocess.TimeoutExpired:
+        return ""

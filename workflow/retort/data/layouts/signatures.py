@@ -17,11 +17,11 @@ _SIGNATURES = (
 )
 _BRANDS = {b"avif": ".avif", b"avis": ".avif"} | dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), ".heic")
 
-# What lies under the name of an image and is none that is read, with the way to the image.
+# What lies under the name of an image or a checkpoint and is none, with the way out.
 _OTHERS = (
-    (b"version https://git-lfs", "a Git LFS pointer; fetch the image itself with git lfs pull"),
-    (b"<!doctype html", "a web page, as of a download that failed; download the image again"),
-    (b"<html", "a web page, as of a download that failed; download the image again"),
+    (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with git lfs pull"),
+    (b"<!doctype html", "a web page, as of a download that failed; download it again"),
+    (b"<html", "a web page, as of a download that failed; download it again"),
     (b"<?xml", "XML; export it as PNG"),
     (b"<svg", "SVG, a drawing without pixels; render it"),
     (b"%pdf", "a PDF; export its pages as images"),
@@ -43,8 +43,8 @@ def kind_of(content: bytes) -> str | None:
     return next((extension for start, extension in _SIGNATURES if content.startswith(start)), None)
 
 
-def instead_of_image(content: bytes) -> str | None:
-    """What these first bytes are of and what to do, for a file that has the name of an image; None where unknown."""
+def known_otherwise(content: bytes) -> str | None:
+    """What these first bytes are of and what to do, for a file of another name; None where unknown."""
     start = content.lstrip().lower()
     other = next((what for beginning, what in _OTHERS if start.startswith(beginning)), None)
     return other or _UNREAD.get(kind_of(content) or "")

@@ -7,6 +7,7 @@ import torch
 from tqdm import tqdm
 
 from retort.artifacts.images import image_layout, write_images
+from retort.artifacts.kept_classes import KeptBatches
 from retort.artifacts.latents import latents_of_rows
 from retort.base.batches import kept_places, on_grid
 from retort.base.files import read_rows
@@ -26,6 +27,7 @@ def generate_images(
     representatives: str | None,
     latents: str | None,
     images: str,
+    kept: KeptBatches,
     *,
     model: ModelFiles,
     codec: CodecFiles,
@@ -42,8 +44,8 @@ def generate_images(
     `class_indices` are consecutive label indices, `number` the images of each. Without `starts` image i of a class
     starts from noise seeded by class and i, whatever the method, so methods that differ elsewhere can be compared on
     the same noise. With `representatives` (and the latents of the shard) image i is guided towards the class's i-th,
-    its row in the train split beside it as row (n,). Raises RetortError naming the class when latents leave the finite
-    numbers.
+    its row in the train split beside it as row (n,). What `kept` has of a batch is not sampled again. Raises
+    RetortError naming the class when latents leave the finite numbers.
     """
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
@@ -57,13 +59,18 @@ def generate_images(
     layout |= {"row": ((total,), "int64")} if guides else {}
     with create_tensors(images, layout) as maps:
         for numbers in tqdm(list(on_grid(first, total, batch)), desc="sampling", unit="batch"):
+            places = {p: numbers[p] - first for p in kept_places(numbers, batch)}
+            rows, name = list(places.values()), f"{numbers[0]}-{numbers[-1]}-by-{batch}"
+            if (found := kept.tensors(name)) is not None:
+                maps["latents"][rows], maps["pixels"][rows] = found["latents"], found["pixels"]
+                continue
             members = [(table[n // number], n % number) for n in numbers]
             ids = [c.id for c, _ in members]
             start = torch.stack([_start(chosen, diffusion, c, i, dataset, seed) for c, i in members])
             check_finite(start, of_class(ids), f"a latent in {starts} is", DAMAGED)
             aims = None if targets is None else torch.stack([targets[c.index][i] for c, i in members])
             watched = Watched(diffusion, len(members))
-            found = sample(
+            sampled = sample(
                 watched,
                 diffusion.condition([c for c, _ in members]),
                 start.to(diffusion.device),
@@ -71,15 +78,16 @@ def generate_images(
                 None if aims is None else aims.to(diffusion.device),
                 _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
             )
-            kept = {p: numbers[p] - first for p in kept_places(numbers, batch)}
-            watched.check(found, ids, "sampled latents are", "lower the method's guidance")
-            write_images(maps, found, diffusion, side, kept, ids)
+            watched.check(sampled, ids, "sampled latents are", "lower the method's guidance")
+            write_images(maps, sampled, diffusion, side, places, ids)
+            kept.keep(name, {key: maps[key][rows] for key in ("latents", "pixels")})
         numbers = np.arange(first, first + total)
         maps["class_index"][:], maps["index"][:] = numbers // number, numbers % number
         if chosen is not None:
             maps["group"][:], maps["score"][:] = (chosen[key][numbers // number] for key in ("group", "score"))
         if guides:
             maps["row"][:] = [guides[n // number][n % number] for n in numbers.tolist()]
+    kept.clear()
 
 
 def _start(
