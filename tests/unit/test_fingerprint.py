@@ -1,10 +1,12 @@
 """The fingerprint of a stage: changed by the code it can reach, and by nothing else."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from retort.plan.fingerprint import fingerprint, reachable, tables
+from retort.plan import fingerprint as reader
+from retort.plan.fingerprint import fingerprint, fingerprints, reachable, tables
 
 ROOT = Path(__file__).parents[2] / "workflow"
 STAGES = {module.stem: module for module in sorted((ROOT / "retort" / "stages").glob("*/[!_]*.py"))}
@@ -14,7 +16,7 @@ PACKAGE = {
     "lib/__init__.py": "",
     "lib/stages/__init__.py": "",
     "lib/stages/work.py": (
-        '"""Works."""\nimport lib.dotted.deep\nimport lib.near_table\nfrom lib.direct import twice\n'
+        '"""Works."""\nimport lib.dotted.deep\nimport lib.near_table\nimport lib.schema\nfrom lib.direct import twice\n'
         "from . import beside\nfrom .near import one\n\n\n"
         "def work(x):\n    from lib.lazy import later\n\n    return later(twice(x)) + one + beside.two\n"
     ),
@@ -29,6 +31,15 @@ PACKAGE = {
     "lib/near_table.py": '# not other.csv\nfrom pathlib import Path\n\ntable = Path(__file__).with_name("named.csv")\n',
     "lib/named.csv": "a\n1\n",
     "lib/other.csv": "a\n1\n",
+    "lib/schema.py": (
+        "import pydantic\nfrom pydantic import Field\n\n\nclass Table:\n"
+        '    steps: int = Field(50, ge=1, description="How many steps are taken.")\n'
+        '    scale: float = pydantic.Field(\n        default=4.0,\n        description=f"From {1} "\n'
+        '        "up.",\n    )\n'
+        '    kind: str = Choice("ddim", description="One sampler.")\n'
+        '    seed: int = Field(0, title="The seed.")\n\n\n'
+        'description = "A text of its own."\n'
+    ),
     "lib/lazy.py": "def later(x):\n    print(x)\n    return x\n",
     "lib/dotted/__init__.py": "flag = 1\n",
     "lib/dotted/deep.py": "deep = 1\n",
@@ -69,9 +80,13 @@ def changed(tmp_path):
         ("lib/direct.py", "factor * x", "(\n        factor\n        * x\n    )"),
         ("lib/stages/work.py", '"""Works."""\n', '"""Works."""\n# for a living\n\n\n\n'),
         ("script.py", "\n\nwork(1)", "\n# now\nwork( 1 )"),
+        ("lib/schema.py", "How many steps are taken.", "The number of steps, each a call of the model."),
+        ("lib/schema.py", 'f"From {1} "\n        "up."', '"More is closer to the class."'),
+        ("lib/schema.py", ', description="How many steps are taken."', ""),
+        ("lib/schema.py", 'Field(0, title="The seed.")', 'Field(0, title="The seed.", description="Any number.")'),
     ],
 )
-def test_comments_docstrings_and_layout_change_nothing(changed, file, old, new):
+def test_comments_docstrings_descriptions_of_keys_and_layout_change_nothing(changed, file, old, new):
     assert not changed(file, old, new)
 
 
@@ -89,6 +104,12 @@ def test_comments_docstrings_and_layout_change_nothing(changed, file, old, new):
         ("lib/dotted/deep.py", "1", "2"),
         ("lib/dotted/__init__.py", "1", "2"),
         ("lib/named.csv", "1", "2"),
+        ("lib/schema.py", "Field(50", "Field(40"),
+        ("lib/schema.py", "ge=1", "ge=2"),
+        ("lib/schema.py", "default=4.0", "default=5.0"),
+        ("lib/schema.py", "The seed.", "A seed."),
+        ("lib/schema.py", "One sampler.", "A sampler."),
+        ("lib/schema.py", "A text of its own.", "Another text."),
     ],
     ids=lambda text: text if text.startswith(("lib/", "script.")) else "",
 )
@@ -118,6 +139,23 @@ def test_reachable_is_every_imported_module_and_the_packages_around_it(tmp_path)
 def test_missing_script_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         fingerprint(tmp_path / "none.py")
+
+
+def test_what_was_parsed_is_kept_for_this_version_of_the_reading_alone(tmp_path, monkeypatch):
+    """Else a newer Retort would go on with what an older one took for the code, until somebody removes the file."""
+    memory = tmp_path / "memory" / "kept.json"
+
+    def of_kept(place: str) -> dict[str, str]:
+        """The fingerprint where every hash of the file has become another one, on paths that were not read yet."""
+        monkeypatch.setattr(reader, "_parsed", {})
+        memory.write_text(json.dumps({key: ["other", names] for key, (_, names) in json.loads(kept).items()}))
+        return fingerprints([written({"script.py": "value = 1\n"}, tmp_path / place)[0]], memory)
+
+    right = fingerprints([written({"script.py": "value = 1\n"}, tmp_path / "first")[0]], memory)
+    kept = memory.read_text()
+    assert of_kept("same") != right
+    monkeypatch.setattr(reader, "_READER", b"another version")
+    assert of_kept("changed") == right
 
 
 # ---------------------------------------------------------------- the real library

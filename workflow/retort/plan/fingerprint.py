@@ -2,7 +2,7 @@
 
 Snakemake notices a changed script but not a changed module behind it. Each rule therefore carries the
 fingerprint of its stage as a parameter: an edit of code reruns exactly the stages that can reach it, an
-edit of a comment or a docstring reruns nothing.
+edit of a comment, a docstring or the description of a key of the config reruns nothing.
 """
 
 import ast
@@ -26,7 +26,10 @@ class Parsed(NamedTuple):
 
 
 # Parsing two hundred files takes two seconds at every start of Snakemake, and a cluster starts it twice a job.
-_parsed: dict[str, Parsed] = {}  # by the hash of a module's name and content
+_parsed: dict[str, Parsed] = {}  # by the hash of a module's name and content, and of what reads it
+
+# Part of the key, so that no other version of this module's reading is taken from what was kept.
+_READER = hashlib.sha256(Path(__file__).read_bytes()).digest()
 
 
 def fingerprints(scripts: Iterable[Path], memory: Path | None = None) -> dict[str, str]:
@@ -121,7 +124,7 @@ def _imports(source: Path, name: str, root: Path) -> frozenset[str]:
 @cache
 def _read(source: Path, name: str) -> Parsed:
     content = source.read_bytes()
-    key = hashlib.sha256(f"{name} {source.name} ".encode() + content).hexdigest()
+    key = hashlib.sha256(_READER + f"{name} {source.name} ".encode() + content).hexdigest()
     if key not in _parsed:
         tree = ast.parse(content)
         names = tuple(sorted(_imported_names(tree, name, source)))
@@ -150,10 +153,20 @@ def _absolute(node: ast.ImportFrom, importer: str, source: Path) -> str:
 
 
 def _bare_code(tree: ast.Module) -> bytes:
-    """The syntax tree, as text, without docstrings, which are taken out of it; comments and layout are not in it."""
+    """The syntax tree, as text, without comments, layout, docstrings and descriptions of pydantic's fields.
+
+    Docstrings and descriptions are taken out of `tree` itself.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
                 node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Call) and _called(node) == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
     return ast.dump(tree).encode()
+
+
+def _called(call: ast.Call) -> str | None:
+    """The name of what is called, without the module that it is looked up in; None where it has no name."""
+    return getattr(call.func, "id", getattr(call.func, "attr", None))
