@@ -48,13 +48,13 @@ def plan_imagenet(runs: int) -> None:
     )
 
 
-def timed(arguments: list[str], runs: int) -> tuple[list[float], str]:
-    """Seconds of each run of snakemake in the repository, and what the last one printed."""
+def timed(arguments: list[str], runs: int, tree: Path = ROOT) -> tuple[list[float], str]:
+    """Seconds of each run of snakemake in the repository, or in another tree, and what the last one printed."""
     seconds = []
     for _ in range(runs):
         began = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "snakemake", *arguments], cwd=tree, capture_output=True, text=True, check=False
         )
         seconds.append(time.perf_counter() - began)
         if done.returncode:

@@ -1,0 +1,1 @@
+"""How the code of a revision is laid out: sizes, what a reader opens, what additions touched. See `__main__`."""
