@@ -58,8 +58,8 @@ def finite(latents: np.ndarray, path: str | Path, *class_ids: str) -> np.ndarray
     Raises RetortError naming the class of one that is not finite: they were when they were written.
     """
     found = np.array(latents, dtype=np.float32)
-    whose = of_class(class_ids) if len(class_ids) == len(found) else f"class {class_ids[0]}"
-    check_finite(found, whose, f"a latent in {path} is", DAMAGED)
+    names = of_class(class_ids) if len(class_ids) == len(found) else f"class {class_ids[0]}"
+    check_finite(found, names, f"a latent in {path} is", DAMAGED)
     return found
 
 
@@ -68,11 +68,11 @@ def latents_of_rows(path: str | Path, class_id: str, rows: Sequence[int]) -> np.
 
     Raises RetortError when the file was made before an image among them was there, and as `finite` does.
     """
-    place = {int(row): i for i, row in enumerate(open_tensor(path, f"rows/{class_id}"))}
-    if missing := [row for row in rows if int(row) not in place]:
+    row_of = {int(row): i for i, row in enumerate(open_tensor(path, f"rows/{class_id}"))}
+    if missing := [row for row in rows if int(row) not in row_of]:
         raise RetortError(f"{path} has no latent for row {missing[0]} of class {class_id}; delete it and run again")
     held = open_tensor(path, _latent_key(class_id))
-    return finite(np.stack([held[place[int(row)]] for row in rows]), path, class_id)
+    return finite(np.stack([held[row_of[int(row)]] for row in rows]), path, class_id)
 
 
 def latent_layout(class_id: str, images: int, shape: tuple[int, int, int], store: str) -> dict:

@@ -35,8 +35,8 @@ def typed(raw: Any) -> tuple[Config | None, list[str]]:
             errors = error.errors(include_url=False)
         # A table that was put together from a preset cannot be mended: it is a copy, and its mistake comes again.
         mendable = [e for e in errors if e["type"] in _MENDABLE and _described(e) not in known]
-        told = mendable or [e for e in errors if e["type"] not in _MENDABLE]
-        problems += [_described(e) for e in told if e["type"] != "union_tag_not_found"]
+        shown = mendable or [e for e in errors if e["type"] not in _MENDABLE]
+        problems += [_described(e) for e in shown if e["type"] != "union_tag_not_found"]
         if not mendable:
             return None, problems
         known |= set(map(_described, mendable))

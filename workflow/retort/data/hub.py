@@ -36,23 +36,23 @@ def download(hub_id: str, revision: str | None, wanted: list[str], unwanted: lis
     patterns = {"allow_patterns": wanted, "ignore_patterns": unwanted}
     try:
         try:
-            about = huggingface_hub.HfApi().model_info(hub_id, revision=revision, files_metadata=True)
+            info = huggingface_hub.HfApi().model_info(hub_id, revision=revision, files_metadata=True)
         except HfHubHTTPError:  # it answered
             raise
         except (HTTPError, OfflineModeIsEnabled) as error:
             print(f"{hub_id}: the hub cannot be reached ({error}); taking what the cache has, unchecked")
             directory = huggingface_hub.snapshot_download(hub_id, revision=revision, local_files_only=True, **patterns)
             return Snapshot(Path(directory), Path(directory).name, {})
-        directory = huggingface_hub.snapshot_download(hub_id, revision=about.sha, **patterns)
+        directory = huggingface_hub.snapshot_download(hub_id, revision=info.sha, **patterns)
     except (HTTPError, HFValidationError, OSError) as error:
         raise RetortError(
             f"{hub_id!r} is neither a directory nor a model that the hub gives out at revision "
             f"{revision or 'main'!r}: {error}"
         ) from None
     stated = {
-        file.rfilename: {"bytes": file.size, "sha256": file.lfs.sha256 if file.lfs else None} for file in about.siblings
+        file.rfilename: {"bytes": file.size, "sha256": file.lfs.sha256 if file.lfs else None} for file in info.siblings
     }
-    return Snapshot(Path(directory), about.sha, stated, getattr(getattr(about, "card_data", None), "license", None))
+    return Snapshot(Path(directory), info.sha, stated, getattr(getattr(info, "card_data", None), "license", None))
 
 
 def licence_of(directory: str | Path) -> str | None:

@@ -89,11 +89,11 @@ def read_ahead(
     else:
         found = _read_by_workers(reader, batches, share, pin)
     with closing(found):  # or those who still read would be left alone with an error that ends the job
-        for images, trouble in found:
+        for images, problem in found:
             if len(images):
                 yield images
-            if trouble:
-                raise BadImage(trouble)
+            if problem:
+                raise BadImage(problem)
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ class _Reader:
     stack: bool
 
     def __getitem__(self, paths: Sequence[str]) -> tuple[Batch, str]:
-        images, trouble = [], ""
+        images, problem = [], ""
         try:
             images.extend(map(self.read, paths))
         except BadImage as error:
-            trouble = str(error)
-        return (np.stack(images) if self.stack and images else images), trouble
+            problem = str(error)
+        return (np.stack(images) if self.stack and images else images), problem
 
 
 def _joined(
@@ -141,18 +141,18 @@ def _joined(
     """Batches put together from their pieces as these arrive; one with trouble ends before the bad image."""
     with closing(pieces):
         for batch in batches:
-            images, trouble = next(pieces)
-            if trouble or len(images) == len(batch):
-                yield images, trouble
+            images, problem = next(pieces)
+            if problem or len(images) == len(batch):
+                yield images, problem
                 continue
             whole = _empty((len(batch), *images.shape[1:]), images.dtype, pin)
             whole[: len(images)], filled = images, len(images)
-            while filled < len(batch) and not trouble:
-                images, trouble = next(pieces)
+            while filled < len(batch) and not problem:
+                images, problem = next(pieces)
                 if len(images):
                     whole[filled : filled + len(images)] = images
                 filled += len(images)
-            yield whole[:filled], trouble
+            yield whole[:filled], problem
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype, pin: bool) -> np.ndarray:
@@ -187,7 +187,7 @@ def _read_by_workers(
         waiting = iter(loader)
     while True:
         try:
-            images, trouble = next(waiting)
+            images, problem = next(waiting)
         except StopIteration:
             return
         except (RuntimeError, OSError, EOFError) as error:
@@ -197,7 +197,7 @@ def _read_by_workers(
                 "a process that read images was killed, as happens when memory or shared memory (/dev/shm) runs out; "
                 "give the job more of it, or fewer threads or readers (with one it starts no other process)"
             ) from error
-        yield ([image.numpy() for image in images] if isinstance(images, list) else images.numpy()), trouble
+        yield ([image.numpy() for image in images] if isinstance(images, list) else images.numpy()), problem
 
 
 def _died(error: Exception) -> bool:

@@ -84,9 +84,9 @@ class DiT(Backbone):
         """Raises RetortError unless the model knows these classes, and as many in all as it is said to know."""
         known = len(classes) if self._labels is None else len(self._labels)
         if known != self.null_class:
-            whose = "the data set has" if self._labels is None else "its list of classes has"
+            owner = "the data set has" if self._labels is None else "its list of classes has"
             raise RetortError(
-                f"the model knows {self.null_class} classes but {whose} {known}; train the model on this data set, or "
+                f"the model knows {self.null_class} classes but {owner} {known}; train the model on this data set, or "
                 "say in the model's key classes which list it was trained on (dataset, imagenet1k, ...)"
             )
         if self._labels is not None and (strange := [c.id for c in classes if c.id not in self._labels]):

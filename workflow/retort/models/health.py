@@ -11,7 +11,7 @@ from retort.models.interface import Condition, LatentDiffusion
 
 DAMAGED = "delete the file and run again: it will be rebuilt"
 
-Whose = str | Callable[[int], str]
+NameOf = str | Callable[[int], str]
 """Who values (N, ...) belong to: all to the same, or row by row."""
 
 
@@ -32,15 +32,15 @@ def first_broken(values: Tensor | np.ndarray) -> int | None:
     return int(np.argmin(rows if isinstance(rows, np.ndarray) else rows.cpu().numpy()))
 
 
-def of_class(class_ids: Sequence[str]) -> Whose:
+def of_class(class_ids: Sequence[str]) -> NameOf:
     """Each row that of the class at its place."""
     return lambda row: f"class {class_ids[row]}"
 
 
-def check_finite(values: Tensor | np.ndarray, whose: Whose, what: str, remedy: str) -> None:
+def check_finite(values: Tensor | np.ndarray, name_of: NameOf, what: str, remedy: str) -> None:
     """Raises RetortError when values (N, ...) are not finite, naming whose the first of them is."""
     if (row := first_broken(values)) is not None:
-        raise RetortError(f"{whose if isinstance(whose, str) else whose(row)}: {what} not finite; {remedy}")
+        raise RetortError(f"{name_of if isinstance(name_of, str) else name_of(row)}: {what} not finite; {remedy}")
 
 
 def check_losses(losses: Sequence[Tensor], last: int, label: str, remedy: str) -> None:

@@ -90,8 +90,8 @@ def _network(state: Mapping[str, Tensor], heads: int | None) -> DiTTransformer2D
     width, channels, patch, _ = state[FIRST_WEIGHT].shape
     heads = heads or HEADS.get(width)
     if heads is None or width % heads:
-        told = f"{heads} heads do not divide" if heads else "the number of heads is not known for"
-        raise RetortError(f"{told} a width of {width}; give the model's key heads")
+        reason = f"{heads} heads do not divide" if heads else "the number of heads is not known for"
+        raise RetortError(f"{reason} a width of {width}; give the model's key heads")
     depth = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
     return DiTTransformer2DModel(
         num_layers=depth,

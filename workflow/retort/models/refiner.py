@@ -51,8 +51,8 @@ class Refiner:
         folder = Path(directory)
         unet = load_weights(UNet2DConditionModel, folder / "unet", dtype, load_as)
         text_encoder = load_weights(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, load_as)
-        told = text_encoder.config.projection_dim + TIME_IDS * (unet.config.addition_time_embed_dim or 0)
-        if unet.config.projection_class_embeddings_input_dim != told:
+        expected = text_encoder.config.projection_dim + TIME_IDS * (unet.config.addition_time_embed_dim or 0)
+        if unet.config.projection_class_embeddings_input_dim != expected:
             raise RetortError(f"{directory} is no refiner of SDXL: its UNet takes no aesthetic score")
         return cls(
             laid_out(unet, device).to(device).eval().requires_grad_(False),

@@ -21,7 +21,7 @@ from retort.models.classifiers import (
     head_of,
     normalised,
 )
-from retort.models.health import Whose, check_finite
+from retort.models.health import NameOf, check_finite
 from retort.models.pixels import images_on
 from retort.models.precision import logits_in
 
@@ -105,16 +105,16 @@ def features_and_logits(module: nn.Module, pixels: np.ndarray, batch: int = 256)
     return torch.cat(features), torch.cat(logits)
 
 
-def check_seen(seen: Tensor | np.ndarray, whose: Whose) -> None:
+def check_seen(seen: Tensor | np.ndarray, name_of: NameOf) -> None:
     """Raises RetortError naming whose image it is of which features or logits (N, ...) are not finite."""
     remedy = "its weights are corrupt or its training went wrong: delete its folder, and lower train.lr if it has one"
-    check_finite(seen, whose, "what the teacher sees in the image is", remedy)
+    check_finite(seen, name_of, "what the teacher sees in the image is", remedy)
 
 
-def check_kept(logits: Tensor | np.ndarray, whose: Whose) -> None:
+def check_kept(logits: Tensor | np.ndarray, name_of: NameOf) -> None:
     """The same of logits (N, ...) in float16, as labels are kept."""
     remedy = "float16 holds numbers up to 65,504: train the teacher again at a lower train.lr, or name another"
-    check_finite(logits, whose, "the teacher's logits are", remedy)
+    check_finite(logits, name_of, "the teacher's logits are", remedy)
 
 
 def accuracy(logits: Tensor, labels: np.ndarray) -> float:
@@ -157,24 +157,26 @@ def save_teacher(
 ) -> None:
     """Weights as safetensors, and what they are for beside them; classes: ids in the order of the last layer."""
     save_model(module, str(directory / "model.safetensors"))
-    about = {"arch": arch, "resolution": resolution, "classes": list(classes)}
+    settings = {"arch": arch, "resolution": resolution, "classes": list(classes)}
     seen = {"mean": list(mean), "std": list(std), "interpolation": interpolation}
-    write_json(directory / "teacher.json", about | seen)
+    write_json(directory / "teacher.json", settings | seen)
 
 
 def load_teacher(directory: str | Path, classes: Sequence[str]) -> Teacher:
     """The teacher on this job's device, in evaluation mode. Raises RetortError when its class order is another."""
-    about = read_json(Path(directory, "teacher.json"))
-    if about["classes"] != list(classes):
-        raise RetortError(f"{directory} was trained for classes {about['classes']}, the data set has {list(classes)}")
-    network = build_classifier(about["arch"], len(classes), about["resolution"])
+    settings = read_json(Path(directory, "teacher.json"))
+    if settings["classes"] != list(classes):
+        raise RetortError(
+            f"{directory} was trained for classes {settings['classes']}, the data set has {list(classes)}"
+        )
+    network = build_classifier(settings["arch"], len(classes), settings["resolution"])
     weights = Path(directory, "model.safetensors")
     load_model(network, str(weights), backend=backend_for(weights))
-    return at_work(network, about)
+    return at_work(network, settings)
 
 
-def at_work(network: nn.Module, about: dict) -> Teacher:
+def at_work(network: nn.Module, settings: dict) -> Teacher:
     """A network and its teacher.json on this job's device, in evaluation mode."""
-    seen = {key: about[key] for key in ("mean", "std", "interpolation")}
-    teacher = Teacher(network, about["resolution"], **seen)
+    seen = {key: settings[key] for key in ("mean", "std", "interpolation")}
+    teacher = Teacher(network, settings["resolution"], **seen)
     return teacher.to(pick_device(), memory_format=torch.channels_last).eval().requires_grad_(False)

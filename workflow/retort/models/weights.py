@@ -14,7 +14,7 @@ def load_weights(kind: type, directory: Path, dtype: torch.dtype, load_as: str =
     load_as: see `read_at_once`; the network is the same. Raises RetortError when weights are missing, which the
     libraries would fill with random numbers and only warn, and when one is not finite.
     """
-    network, told = kind.from_pretrained(
+    network, loading = kind.from_pretrained(
         directory,
         torch_dtype=dtype,
         use_safetensors=True,
@@ -23,7 +23,7 @@ def load_weights(kind: type, directory: Path, dtype: torch.dtype, load_as: str =
         disable_mmap=read_at_once(directory, load_as),
         output_loading_info=True,
     )
-    if missing := sorted(told["missing_keys"]):
+    if missing := sorted(loading["missing_keys"]):
         raise RetortError(
             f"{directory} lacks {len(missing)} weights of a {kind.__name__}, {missing[0]} for one; fetch it whole"
         )

@@ -54,7 +54,7 @@ def reported_for(plan: Plan, methods: list[str] | None = None) -> list[dict]:
         side = str(plan.side_of(cell["method"]))
         row = _by_cell().get((*images, paper, side, cell["ipc"], ids[cell["protocol"]], cell["student"]))
         if row and not contradictions(plan, cell["method"], cell["ipc"], data):
-            found.append(cell | _told(row) | {"differs": _differs(plan, cell, row)})
+            found.append(cell | _as_cells(row) | {"differs": _differs(plan, cell, row)})
     return found
 
 
@@ -63,7 +63,7 @@ def _shorter_side(resolution: str | int, test_crop: str | float) -> str:
     return str(round(int(resolution) / float(test_crop)))
 
 
-def _told(row: dict[str, str]) -> dict:
+def _as_cells(row: dict[str, str]) -> dict:
     return {
         "top1": float(row["top1"]),
         "std": float(row["std"]) if row["std"] else None,

@@ -52,10 +52,10 @@ def _uuids() -> dict[str, str]:
     """Number -> UUID of the GPUs that the driver shows here; none where there is no driver."""
     try:
         ask = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
-        told = subprocess.run(ask, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(ask, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    return dict(line.split(", ") for line in told.stdout.splitlines()) if told.returncode == 0 else {}
+    return dict(line.split(", ") for line in answer.stdout.splitlines()) if answer.returncode == 0 else {}
 
 
 def why_no_gpu(wanted: str) -> str | None:

@@ -61,18 +61,18 @@ class _Log:
     """The file of a log. What cannot be written, on a full disk for example, is left out, and the job goes on."""
 
     def __init__(self, path: str):
-        self.trouble: OSError | None = None
+        self.error: OSError | None = None
         try:
             self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (`_logged` closes it)
         except OSError as error:
-            self._file, self.trouble = None, error
+            self._file, self.error = None, error
 
     def write(self, text: str) -> None:
         try:
             if self._file:
                 self._file.write(text.encode(errors="backslashreplace"))
         except OSError as error:
-            self.trouble = error
+            self.error = error
 
     def close(self) -> None:
         if self._file:
@@ -116,8 +116,8 @@ def _logged(snakemake) -> Iterator[_Log]:
         sys.stderr.flush()
         sys.stdout, sys.stderr = sys.stdout.terminal, sys.stderr.terminal
         log.close()
-        if log.trouble:
-            print(f"retort: {snakemake.rule}: its log {snakemake.log[0]} is not whole: {log.trouble}", file=sys.stderr)
+        if log.error:
+            print(f"retort: {snakemake.rule}: its log {snakemake.log[0]} is not whole: {log.error}", file=sys.stderr)
 
 
 @contextmanager

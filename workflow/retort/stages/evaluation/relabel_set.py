@@ -49,40 +49,40 @@ def relabel_set(
     classes = [c.id for c in read_classes(class_table)]
     pixels, class_indices = read_set(distilled, train, threads=readers)
     judge = load_teacher(teacher, classes)
-    about = stamp_of(pixels, class_indices, teacher, None if kind == "static" else views, top, precision)
+    metadata = stamp_of(pixels, class_indices, teacher, None if kind == "static" else views, top, precision)
     arrays = label_arrays(len(classes), top)
 
-    def whose(image: int) -> str:
+    def name_of(image: int) -> str:
         return f"class {classes[class_indices[image]]}, image {image} of {distilled}"
 
     if kind == "static":
-        about |= sizes_of(rows_of(arrays, len(class_indices)), {})
+        metadata |= sizes_of(rows_of(arrays, len(class_indices)), {})
         bar = partial(tqdm, desc="labelling", unit="batch")
         logits = logits_of(judge, pixels, progress=bar, precision=precision)
         kept = {name: array.numpy() for name, array in kept_labels(logits, top).items()}
-        check_kept(kept["logits"], whose)
-        write_tensors(labels, kept, about)
-        _report(about, len(class_indices), len(classes))
+        check_kept(kept["logits"], name_of)
+        write_tensors(labels, kept, metadata)
+        _report(metadata, len(class_indices), len(classes))
         return
     steps = views.total_steps(len(class_indices))
-    places = views.extent(len(class_indices), steps - 1)[1]
-    layout = rows_of(arrays, places)
-    plans = rows_of(views.arrays(), places) | rows_of(views.step_arrays(), steps)
-    about |= sizes_of(layout, plans)
+    count = views.extent(len(class_indices), steps - 1)[1]
+    layout = rows_of(arrays, count)
+    plans = rows_of(views.arrays(), count) | rows_of(views.step_arrays(), steps)
+    metadata |= sizes_of(layout, plans)
     words = shared_view_words(seed, dataset)
     planned = (plan_views(views, len(class_indices), pixels.shape[1], step, words) for step in range(steps))
-    with create_tensors(labels, layout | plans, about) as maps:
+    with create_tensors(labels, layout | plans, metadata) as maps:
         seen = _seen(judge, pixels, planned, views, precision)
         for step, (plan, logits) in zip(tqdm(range(steps), desc="labelling views", unit="step"), seen, strict=True):
-            place = slice(*views.extent(len(class_indices), step))
+            rows = slice(*views.extent(len(class_indices), step))
             for name, array in kept_labels(logits, top).items():
-                maps[name][place] = array.cpu().numpy()
-            check_kept(maps["logits"][place], [f"{whose(row)}, step {step}" for row in plan.rows].__getitem__)
+                maps[name][rows] = array.cpu().numpy()
+            check_kept(maps["logits"][rows], [f"{name_of(row)}, step {step}" for row in plan.rows].__getitem__)
             for name in views.arrays():
-                maps[name][place] = getattr(plan, name)
+                maps[name][rows] = getattr(plan, name)
             for name in views.step_arrays():
                 maps[name][step] = getattr(plan, name)
-    _report(about, places, len(classes))
+    _report(metadata, count, len(classes))
 
 
 def _seen(
@@ -96,9 +96,9 @@ def _seen(
         yield plan, logits_in(judge, normalised(apply_views(shown, there)), precision)
 
 
-def _report(about: dict[str, str], places: int, classes: int) -> None:
-    size, full = int(about["label bytes"]), places * bytes_of(label_arrays(classes, None).values())
+def _report(metadata: dict[str, str], count: int, classes: int) -> None:
+    size, full = int(metadata["label bytes"]), count * bytes_of(label_arrays(classes, None).values())
     print(
-        f"{places:,} labels of {classes:,} classes: {size:,} bytes ({size / full:.1%} of all logits as float16), "
-        f"and {int(about['view bytes']):,} bytes for how each view was made"
+        f"{count:,} labels of {classes:,} classes: {size:,} bytes ({size / full:.1%} of all logits as float16), "
+        f"and {int(metadata['view bytes']):,} bytes for how each view was made"
     )

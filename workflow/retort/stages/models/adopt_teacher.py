@@ -22,12 +22,12 @@ def adopt_teacher(fetched: str, val: str, class_table: str, teacher: str, *, nam
     Raises RetortError when its head lacks classes of the data set, and when it is near chance or below what is
     expected of it on the validation images.
     """
-    classes, about = [c.id for c in read_classes(class_table)], read_json(Path(fetched, "teacher.json"))
-    network = build_classifier(about["arch"], len(about["classes"]), about["resolution"])
+    classes, settings = [c.id for c in read_classes(class_table)], read_json(Path(fetched, "teacher.json"))
+    network = build_classifier(settings["arch"], len(settings["classes"]), settings["resolution"])
     weights = Path(fetched, "model.safetensors")
     load_model(network, str(weights), backend=backend_for(weights))
-    cut_head(network, about["classes"], classes)
-    top1 = measured(at_work(network, about), val, classes, expect, name, ADOPTED_BADLY)
+    cut_head(network, settings["classes"], classes)
+    top1 = measured(at_work(network, settings), val, classes, expect, name, ADOPTED_BADLY)
     if expect is None and top1 < HALF:
         print(
             f"warning: teacher {name!r} comes from elsewhere and is wrong on more than half of the validation images "
@@ -35,6 +35,6 @@ def adopt_teacher(fetched: str, val: str, class_table: str, teacher: str, *, nam
             f"otherwise: {ADOPTED_BADLY.format(name=name)}."
         )
     with whole_directory(teacher) as scratch:
-        save_teacher(network, scratch, **about | {"classes": classes})
+        save_teacher(network, scratch, **settings | {"classes": classes})
         write_quality(scratch, name, top1)
         shutil.copy2(Path(fetched, "origin.json"), scratch)

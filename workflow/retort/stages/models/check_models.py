@@ -104,9 +104,9 @@ def _strangers(use: Use, model: Contents, class_ids: Sequence[str]) -> Iterator[
     listed = list(class_ids) if use.classes == "dataset" else subset_classes(use.classes)
     place = f"models.{use.model}: knows {model.classes} classes"
     if len(listed) != model.classes:
-        whose = "the data set" if use.classes == "dataset" else use.classes
+        owner = "the data set" if use.classes == "dataset" else use.classes
         yield (
-            f"{place}, but {whose} has {len(listed)}; say which it knows (classes: imagenet1k, for example), "
+            f"{place}, but {owner} has {len(listed)}; say which it knows (classes: imagenet1k, for example), "
             "or train one on this data set (train: {from: ...})"
         )
     elif not use.starts and (unknown := [c for c in class_ids if c not in set(listed)]):
@@ -119,13 +119,13 @@ def _strangers(use: Use, model: Contents, class_ids: Sequence[str]) -> Iterator[
 def _row(name: str, kind: str, directory: str, found: Contents) -> dict:
     origin = read_json(f"{directory}/origin.json")
     files = origin["files"]
-    listing = "".join(f"{about['sha256']}  {file}\n" for file, about in sorted(files.items()))
+    listing = "".join(f"{known['sha256']}  {file}\n" for file, known in sorted(files.items()))
     return {
         "name": name,
         "kind": kind,
         "source": origin["source"],
         "revision": origin["revision"] or "",
-        "bytes": sum(about["bytes"] for about in files.values()),
+        "bytes": sum(known["bytes"] for known in files.values()),
         "sha256": hashlib.sha256(listing.encode()).hexdigest(),
         "classes": found.classes or "",
         "latents": "x".join(str(n) for n in (found.channels, *[found.side] * 2) if n),

@@ -39,15 +39,15 @@ def fetch_teacher(
     """
     try:
         if source is None:
-            network, about, origin = _of_timm(arch, revision, resolution)
+            network, settings, origin = _of_timm(arch, revision, resolution)
         else:
             stated = {"resolution": resolution, "mean": mean, "std": std}
-            network, about, origin = _of_checkpoint(arch, Path(source), classes, stated, dataset_classes, side)
+            network, settings, origin = _of_checkpoint(arch, Path(source), classes, stated, dataset_classes, side)
             origin |= {"stamp": stamp} if stamp else {}
     except RetortError as error:
         raise RetortError(f"teachers.{name}: {error}") from None
     with whole_directory(teacher) as scratch:
-        save_teacher(network, scratch, **about)
+        save_teacher(network, scratch, **settings)
         write_json(scratch / "origin.json", {"name": name, **origin})
 
 
@@ -70,7 +70,7 @@ def _of_timm(name: str, revision: str | None, resolution: int | None) -> tuple[n
     if snapshot.stated.get(file, {}).get("sha256") not in (None, checksum):
         raise RetortError(f"{weights} is not what the hub says it is; delete {weights.resolve()} and fetch it again")
     side = resolution or facts.input_size[-1]
-    about = {
+    settings = {
         "arch": name.partition(".")[0],
         "classes": imagenet_classes(),
         "resolution": side,
@@ -82,7 +82,7 @@ def _of_timm(name: str, revision: str | None, resolution: int | None) -> tuple[n
         print(f"for results that stay comparable, write into the config: revision: {snapshot.commit}")
     origin = {"source": facts.hf_hub_id, "revision": snapshot.commit, "sha256": checksum}
     origin |= {"licence": snapshot.licence} if snapshot.licence else {}
-    return load_timm(name, weights, side), about, origin
+    return load_timm(name, weights, side), settings, origin
 
 
 def _of_checkpoint(
@@ -94,12 +94,12 @@ def _of_checkpoint(
     if said.get("arch", arch) != arch:
         raise RetortError(f"arch is {arch}, but {beside} says {said['arch']}")
     own = {"resolution": side, "mean": IMAGENET_MEAN, "std": IMAGENET_STD, "interpolation": "bilinear"}
-    about = {key: stated.get(key) or said.get(key, default) for key, default in own.items()}
+    settings = {key: stated.get(key) or said.get(key, default) for key, default in own.items()}
     if classes is None:
         ids = said.get("classes", dataset_classes)
     else:
         ids = dataset_classes if classes == "dataset" else subset_classes(classes)
-    network = build_classifier(arch, len(ids), about["resolution"])
+    network = build_classifier(arch, len(ids), settings["resolution"])
     fit_weights(network, read_weights(path), path, arch)
     origin = {"source": str(path), "revision": None, "sha256": sha256_of(path)}
-    return network, {"arch": arch, "classes": ids, **about}, origin
+    return network, {"arch": arch, "classes": ids, **settings}, origin

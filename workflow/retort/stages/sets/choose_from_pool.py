@@ -35,16 +35,16 @@ def choose_from_pool(
         members = np.flatnonzero(shard["class_index"] == label)
         entry, pixels = classes[label], shard["pixels"][members]
 
-        def whose(member: int, entry: ClassEntry = entry) -> str:
+        def name_of(member: int, entry: ClassEntry = entry) -> str:
             return f"class {entry.id}, image {member} of the pool"
 
         if "coverage" in select:
             if judge:
                 features = features_and_logits(judge, pixels)[0].numpy()
-                check_seen(features, whose)
+                check_seen(features, name_of)
             else:
                 features = shard["latents"][members].reshape(len(members), -1)
-                check_finite(features, whose, f"a latent in {pool} is", DAMAGED)
+                check_finite(features, name_of, f"a latent in {pool} is", DAMAGED)
             try:
                 found = covering(select["coverage"], features, ipc, seed, "coverage", dataset, entry.id)
             except ValueError as error:
@@ -52,7 +52,7 @@ def choose_from_pool(
             chosen[entry] = [{"member": member} for member in found]
         else:
             logits = logits_of(judge, pixels, normalise=select["teacher_input"] == "normalised")
-            check_seen(logits, whose)
+            check_seen(logits, name_of)
             chosen[entry] = judged(logits, entry.index, select["keep"], ipc)
     remedy = "A larger generate.pool, more guidance or a better model would help."
     write_choices(chosen, selection, "the pool", remedy)

@@ -62,8 +62,8 @@ def _schema(classes: Sequence[str], about: dict, soft: bool) -> pa.Schema:
         # "Sequence" is understood by every version of datasets, "List" by those from 4 on.
         number = {"_type": "Value", "dtype": "float16"}
         features["logits"] = {"_type": "Sequence", "feature": number, "length": len(classes)}
-    told = {"huggingface": {"info": {"features": features}}, "retort": about}
-    return pa.schema(columns, metadata={key: json.dumps(value) for key, value in told.items()})
+    metadata = {"huggingface": {"info": {"features": features}}, "retort": about}
+    return pa.schema(columns, metadata={key: json.dumps(value) for key, value in metadata.items()})
 
 
 def _table(rows: Sequence[dict], images: StoredImages, judge: Teacher | None, schema: pa.Schema) -> pa.Table:
