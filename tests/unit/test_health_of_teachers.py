@@ -110,7 +110,7 @@ def measure(home: Path) -> None:
     features = {f"features/{c}": rng.standard_normal((3, 64)).astype(np.float32) for c in CLASSES}
     write_tensors(home / "features.safetensors", features | {f"rows/{c}": np.arange(3) for c in CLASSES})
     distilled, shard, *given = paths(home, "set", "features.safetensors", "images/classes.csv", "teacher", "found.json")
-    settings = {"about": {}, "measures": ["density-coverage"], "neighbors": 2, "side": SIDE, "threads": 1}
+    settings = {"row": {}, "measures": ["density-coverage"], "neighbors": 2, "side": SIDE, "threads": 1}
     measure_quality(distilled, [shard], *given, **settings, **COMMON)
 
 
@@ -161,7 +161,7 @@ def test_a_choice_by_logits_names_the_class_of_damaged_ones(home):
     tensors["logits/bee"][2, 3] = np.nan
     write_tensors(home / "described.safetensors", tensors)
     given = paths(home, "images/manifest.parquet", "images/classes.csv", "described.safetensors", "selection.csv")
-    settings = {"classes": [0, 1], "select": {"teacher": "resnet", "keep": "confident"}, "ipc": 1}
+    settings = {"class_indices": [0, 1], "select": {"teacher": "resnet", "keep": "confident"}, "ipc": 1}
     words = (r"class bee: what .*described\.safetensors says of an image is not finite", "delete the file")
     stops(words, select_by_features, *given, **settings, **COMMON)
 
