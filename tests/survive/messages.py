@@ -36,7 +36,7 @@ def read(file: Path = FILE) -> dict[str, str]:
     for block in re.split(r"\n(?=\S)", file.read_text()):
         case, _, text = block.partition("\n")
         if case.startswith("["):
-            found[case.strip("[]")] = "\n".join(line[4:] for line in text.rstrip().splitlines())
+            found[case.rstrip()[1:-1]] = "\n".join(line[4:] for line in text.rstrip().splitlines())
     return found
 
 
@@ -48,10 +48,10 @@ def write(messages: dict[str, str], file: Path = FILE) -> None:
 
 
 def without_machine(message: str, **folders: Path) -> str:
-    """The message with <name> for each folder of this run, and N for sizes that depend on the release of a library."""
+    """The message with <name> for each folder of this run, and HASH for each hash."""
     for name, folder in sorted(folders.items(), key=lambda pair: -len(str(pair[1]))):
         message = message.replace(str(folder), f"<{name}>")
-    return re.sub(r"\b\d{4,}(?= bytes\b)", "N", message)
+    return re.sub(r"\b[0-9a-f]{16}\b", "HASH", message)
 
 
 def check(group: str, case: str, message: str, answer: Answer) -> None:

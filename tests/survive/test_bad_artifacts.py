@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from ..end_to_end.workspace import Workspace
+from .messages import Answer, check, without_machine
 
 pytestmark = pytest.mark.exhaustive
 
@@ -18,9 +21,9 @@ Damage = Callable[[Path], None]
 
 
 def cut(file: Path) -> None:
-    """As after a copy that was broken off."""
+    """As after a copy that was broken off, within a line where there are lines."""
     content = file.read_bytes()
-    file.write_bytes(content[: len(content) * 2 // 3])
+    file.write_bytes(content[: len(content) * 2 // 3].rstrip(b"\n"))
 
 
 def emptied(file: Path) -> None:
@@ -88,114 +91,164 @@ DIT, VAE = (
 )
 D3HR = "distilled/d3hr/ipc2"
 SOFT = "students/d3hr/ipc2/soft/resnet8"
-REBUILT = "delete it and run again"
-# What is damaged, how, what is made from it, and words that the error must have. All below results/smoke.
+REBUILT = "delete it and run again: it will be rebuilt"
+WHOLE_FOLDER = "and run again: it will be rebuilt"
+NOT_FINITE = "delete the file and run again: it will be rebuilt"
+
+
+class Case(NamedTuple):
+    """One file below results/smoke that is damaged, and what the job says that makes `made` from it."""
+
+    file: str
+    damage: Damage
+    made: str
+    finding: str
+    remedy: str = REBUILT
+    place: str = ""  # the file, unless something else is named
+
+
 CASES = [
-    ("manifest.parquet", cut, "latents/vae/0000.safetensors", ["manifest.parquet is no whole Parquet file", REBUILT]),
-    ("manifest.parquet", foreign, "selected/random/ipc2.csv", ["manifest.parquet is no whole Parquet file", REBUILT]),
-    ("classes.csv", foreign, "selected/random/ipc2.csv", ["classes.csv is no table", REBUILT]),
-    ("classes.csv", emptied, "selected/random/ipc2.csv", ["classes.csv does not list each class once", REBUILT]),
-    (
+    Case("manifest.parquet", cut, "latents/vae/0000.safetensors", "is no whole Parquet file"),
+    Case("manifest.parquet", foreign, "selected/random/ipc2.csv", "is no whole Parquet file"),
+    Case("classes.csv", foreign, "selected/random/ipc2.csv", "is no table"),
+    Case("classes.csv", emptied, "selected/random/ipc2.csv", "does not list each class once"),
+    Case(
         "classes.csv",
         replaced("\n1,1,", "\n1,../1,"),
         "inversion/ddim/0000.safetensors",
-        ["'../1' cannot name a folder"],
+        "'../1' cannot name a folder",
+        "a class id is not empty, has no slash",
     ),
-    ("classes.csv", replaced("index,", "place,"), "inversion/ddim/0000.safetensors", ["classes.csv lacks 'index'"]),
-    ("latents/vae/0000.safetensors", cut, "inversion/ddim/0000.safetensors", ["is not a whole safetensors", REBUILT]),
-    ("latents/vae/0000.safetensors", foreign, "typicality/default/0000.safetensors", ["is not a whole safetensors"]),
-    (
+    Case("classes.csv", replaced("index,", "place,"), "inversion/ddim/0000.safetensors", "lacks 'index'"),
+    Case("latents/vae/0000.safetensors", cut, "inversion/ddim/0000.safetensors", "is not a whole safetensors"),
+    Case("latents/vae/0000.safetensors", foreign, "typicality/default/0000.safetensors", "is not a whole safetensors"),
+    Case(
         "latents/vae/0000.safetensors",
         reshaped("latents/1"),
         "inversion/ddim/0000.safetensors",
-        ["latents (4, 8, 7) of class 1 where (4, 8, 8) are wanted", REBUILT],
+        "latents (4, 8, 7) of class 1 where (4, 8, 8) are wanted",
     ),
-    (
+    Case(
         "latents/vae/0000.safetensors",
         without("latents/1"),
         "embeddings/density/0000.safetensors",
-        ["lacks 'latents/1'"],
+        "lacks 'latents/1'",
     ),
-    (
+    Case(
         "latents/vae/0000.safetensors",
         with_nan("latents/1"),
         "inversion/ddim/0000.safetensors",
-        ["class 1", "not finite"],
+        "not finite",
+        NOT_FINITE,
     ),
-    ("inversion/ddim/0000.safetensors", cut, "starts/d3hr/n2.safetensors", ["is not a whole safetensors", REBUILT]),
-    ("inversion/ddim/0000.safetensors", without("variance"), "starts/d3hr/n2.safetensors", ["lacks 'variance'"]),
-    ("inversion/ddim/0000.safetensors", with_nan("mean"), "starts/d3hr/n2.safetensors", ["not finite"]),
-    ("starts/d3hr/n2.safetensors", cut, "generated/d3hr/n2/0000.safetensors", ["is not a whole safetensors", REBUILT]),
-    ("embeddings/density/0000.safetensors", cut, "discovery/density/0000.safetensors", ["is not a whole safetensors"]),
-    (
+    Case("inversion/ddim/0000.safetensors", cut, "starts/d3hr/n2.safetensors", "is not a whole safetensors"),
+    Case("inversion/ddim/0000.safetensors", without("variance"), "starts/d3hr/n2.safetensors", "lacks 'variance'"),
+    Case("inversion/ddim/0000.safetensors", with_nan("mean"), "starts/d3hr/n2.safetensors", "not finite", NOT_FINITE),
+    Case("starts/d3hr/n2.safetensors", cut, "generated/d3hr/n2/0000.safetensors", "is not a whole safetensors"),
+    Case(
+        "embeddings/density/0000.safetensors", cut, "discovery/density/0000.safetensors", "is not a whole safetensors"
+    ),
+    Case(
         "discovery/density/0000.safetensors",
         tensors(lambda held: [held.pop(name) for name in list(held) if name.endswith("/1")]),
         "representatives/density/n2/0000.csv",
-        ["lacks", "/1'", REBUILT],
+        "lacks",
     ),
-    (
+    Case(
         "representatives/density/n2/0000.csv",
         replaced("class_index", "label"),
         "generated/coda/n2/0000.safetensors",
-        ["lacks 'class_index'", REBUILT],
+        "lacks 'class_index'",
     ),
-    ("patches/rded/0000.csv", cut, "composed/rded/ipc1/0000.safetensors", ["0000.csv", REBUILT]),
-    (
+    Case("patches/rded/0000.csv", cut, "composed/rded/ipc1/0000.safetensors", "is cut off: its last line has no end"),
+    Case(
         "ranked/ddps/0000.csv",
         replaced("height", "h"),
         "composed/ddps/ipc2/0000.safetensors",
-        ["lacks the column 'height'"],
+        "lacks the column 'height'",
     ),
-    ("ranked/ddps/0000.csv", foreign, "composed/ddps/ipc2/0000.safetensors", ["is not the table", REBUILT]),
-    ("typicality/default/0000.safetensors", cut, "patches/ddps/0000.csv", ["is not a whole safetensors", REBUILT]),
-    ("typicality/default/0000.safetensors", with_nan("maps/1"), "patches/ddps/0000.csv", ["1", "not finite"]),
-    ("generated/cao2/n2/0000.safetensors", cut, "selected/cao2/ipc1/0000.csv", ["is not a whole safetensors", REBUILT]),
-    ("selected/cao2/ipc1/0000.csv", foreign, "refined/cao2/ipc1/0000.safetensors", ["is no table", REBUILT]),
-    (
+    Case("ranked/ddps/0000.csv", foreign, "composed/ddps/ipc2/0000.safetensors", "is not the table"),
+    Case("typicality/default/0000.safetensors", cut, "patches/ddps/0000.csv", "is not a whole safetensors"),
+    Case("typicality/default/0000.safetensors", with_nan("maps/1"), "patches/ddps/0000.csv", "not finite", NOT_FINITE),
+    Case("generated/cao2/n2/0000.safetensors", cut, "selected/cao2/ipc1/0000.csv", "is not a whole safetensors"),
+    Case("selected/cao2/ipc1/0000.csv", foreign, "refined/cao2/ipc1/0000.safetensors", "is no table"),
+    Case(
         "features/resnet/0000.safetensors",
         with_nan("features/1"),
         "selected/kmeans/ipc1/0000.csv",
-        ["class 1", "not finite"],
+        "not finite",
+        NOT_FINITE,
     ),
-    (f"{D3HR}/manifest.csv", replaced("0/00000.png", "../../../../x.png"), SOFT, ["'../../../../x.png'", "no file in"]),
-    (f"{D3HR}/manifest.csv", replaced("class_index", "label"), SOFT, ["lacks the column 'class_index'", REBUILT]),
-    (f"{D3HR}/1/00001.png", cut, SOFT, ["00001.png", "cannot be read", REBUILT]),
-    (f"{D3HR}/1/00001.png", gone, SOFT, ["lacks 1/00001.png (1 missing)", REBUILT]),
-    ("labels/d3hr/ipc2/soft.safetensors", cut, SOFT, ["is not a whole safetensors", REBUILT]),
-    (
+    Case(f"{D3HR}/manifest.csv", replaced("0/00000.png", "../../../../x.png"), SOFT, "'../../../../x.png'"),
+    Case(f"{D3HR}/manifest.csv", replaced("class_index", "label"), SOFT, "lacks the column 'class_index'"),
+    Case(f"{D3HR}/1/00001.png", cut, SOFT, "cannot be read"),
+    Case(f"{D3HR}/1/00001.png", gone, SOFT, "lacks 1/00001.png (1 missing)", place=D3HR),
+    Case("labels/d3hr/ipc2/soft.safetensors", cut, SOFT, "is not a whole safetensors"),
+    Case(
         "labels/d3hr/ipc2/soft.safetensors",
         copied_from("labels/dit/ipc2/soft.safetensors"),
         SOFT,
-        ["another distilled set"],
+        "holds labels of another distilled set",
+        "delete it and run again",
     ),
-    ("teachers/resnet/teacher.json", cut, "labels/d3hr/ipc2/soft.safetensors", ["teacher.json is no JSON", REBUILT]),
-    (
+    Case("teachers/resnet/teacher.json", cut, "labels/d3hr/ipc2/soft.safetensors", "is no JSON"),
+    Case(
         "teachers/resnet/teacher.json",
         record(lambda about: about.pop("classes")),
         "labels/d3hr/ipc2/soft.safetensors",
-        ["teacher.json lacks 'classes'", REBUILT],
+        "lacks 'classes'",
     ),
-    ("teachers/resnet/model.safetensors", cut, "labels/d3hr/ipc2/soft.safetensors", ["model.safetensors", "run again"]),
-    (DIT, cut, "generated/dit/n2/0000.safetensors", ["diffusion_pytorch_model.safetensors", "run again"]),
-    (DIT, with_nan("proj_out_2.weight"), "generated/dit/n2/0000.safetensors", ["proj_out_2.weight", "not finite"]),
-    ("models/dit/transformer/config.json", foreign, "generated/dit/n2/0000.safetensors", ["config.json", "run again"]),
-    ("models/vae/config.json", cut, "generated/dit/n2/0000.safetensors", ["config.json is no JSON", REBUILT]),
-    (
+    Case(
+        "teachers/resnet/model.safetensors",
+        cut,
+        "labels/d3hr/ipc2/soft.safetensors",
+        "model.safetensors is not whole",
+        WHOLE_FOLDER,
+        "teachers/resnet",
+    ),
+    Case(
+        DIT,
+        cut,
+        "generated/dit/n2/0000.safetensors",
+        "transformer/diffusion_pytorch_model.safetensors is not whole",
+        WHOLE_FOLDER,
+        "models/dit",
+    ),
+    Case(
+        DIT,
+        with_nan("proj_out_2.weight"),
+        "generated/dit/n2/0000.safetensors",
+        "not finite",
+        "fetch or train it again",
+        "proj_out_2.weight",
+    ),
+    Case(
+        "models/dit/transformer/config.json",
+        foreign,
+        "generated/dit/n2/0000.safetensors",
+        "transformer/config.json is not whole",
+        WHOLE_FOLDER,
+        "models/dit",
+    ),
+    Case("models/vae/config.json", cut, "generated/dit/n2/0000.safetensors", "is no JSON"),
+    Case(
         VAE,
         without("decoder.conv_in.bias"),
         "generated/dit/n2/0000.safetensors",
-        ["lacks 1 weights", "decoder.conv_in.bias"],
+        "lacks 1 weights",
+        "fetch or train it again",
+        "models/vae",
     ),
-    ("pixels/val.safetensors", cut, SOFT, ["val.safetensors is not a whole safetensors", REBUILT]),
-    (f"{SOFT}/1.json", cut, "../accuracy.csv", ["1.json is no JSON", REBUILT]),
-    (
+    Case("pixels/val.safetensors", cut, SOFT, "is not a whole safetensors"),
+    Case(f"{SOFT}/1.json", cut, "../accuracy.csv", "is no JSON"),
+    Case(
         f"{SOFT}/1.json",
         record(lambda student: student.pop("last")),
         "../accuracy.csv",
-        ["1.json lacks 'last'", REBUILT],
+        "lacks 'last'",
     ),
-    ("teachers/resnet/quality.json", foreign, "../models.csv", ["quality.json is no JSON", REBUILT]),
-    ("../accuracy.csv", foreign, "../figures/smoke/accuracy.png", ["accuracy.csv", "run again"]),
+    Case("teachers/resnet/quality.json", foreign, "../models.csv", "is no JSON"),
+    Case("../accuracy.csv", foreign, "../figures/smoke/accuracy.png", "is no table"),
 ]
 
 
@@ -204,14 +257,19 @@ def workspace(finished, tmp_path_factory) -> Workspace:
     return finished.twin(tmp_path_factory.mktemp("damage") / "workspace")
 
 
-def named(case: tuple) -> str:
-    return f"{case[0].removeprefix('../')}-{getattr(case[1], '__name__', 'damaged')}".replace("/", "-")
+def named(case: Case) -> str:
+    """The file, how it is wrong, and what is made from it."""
+    return f"{case.file.removeprefix('../')} {case.finding}, for {case.made}"
+
+
+def answer_of(case: Case) -> Answer:
+    return Answer(case.place or case.file.removeprefix("../"), case.finding, case.remedy)
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_damage_is_named_by_the_job_that_reads_it_and_nothing_else_is_harmed(workspace, tmp_path, case, count):
-    damaged, damage, made, words = case
-    file, target = workspace.results("smoke", damaged), workspace.results("smoke", made)
+    damage, made = case.damage, case.made
+    file, target = workspace.results("smoke", case.file), workspace.results("smoke", made)
     kept, before = tmp_path / "kept", workspace.contents()
     shutil.copytree(workspace.results(), kept, symlinks=True)
     try:
@@ -221,9 +279,11 @@ def test_damage_is_named_by_the_job_that_reads_it_and_nothing_else_is_harmed(wor
             os.utime(file, ns=(made_at, made_at))
         name = target.resolve().relative_to(workspace.folder.resolve())
         output = workspace.run("--cores", "1", "--force", "--", str(name), succeeds=False)
-        told = [line for line in output.splitlines() if line.startswith("retort: ")]
-        assert any(all(word in line for word in words) for line in told), output[-3000:]
         assert "Traceback" not in output, output[-3000:]
+        said = set(re.findall(r"^retort: [a-z_]+: .*", output, re.MULTILINE))
+        assert len(said) == 1, output[-3000:]
+        message = without_machine(said.pop(), workspace=workspace.folder)
+        check("artifacts", named(case), message, answer_of(case))
         assert list(workspace.results().rglob("*.part")) == []
         after = workspace.contents()
         harmed = {path for path in before if after.get(path) != before[path]}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from retort.base import files
+from retort.base.errors import Damaged
 from retort.base.files import read_json, read_rows, whole_directory, whole_file, write_json, write_rows
 
 
@@ -242,3 +243,12 @@ def test_row_with_another_column_is_an_error_and_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="extra"):
         write_rows(tmp_path / "x.csv", ["id"], [{"id": 1, "extra": 2}])
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("kept", [-1, -2, -3])
+def test_a_table_that_was_cut_off_within_its_last_number_is_refused(tmp_path, kept):
+    """0.125 that was cut to 0.12 or 0.1 is still a number in the right column."""
+    write_rows(tmp_path / "t.csv", ["image", "score"], [{"image": "a", "score": 0.5}, {"image": "b", "score": 0.125}])
+    (tmp_path / "t.csv").write_bytes((tmp_path / "t.csv").read_bytes()[:kept])
+    with pytest.raises(Damaged, match=r"t\.csv is cut off: its last line has no end; delete it and run again"):
+        read_rows(tmp_path / "t.csv")

@@ -360,7 +360,7 @@ def test_a_job_that_stumbles_elsewhere_finds_a_damaged_archive_among_its_inputs(
     assert damaged_input([str(packed)]) is None
     DAMAGE[case][0](packed / ARCHIVE)
     told = damaged_input([str(packed)])
-    assert f"its input {packed}, in which {ARCHIVE} is not whole is corrupt" in told
+    assert f"its input {packed} is corrupt: {ARCHIVE} is not whole" in told
     assert (ROBIN in told) == (case not in ("cut", "halved"))
 
 

@@ -212,8 +212,11 @@ class Table(dict):
 def each_row(path: str | Path) -> Iterator[dict[str, str]]:
     """The rows of a CSV one by one: a table of a whole data set need not fit into memory.
 
-    Raises Damaged for what is no table of text, and for a row with more or fewer columns than the first line names.
+    Raises Damaged for what is no table of text, for a row with more or fewer columns than the first line names, and for
+    a last line without its end: a number that was cut off is still a number.
     """
+    if _last_byte(path) not in (b"", b"\n"):
+        raise Damaged(path, "is cut off: its last line has no end")
     try:
         with open(path, newline="", encoding="utf-8") as handle:
             reader = csv.DictReader(handle, strict=True)
@@ -223,6 +226,12 @@ def each_row(path: str | Path) -> Iterator[dict[str, str]]:
                 yield Table(row, path)
     except (csv.Error, UnicodeDecodeError) as error:
         raise Damaged(path, f"is no table ({error})") from None
+
+
+def _last_byte(path: str | Path) -> bytes:
+    with open(path, "rb") as handle:
+        handle.seek(max(0, handle.seek(0, os.SEEK_END) - 1))
+        return handle.read(1)
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:

@@ -25,7 +25,8 @@ def load_weights(kind: type, directory: Path, dtype: torch.dtype, load_as: str =
     )
     if missing := sorted(loading["missing_keys"]):
         raise RetortError(
-            f"{directory} lacks {len(missing)} weights of a {kind.__name__}, {missing[0]} for one; fetch it whole"
+            f"{directory} lacks {len(missing)} weights of a {kind.__name__}, {missing[0]} for one; fetch or train it "
+            "again"
         )
     if broken := [name for name, weight in network.named_parameters() if not torch.isfinite(weight).all()]:
         raise RetortError(

@@ -20,8 +20,9 @@ def damaged_input(paths: Iterable[str]) -> str | None:
             try:
                 CHECKS[file.suffix](file)
             except (ValueError, BadImage) as error:
-                where = "" if file == path else f", in which {file.relative_to(path)} is not whole"
-                return f"its input {path}{where} is corrupt ({error}); delete {path} and run again: it will be rebuilt"
+                reason = error.found if isinstance(error, Damaged) else error
+                what = "" if file == path else f": {file.relative_to(path)} is not whole"
+                return f"its input {path} is corrupt{what} ({reason}); delete {path} and run again: it will be rebuilt"
     return None
 
 
