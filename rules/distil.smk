@@ -1,4 +1,13 @@
-"""Distilled sets: images generated, chosen, refined or selected, written so that others can load them."""
+"""Distilled sets: images generated, chosen, refined, selected or imported, written so that others can load them."""
+
+from retort.plan.imports import refuse_absent_sets, stamp_of_import
+
+try:
+    if workflow.is_main_process:
+        refuse_absent_sets(plan, DATA)
+except RetortError as error:
+    raise WorkflowError(str(error))
+
 
 def chosen_starts(wildcards):
     """The starts that a method samples from: shared with every method that draws them alike; none for noise."""
@@ -78,7 +87,7 @@ def selecting_features(wildcards):
 
 
 def image_fit(wildcards):
-    """How real images that are selected become square."""
+    """How images that are selected or imported become square."""
     return plan.config.methods[wildcards.method].fit
 
 
@@ -94,6 +103,8 @@ def set_parts(wildcards):
         shards_of = refined_shards if plan.refine_of(wildcards.method) else generated_shards
         made, chosen = shards_of(wildcards, plan.shards), pool_choices(wildcards, plan.shards)
         return {"images": made, "models": models, "chosen": chosen}
+    if wildcards.method in plan.methods_that("import_set"):
+        return {"imported": path_of(rules.import_set.output.imported, **of_set)}
     if plan.discovery_of(wildcards.method):
         shown = [representatives_of(wildcards.method, wildcards.ipc, shard) for shard in plan.shards]
         return {"selection": shown, "models": models}
@@ -106,10 +117,21 @@ def set_parts(wildcards):
 
 def set_origin(wildcards):
     """What provenance.json says of a set, apart from versions and model sources."""
-    return plan.provenance_of(wildcards.method) | {
+    return plan.provenance_of(wildcards.method, wildcards.ipc) | {
         "ipc": wildcards.ipc,
         "code": {script: code_of(script) for script in plan.makers_of(wildcards.method)},
     }
+
+
+def imported_stamp(wildcards):
+    """The state of a set that was made elsewhere, which the user owns; once imported, the set is not needed any more."""
+    return stamp_of_set(wildcards.method, wildcards.ipc)
+
+
+@cache
+def stamp_of_set(method, ipc):
+    imported = path_of(rules.import_set.output.imported, method=method, ipc=ipc)
+    return stamp_of_import(plan.images_of(method, ipc), imported)
 
 
 def copies_images(wildcards):
@@ -265,6 +287,32 @@ rule select_by_features:
         seed=plan.seed,
         select=selection_settings,
         class_indices=shard_class_indices,
+    script:
+        "../workflow/run.py"
+
+
+rule import_set:
+    input:
+        class_table=CLASSES,
+    output:
+        imported=directory(DATA / "imported" / "{method}" / "ipc{ipc}"),
+    log:
+        LOGS / "import_set" / "{method}" / "ipc{ipc}.log",
+    benchmark:
+        BENCHMARKS / "import_set" / "{method}" / "ipc{ipc}.tsv"
+    wildcard_constraints:
+        method=one_of(plan.methods_that("import_set")),
+        ipc=r"\d+",
+    threads: READERS
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(120),
+    params:
+        code=code_of("import_set"),
+        asked=of(plan.import_of, "method", "ipc"),
+        made_of=imported_stamp,
+        side=set_side,
+        fit=image_fit,
     script:
         "../workflow/run.py"
 

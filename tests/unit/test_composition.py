@@ -184,7 +184,7 @@ POOL = "generate: {model: dit, pool: 4}"
 
 IMPOSSIBLE = [
     # stages
-    ("{}", "", ["give generate, select or compose", "found none"]),
+    ("{}", "", ["give generate, select, compose or images", "found none"]),
     ("refine: {}", "", ["found none", "nothing is generated", "add generate"]),
     ("{select: random, refine: {}}", "", ["refine moves the latents of generated images", "add generate"]),
     ("{compose: {" + SCORE + "}, refine: {}}", "", ["compose cuts patches from real images", "leave the others out"]),

@@ -213,7 +213,7 @@ BAD = [
     ("dataset", {"kind": "folder", "name": "x", "resolution": 8}, "dataset.path", ["required, but missing"]),
     ("models.vae.source", "hub/id", "models.vae", ["exactly one of train", "and source", "found both"]),
     ("models.vae", {"kind": "vae"}, "models.vae", ["exactly one of train", "and source", "found neither"]),
-    ("methods.random", {}, "methods.random", ["give generate, select or compose", "found none of them"]),
+    ("methods.random", {}, "methods.random", ["give generate, select, compose or images", "found none of them"]),
     ("methods.noise.generate", None, "methods.noise", ["found none of them", "generate: nothing follows"]),
     ("methods.random.generate", None, "methods.random.generate", ["nothing follows", "leave the key out"]),
     ("methods.noise.generate.guide", None, "methods.noise.generate.guide", ["nothing follows", "leave the key out"]),

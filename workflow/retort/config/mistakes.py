@@ -185,7 +185,7 @@ def empty_stages(raw: dict) -> Iterator[str]:
     """Yaml reads nothing after `refine:` as if the key were not there, which would leave a stage out unnoticed."""
     for name, method in raw["methods"].items():
         place = f"methods.{name}"
-        parts = [(place, method, ("generate", "select", "refine", "compose"))]
+        parts = [(place, method, ("generate", "select", "refine", "compose", "images"))]
         if method.get("generate"):
             parts.append((f"{place}.generate", method["generate"], ("guide",)))
         for where, table, keys in parts:

@@ -66,6 +66,11 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
                 f"runs[{i}].ipc: required, but missing: say how many images per class {', '.join(counted)} "
                 f"{'makes' if len(counted) == 1 else 'make'}, such as ipc: [10]"
             )
+        for name in run.methods:
+            paths = config.methods[name].images if name in config.methods else None
+            if isinstance(paths, dict) and (missing := [ipc for ipc in run.ipc or [] if ipc not in paths]):
+                asked, held = (", ".join(map(str, found)) for found in (missing, paths))
+                yield f"methods.{name}.images: gives a set for ipc {held}, but runs[{i}] asks for ipc {asked}; add it"
         for name in run.students:
             yield from _of_architecture(f"runs[{i}].students", name, config.dataset.resolution)
 

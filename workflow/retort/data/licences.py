@@ -39,7 +39,17 @@ def data_licence(data: dict) -> str | None:
     return licence_of(data["path"]) if "path" in data else None
 
 
-def hub_keys(kind: str, licence: str | None) -> dict[str, str]:
+def terms_of_set(provenance: dict) -> tuple[str | None, str | None]:
+    """(kind of data set, licence) under whose terms a set is given out, from its provenance.json.
+
+    They are those of the data that it was made from. Of a set that was made elsewhere they are what the config states.
+    """
+    if "imported" in provenance:
+        return None, provenance["settings"].get("licence")
+    return provenance["data"]["kind"], provenance["data_licence"]
+
+
+def hub_keys(kind: str | None, licence: str | None) -> dict[str, str]:
     """A licence in the front matter of a card of the hub; nothing for one that is not known."""
     if licence is None:
         return {}

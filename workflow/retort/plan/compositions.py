@@ -45,6 +45,7 @@ class Compositions:
     def methods_that(self, stage: str) -> list[str]:
         """Methods that have a stage of their own, by its rule."""
         has = {
+            "import_set": lambda m: m.images,
             "choose_from_pool": lambda m: m.generate and m.select,
             "refine_latents": lambda m: m.refine,
             "select_images": lambda m: m.select in ("random", "all"),
@@ -61,6 +62,17 @@ class Compositions:
 
     def compose_of(self, method: str) -> Compose | None:
         return self.config.methods[method].compose
+
+    def images_of(self, method: str, ipc: str) -> str:
+        """The path of the set that was made elsewhere which a method takes at `ipc` images per class."""
+        paths = self.config.methods[method].images
+        return paths[int(ipc)] if isinstance(paths, dict) else paths
+
+    def import_of(self, method: str, ipc: str) -> dict:
+        """How it is read (see data.elsewhere.Asked)."""
+        own = self.config.methods[method]
+        said = own.model_dump(mode="json", include={"classes", "values", "image_column", "label_column"})
+        return {"path": self.images_of(method, ipc), "fewer": own.ipc == "any"} | said
 
     def side_of(self, method: str) -> int:
         """Side in pixels at which the images of a method's sets are kept."""
@@ -139,6 +151,7 @@ class Compositions:
         *("invert_latents", "choose_starts", "embed_classes", "cluster_classes", "choose_representatives"),
         *("generate_images", "choose_from_pool", "refine_latents", "describe_images", "select_images"),
         *("select_by_features", "score_typicality", "score_crops", "score_windows", "rank_patches", "compose_mosaics"),
+        "import_set",
     )
 
     def jobs_of(self, stage: str, method: str, ipc: str) -> list[dict[str, str]]:
@@ -227,8 +240,11 @@ class Compositions:
         encoders += [self.decoder_of(generate.model)] if generate else []
         return list(dict.fromkeys(name for name in [*run, *map(self.refiner_of, run), *encoders] if name))
 
-    def provenance_of(self, method: str) -> dict:
-        """The part of the config that a method's sets depend on, for people who find the set without the config."""
+    def provenance_of(self, method: str, ipc: str | None = None) -> dict:
+        """The part of the config that a method's sets depend on, for people who find the set without the config.
+
+        ipc: of the set with so many images per class alone, where another has other images.
+        """
         config, start = self.config, self.start_of(method)
         discovery, typicality = self.discovery_of(method), self.typicality_of(method)
         shared = {
@@ -241,12 +257,14 @@ class Compositions:
         dump = {"mode": "json", "exclude_none": True}
         unread = {"paper": True} | ({"fit": True} if config.methods[method].fit == "crop" else {})
         unread |= {"generate": {"start": {"groups"}}} if start and start.search != "groups" else {}
+        unread |= {"images": True} if config.methods[method].images and ipc else {}
+        path = {"images": self.images_of(method, ipc)} if "images" in unread else {}
         return {
             "dataset": self.dataset.name,
             "method": method,
             "seed": self.seed,
             "side": self.side_of(method),
-            "settings": config.methods[method].model_dump(**dump, exclude=unread),
+            "settings": config.methods[method].model_dump(**dump, exclude=unread) | path,
             "data": self.dataset.model_dump(**dump, exclude={"shard_classes", "test_crop", "test_resize", "watch"}),
         } | {
             part: {n: table[n].model_dump(**dump, exclude={"run"}) for n in names}

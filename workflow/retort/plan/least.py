@@ -50,4 +50,5 @@ def _of(plan: Plan, method: str, ipc: int) -> list[Need]:
         return [Need(method, ipc, compose.grid**2, of, why)]
     if generate and generate.guide:
         return [Need(method, ipc, generate.pool, 1, "pool" if generate.pool > 1 else "set")]
-    return [] if generate else [Need(method, ipc, 1, 1, "set")]
+    imported = method in plan.methods_that("import_set")
+    return [] if generate or imported else [Need(method, ipc, 1, 1, "set")]

@@ -363,6 +363,8 @@ class Plan(Compositions):
     def ipcs_of(self, method: str) -> list[str]:
         """Images per class that the runs ask of any method: for a method that no run names."""
         every = list(dict.fromkeys(row["ipc"] for row in self.wanted("ipc") if row["ipc"] != ALL))
+        if isinstance(paths := self.config.methods[method].images, dict):
+            return [str(ipc) for ipc in paths]
         return [ALL] if self.config.methods[method].select == "all" else every
 
     def seeds(self, method: str, ipc: str, protocol: str, student: str) -> list[int]:

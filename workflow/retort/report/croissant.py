@@ -5,7 +5,7 @@ from pathlib import Path
 
 from retort.base.files import sha256_of
 from retort.base.words import images_per_class
-from retort.data.licences import KNOWN
+from retort.data.licences import KNOWN, terms_of_set
 from retort.data.manifest import ClassEntry
 
 SPECIFICATION = "http://mlcommons.org/croissant/1.0"
@@ -63,8 +63,9 @@ def croissant_of(table: str | Path, classes: Sequence[ClassEntry], columns: Sequ
     Where it will be published, and when, is not known here: `url` and `datePublished` are left to who publishes it.
     """
     file = Path(table)
-    dataset, method, ipc, licence = (provenance[key] for key in ("dataset", "method", "ipc", "data_licence"))
-    terms = KNOWN.get(provenance["data"]["kind"])
+    dataset, method, ipc = (provenance[key] for key in ("dataset", "method", "ipc"))
+    kind, licence = terms_of_set(provenance)
+    terms = KNOWN.get(kind)
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",

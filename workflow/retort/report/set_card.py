@@ -92,8 +92,9 @@ def set_card(provenance: dict, classes: Sequence[ClassEntry], store: str | None)
 def head_of(provenance: dict, classes: Sequence[ClassEntry]) -> list[str]:
     """Title, and how many images of which classes there are."""
     listed = ", ".join(c.name for c in classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
+    most = "at most " * (provenance["settings"].get("ipc") == "any")
     return [
-        f"# {provenance['method']}, {images_per_class(provenance['ipc'])}, from {provenance['dataset']}",
+        f"# {provenance['method']}, {most}{images_per_class(provenance['ipc'])}, from {provenance['dataset']}",
         f"{counted(provenance['images'], 'image')} of {counted(len(classes), 'class', 'classes')} ({listed}), "
         f"{provenance['side']} pixels a side.",
     ]
@@ -122,7 +123,7 @@ def _loading(folder: str, classes: int, packed: bool) -> str:
 
 def steps_in_words(provenance: dict) -> list[str]:
     """One sentence for each stage of the method, in the order of the work."""
-    settings, steps = provenance["settings"], []
+    settings, steps = provenance["settings"], _imported(provenance)
     if generate := settings.get("generate"):
         steps += _said(lambda found: _generated(found, provenance), "Sampled", generate)
     if select := settings.get("select"):
@@ -141,12 +142,32 @@ def sources_in_words(provenance: dict) -> list[str]:
     kind, where = data["kind"], data.get("path")
     named = f"{provenance['dataset']} (kind {kind}{f', at {where}' if where else ''})"
     terms = KNOWN[kind].words if kind in KNOWN else _licence(provenance["data_licence"])
-    lines = [f"Data: {named}; {terms}."]
+    lines = [*_origin_of_imported(provenance), f"Data: {named}; {terms}."]
     for part, what in (("models", "Model"), ("teachers", "Teacher")):
         for name, settings in provenance[part].items():
             kind = settings.get("kind") or settings.get("arch")
             lines.append(f"{what} {name} ({kind}): {origin_in_words(origins.get((part, name)), settings)}.")
     return lines
+
+
+def _imported(provenance: dict) -> list[str]:
+    """What was done with a set that was made elsewhere; nothing of any other."""
+    if (record := provenance.get("imported")) is None:
+        return []
+    taken = f"{record['taken']} of its {record['held']} images, of each class the first in name order"
+    way = "squashed to squares" if provenance["settings"].get("fit") == "squash" else "as their centred squares"
+    resized = f" {record['resized']} of them were resized, {way}." if record["resized"] else ""
+    return [f"Imported: a set that was made elsewhere ({record['form']}); {taken}.{resized}"]
+
+
+def _origin_of_imported(provenance: dict) -> list[str]:
+    if (record := provenance.get("imported")) is None:
+        return []
+    settings = provenance["settings"]
+    source = f"from {settings['source']}, " if settings.get("source") else ""
+    return [
+        f"Set: {source}read at {record['source']}, SHA-256 {record['sha256']}; {_licence(settings.get('licence'))}."
+    ]
 
 
 def _said(words: Callable[[Any], list[str]], did: str, settings: Any) -> list[str]:

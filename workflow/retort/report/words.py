@@ -11,6 +11,8 @@ SIZES = ("B", "kB", "MB", "GB", "TB")
 
 def method_line(settings: dict, steps: int | None) -> str:
     """What a method does, in one sentence, from its part of the config and its number of sampling steps."""
+    if "images" in settings:
+        return _sentence(f"a set that was made elsewhere, taken as it is{_from(settings.get('source'))}")
     if "compose" in settings:
         return _sentence(in_words_or_plain(_composed, "composes", settings["compose"]))
     if "generate" not in settings:
@@ -25,6 +27,10 @@ def method_line(settings: dict, steps: int | None) -> str:
     if refine := settings.get("refine"):
         parts.append(in_words_or_plain(_refined, "then refines", refine))
     return _sentence("; ".join(parts))
+
+
+def _from(source: str | None) -> str:
+    return f" (from {source})" if source else ""
 
 
 def _sentence(text: str) -> str:

@@ -15,6 +15,7 @@ from retort.config.schema.grammar import (
     kind_by_key,
     word_or_table,
 )
+from retort.config.schema.imported import Imported
 
 # ---------------------------------------------------------------- sampling
 
@@ -273,8 +274,9 @@ class Compose(Strict):
 # ---------------------------------------------------------------- the composition
 
 
-class Method(Strict):
-    """A method makes a distilled set: by sampling (generate), by choosing (select), or from patches (compose)."""
+class Method(Imported):
+    """A method makes a distilled set by sampling (generate), by choosing (select) or from patches (compose), or takes
+    one that was made elsewhere (images)."""
 
     generate: Generate | None = Field(None, description="This table says how images are sampled from a model.")
     select: AnySelect | None = Field(
@@ -295,8 +297,8 @@ class Method(Strict):
     )
     fit: Literal["crop", "squash"] = Field(
         "crop",
-        description="A real image that is selected becomes square in this way: crop keeps the centre; squash resizes "
-        "the whole image and loses its aspect ratio, as CoDA does to its representatives.",
+        description="A real image that is selected, or an imported one, becomes square in this way: crop keeps the "
+        "centre; squash resizes the whole image and loses its aspect ratio, as CoDA does to its representatives.",
     )
     paper: Name | None = Field(
         None,
@@ -314,9 +316,11 @@ class Method(Strict):
 def misfits(method: Method) -> list[str]:
     """Why the parts of a method do not go together; nothing when they do."""
     generate, select, refine, compose = method.generate, method.select, method.refine, method.compose
-    found = []
+    if method.images:
+        return _misfits_of_import(method)
+    found = _unread_of_import(method)
     if not (generate or select or compose):
-        found.append("give generate, select or compose; found none of them")
+        found.append("give generate, select, compose or images; found none of them")
     if compose and (generate or select or refine):
         found.append(
             "compose cuts patches from real images, so there is no sample to generate or refine and no pool to select "
@@ -340,6 +344,28 @@ def misfits(method: Method) -> list[str]:
             "leave it out, or add generate"
         )
     return found + _misfits_of_images(method) + (_sampling_misfits(generate) if generate else [])
+
+
+def _misfits_of_import(method: Method) -> list[str]:
+    """The images are there already, so no other part of a method has anything to do."""
+    parts = [part for part in ("generate", "select", "refine", "compose") if getattr(method, part)]
+    if not parts:
+        return []
+    return [
+        f"images takes a set that was made elsewhere as it is, so there is nothing to {' or '.join(parts)}; leave "
+        f"{' and '.join(parts)} out, or images"
+    ]
+
+
+def _unread_of_import(method: Method) -> list[str]:
+    given = [key for key in Imported.model_fields if getattr(method, key) is not None]
+    if not given:
+        return []
+    verb = "says" if len(given) == 1 else "say"
+    return [
+        f"{', '.join(given)} {verb} something of a set that was made elsewhere, and there is none; give images, or "
+        f"leave {'it' if len(given) == 1 else 'them'} out"
+    ]
 
 
 def _misfits_of_images(method: Method) -> list[str]:

@@ -1,6 +1,5 @@
 """Local copies of Hugging Face data sets: image folders with the hub's names of splits, and Parquet shards."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.imagenet import imagenet_names, subset_classes
 from retort.data.layouts.folders import Splits, holds_classes
 from retort.data.layouts.listing import nearest_of
+from retort.data.layouts.parquet_columns import Columns, columns_of, each_row_of, image_bytes
 from retort.data.layouts.shards import NONE, TRAIN_NAMES, VAL_NAMES, find_splits, missing_shards, split_names, whole
 from retort.data.layouts.signatures import kind_of
 
-ROWS = 256  # read at a time
 MOST_TEXTS = 20_000  # different labels in a column of text, above which it is no column of labels
 WITHHELD = -1  # the hub's label of an image whose class is not published
 WNID = re.compile(r"n\d{8}")
@@ -69,16 +68,6 @@ def asked_of(layout: dict) -> Asked:
     """The same of a layout as the config has it."""
     keys = ("label_column", "label_ids", "image_column", "val_split")
     return Asked(Path(layout["path"]), **{key: layout[key] for key in keys})
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns that hold the image and its label, and what labels are called, in label order; None where the column
-    holds the names themselves, as text or whole numbers."""
-
-    image: str
-    label: str
-    names: tuple[str, ...] | None
 
 
 def parquet_classes(asked: Asked, wanted: list[str] | None) -> list[str]:
@@ -237,82 +226,17 @@ def _as_id(name: str) -> str:
 
 
 def _columns(shard: Path, asked: Asked) -> Columns:
-    """Which columns count, by the config, or by what the shard's metadata say of them, as the hub writes it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.read_schema(shard)
-        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    except Exception as error:  # neither Parquet nor JSON say all that can be wrong with a file
-        raise RetortError(f"{shard} cannot be read as Parquet: {error}") from None
-    kinds = {name: spec.get("_type") for name, spec in features.items() if isinstance(spec, dict)}
-    types = {field.name: field.type for field in schema}
-    images = [name for name, kind in kinds.items() if kind == "Image"] or [n for n in types if _holds_images(types[n])]
-    labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
-    plain = [n for n, t in types.items() if n not in labels and (pa.types.is_integer(t) or _is_text(t))]
-    image = _one_column(shard, "image", asked.image_column, images, [])
-    label = _one_column(shard, "label", asked.label_column, labels, plain)
-    names = features[label].get("names", []) if label in labels else None
-    return Columns(image, label, names if names is None else tuple(map(str, names)))
-
-
-def _one_column(shard: Path, what: str, wanted: str | None, found: list[str], possible: list[str]) -> str:
-    """The column that is wanted, or the only one. possible: others that may be wanted, and are not taken unasked."""
-    key, among = f"dataset.{what}_column", [*found, *possible]
-    if wanted is not None:
-        if wanted in among:
-            return wanted
-        close = nearest_of([wanted], among)
-        raise RetortError(f"{key}: {shard} has no {what} column {wanted!r}{close}; it has {some_of(among)}")
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise RetortError(f"{shard} has several {what} columns; set {key} to one of {some_of(found)}")
-    way_out = f"; set {key} to the one of {some_of(possible)} that holds the classes" if possible else ""
-    raise RetortError(
-        f"{shard}: expected one column of images and one of class labels, described in the 'huggingface' metadata; "
-        f"found {what}s: none{way_out}"
-    )
-
-
-def _holds_images(kind) -> bool:
-    """Bytes, or the hub's struct of bytes and a path."""
-    import pyarrow as pa
-
-    if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _is_text(kind) -> bool:
-    import pyarrow as pa
-
-    whole_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return whole_text or (pa.types.is_dictionary(kind) and _is_text(kind.value_type))
+    """Which columns of a shard count, by the config or by the shard itself."""
+    return columns_of(shard, asked.image_column, asked.label_column, "dataset.")
 
 
 def _rows(shards: list[Path], wanted: Columns, asked: Asked) -> Iterator[tuple[bytes | None, Any, str]]:
     """(bytes of the image, label, place) of each row, shard after shard."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     for shard in tqdm(shards, desc="writing", unit="shard"):
         if _columns(shard, asked) != wanted:
             raise RetortError(f"{shard} has other columns or other names of labels than the first training shard")
-        row = 0
-        try:
-            for batch in pq.ParquetFile(shard).iter_batches(ROWS, columns=[wanted.image, wanted.label]):
-                images, labels = (batch.column(name).to_pylist() for name in (wanted.image, wanted.label))
-                for image, label in zip(images, labels, strict=True):
-                    yield (
-                        (image or {}).get("bytes") if not isinstance(image, bytes) else image,
-                        label,
-                        f"{shard}, row {row}",
-                    )
-                    row += 1
-        except (pa.ArrowException, OSError) as error:
-            raise RetortError(f"{shard} is corrupt after row {row}: {error}") from None
+        for row, (image, label) in enumerate(each_row_of(shard, wanted.image, wanted.label)):
+            yield image_bytes(image), label, f"{shard}, row {row}"
 
 
 def _extension(content: bytes) -> str:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from retort.base.files import read_json, whole_file, write_json
 from retort.base.words import images_per_class
-from retort.data.licences import hub_keys
+from retort.data.licences import hub_keys, terms_of_set
 from retort.data.manifest import ClassEntry, read_classes
 from retort.report import export_recipes
 from retort.report.accuracy_table import accuracy_shown, note_of
@@ -85,7 +85,7 @@ def front_matter(provenance: dict, classes: Sequence[ClassEntry], soft: bool) ->
         *([{"name": "logits", "list": "float16", "length": len(classes)}] if soft else []),
     ]
     count, name = provenance["images"], f"{provenance['dataset']} by {provenance['method']}"
-    return hub_keys(provenance["data"]["kind"], provenance["data_licence"]) | {
+    return hub_keys(*terms_of_set(provenance)) | {
         "pretty_name": f"{name}, {images_per_class(provenance['ipc'])}",
         "task_categories": ["image-classification"],
         "tags": ["dataset-distillation", "croissant", "retort", *(["soft-labels"] if soft else [])],

@@ -13,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from retort.artifacts.cells import cell_of, places_of
+from retort.artifacts.imported import count_of, imported_images, origin_of
 from retort.artifacts.sets import COLUMNS, MANIFEST
 from retort.base.errors import RetortError
 from retort.base.files import each_row, read_json, read_rows, rows_as_bytes, whole_directory, write_json, write_rows
@@ -48,21 +49,24 @@ def write_set(
     threads: int,
     store: str = "folder",
     fit: str = "crop",
+    imported: str | None = None,
 ) -> None:
     """PNGs under class folders, manifest.csv, card.md, provenance.json and the label order (`_write_class_order`).
 
     With store "zip" the PNGs, and the label order in the words of those who load them, are the members of images.zip.
     The images are a `selection` of real ones, read from their files at `side` pixels (fit: "crop" keeps the centre,
     "squash" the whole image), or those of `images` (generated, refined or composed), of which `chosen` names the
-    members to take where they are a pool, and what its teacher says of them. `origin` is the method's own part of the
-    config, and what it was run for.
+    members to take where they are a pool, and what its teacher says of them, or those of a set that was `imported`.
+    `origin` is the method's own part of the config, and what it was run for.
 
     With copy False (the full training set) the manifest points at rows of the train split and no image is read or
     written. Raises RetortError when a selection names a row that the data set's `manifest` lacks.
     """
     classes = read_classes(class_table)
-    total = sum(map(_images_in, selection or chosen or images))
-    if not selection:
+    total = count_of(imported) if imported else sum(map(_images_in, selection or chosen or images))
+    if imported:
+        found = _imported(imported, classes)
+    elif not selection:
         found = _made(images, chosen, classes)
     elif copy_images:
         squares = stream_squares(_files(selection, manifest), side, threads, Fit(fit))
@@ -73,7 +77,7 @@ def write_set(
         bar = tqdm(found, total=total, desc="writing", unit="image")
         rows = (dict.fromkeys(COLUMNS, "") | _saved(row, pixels, put) for row, pixels in bar)
         count = write_rows(scratch / MANIFEST, COLUMNS, rows)
-        provenance = _provenance(origin, models, count)
+        provenance = _provenance(origin, models, count, imported)
         write_json(scratch / "provenance.json", provenance)
         card = set_card(provenance, classes, store if copy_images else None)
         (scratch / "card.md").write_text(card, encoding="utf-8")
@@ -122,6 +126,12 @@ def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry
             yield row, tensors["pixels"][n]
 
 
+def _imported(folder: str, classes: list[ClassEntry]) -> Iterator[tuple[dict, np.ndarray]]:
+    for about, pixels in imported_images(folder):
+        label, index = cell_of(about)
+        yield _row(classes[label], index) | {"source": about["source"]}, pixels
+
+
 def _saved(row: dict, pixels: np.ndarray | None, put: Put) -> dict:
     """The row with the file that its pixels were saved as; without pixels it has none."""
     if pixels is None:
@@ -136,16 +146,20 @@ def _row(entry: ClassEntry, index: int) -> dict:
     return {"class_id": entry.id, "class_name": entry.name, "class_index": entry.index, "index": index}
 
 
-def _provenance(about: dict, model_directories: Sequence[str], images: int) -> dict:
+def _provenance(about: dict, model_directories: Sequence[str], images: int, imported: str | None) -> dict:
     weights = {str(d): read_json(Path(d, "origin.json")) for d in model_directories if Path(d, "origin.json").exists()}
-    return public(about) | {
-        "images": images,
-        "sources": public(weights),
-        "data_licence": data_licence(about["data"]),
-        "versions": {package: version(package) for package in RECORDED_PACKAGES},
-        "python": sys.version.split()[0],
-        "machine": platform.machine(),
-    }
+    return (
+        public(about)
+        | ({"imported": public(origin_of(imported))} if imported else {})
+        | {
+            "images": images,
+            "sources": public(weights),
+            "data_licence": data_licence(about["data"]),
+            "versions": {package: version(package) for package in RECORDED_PACKAGES},
+            "python": sys.version.split()[0],
+            "machine": platform.machine(),
+        }
+    )
 
 
 def _write_class_order(directory: Path, classes: list[ClassEntry]) -> None:

@@ -1,0 +1,50 @@
+"""Sets that were made elsewhere: whose each image is, and how it is read, whichever form it comes in."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+Pixels = Iterator[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a config says of a set that was made elsewhere.
+
+    path: where it lies. fewer: whether classes may have fewer images than are asked for. classes: their name of a
+    class -> our class id, of the classes that are taken; None for all, as they are called. values: what the values of a
+    tensor file mean (see `ranges`), None where that is to be found out. *_column: of Parquet, None for those that are
+    described as such.
+    """
+
+    path: str
+    fewer: bool = False
+    classes: Mapping[str, str] | None = None
+    values: str | Mapping[str, Sequence[float]] | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """A set as it lies there, its images in the order in which they count.
+
+    form: what it is, in words. files: those that it is read from. classes: of each image, what the set calls its class.
+    numbered: whether these are numbers of labels and not names. names: of each image, what the manifest calls it.
+    read: (h, w, 3) uint8 of the images at these positions, which ascend, by so many threads. checksum: of what was
+    given, for these positions. listed: what the set itself says of its labels, number -> name, and which file does.
+    notes: what there is to say of it.
+    """
+
+    form: str
+    files: Sequence[Path]
+    classes: Sequence[str]
+    numbered: bool
+    names: Sequence[str]
+    read: Callable[[Sequence[int], int], Pixels]
+    checksum: Callable[[Sequence[int]], str]
+    listed: Mapping[int, str] | None = None
+    listed_in: str | None = None
+    notes: Sequence[str] = field(default=())

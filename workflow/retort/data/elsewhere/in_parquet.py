@@ -1,0 +1,94 @@
+"""Sets in Parquet: one file or shards, as this workflow exports them, or as the hub has them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from retort.base.errors import RetortError
+from retort.base.files import sha256_of
+from retort.data.elsewhere import Asked, FoundSet
+from retort.data.elsewhere.forms import shards_in
+from retort.data.images import BadImage, decode_rgb
+from retort.data.layouts.parquet_columns import Columns, columns_of, each_row_of, image_bytes
+from retort.data.layouts.shards import whole
+
+LABEL_COLUMNS = ("label", "labels")
+
+
+def found_in_parquet(path: Path, asked: Asked) -> FoundSet:
+    """Images in the order of the rows, shard after shard.
+
+    Labels are what the file describes as class labels, with their names, or else the column that is called label or
+    that the config names, as numbers or text. The checksum is that of the file, or the SHA-256 of one line for each
+    shard, as sha256sum prints it. Raises RetortError for columns that are missing or not clear, for shards that do not
+    agree, and for a row without a label.
+    """
+    shards = whole(shards_in(path))
+    columns = _columns(shards[0], asked)
+    labels = []
+    for shard in shards:
+        if _columns(shard, asked) != columns:
+            raise RetortError(f"{shard} has other columns or other names of labels than {shards[0].name}")
+        found = [label for (label,) in each_row_of(shard, columns.label)]
+        if None in found:
+            raise RetortError(f"{shard}, row {found.index(None)} has no label in the column {columns.label!r}")
+        labels += found
+    numbered = columns.names is None and all(isinstance(label, int) for label in labels)
+    if columns.names is not None:
+        called = [_named(label, columns, shards[0]) for label in labels]
+    else:
+        called = [str(label) for label in labels]
+    return FoundSet(
+        "Parquet",
+        shards,
+        called,
+        numbered,
+        [f"{shard.name}, row {row}" for shard in shards for row in range(_length(shard))],
+        partial(_images, shards, columns.image),
+        lambda _: _checksum(shards),
+        dict(enumerate(columns.names)) if columns.names is not None else None,
+        f"the column {columns.label!r}",
+    )
+
+
+def _columns(shard: Path, asked: Asked) -> Columns:
+    return columns_of(shard, asked.image_column, asked.label_column, "", LABEL_COLUMNS)
+
+
+def _named(label: int, columns: Columns, shard: Path) -> str:
+    if not 0 <= label < len(columns.names):
+        raise RetortError(
+            f"{shard} has the label {label}, and its column {columns.label!r} has {len(columns.names)} names"
+        )
+    return columns.names[label]
+
+
+def _length(shard: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(shard).num_rows
+
+
+def _images(shards: Sequence[Path], column: str, positions: Sequence[int], threads: int) -> Iterator[np.ndarray]:
+    """Only the wanted rows are decoded, and no more than a few hundred are held."""
+    wanted, position = set(positions), 0
+    for shard in shards:
+        for row, (value,) in enumerate(each_row_of(shard, column)):
+            if position in wanted:
+                content = image_bytes(value)
+                if not content:
+                    raise BadImage(
+                        f"{shard}, row {row}: no bytes of an image; only sets that hold their images are read"
+                    )
+                yield np.asarray(decode_rgb(content, f"{shard}, row {row}"))
+            position += 1
+
+
+def _checksum(shards: Sequence[Path]) -> str:
+    if len(shards) == 1:
+        return sha256_of(shards[0])
+    lines = "".join(f"{sha256_of(shard)}  {shard.name}\n" for shard in shards)
+    return hashlib.sha256(lines.encode()).hexdigest()
