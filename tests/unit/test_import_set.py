@@ -430,7 +430,7 @@ def test_checksum_of_folders_is_of_the_images_that_are_taken(tmp_path):
 
 
 STAMPED = {
-    "folders with class_map.txt": ["n01/1.png", "class_map.txt"],
+    "folders with class_map.txt": ["x2/1.png", "class_map.txt"],
     "a packed set of ours": ["images.zip", "classes.csv"],
     "our export": ["train.parquet"],
     "Parquet in shards": ["data/train-00001-of-00002.parquet"],
@@ -463,3 +463,10 @@ def test_one_channel_that_was_normalised_as_three_is_refused(tmp_path):
     path = tensors(tmp_path / "x.npz", unit(rows()[0])[..., :1])
     with pytest.raises(RetortError, match="images have one channel, and values says three"):
         take(tmp_path, path, values=CIFAR)
+
+
+def test_soft_labels_that_a_set_brings_are_said_to_be_left_unread(tmp_path, capsys):
+    images, labels = rows()
+    np.savez(tmp_path / "x.npz", images=images, labels=labels, soft_labels=np.eye(3)[labels])
+    is_the_set(take(tmp_path, tmp_path / "x.npz"))
+    assert "its own soft labels (soft_labels) are not read; a teacher of the config" in capsys.readouterr().out

@@ -1,12 +1,13 @@
 """Sets that were made elsewhere: whose each image is, and how it is read, whichever form it comes in."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 Pixels = Iterator[np.ndarray]
+SOFT = ("logits", "soft_labels", "soft_label", "probabilities")  # what sets call their own soft labels
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,11 @@ class FoundSet:
     listed: Mapping[int, str] | None = None
     listed_in: str | None = None
     notes: Sequence[str] = field(default=())
+
+
+def unread_soft_labels(names: Iterable[str]) -> list[str]:
+    """What there is to say of soft labels among the columns or tensors of a set: students learn from class labels or
+    from a teacher of the config, never from these."""
+    found = [name for name in names if name in SOFT]
+    said = f"its own soft labels ({', '.join(found)}) are not read; a teacher of the config gives soft ones"
+    return [said] if found else []

@@ -97,11 +97,11 @@ def files_of(path: Path) -> list[Path]:
         shards = shards_in(path) if form == "parquet" else []
     except (RetortError, FileNotFoundError, NotADirectoryError):
         return [path]
-    whole = {"folders": [path], "parquet": shards, "archive": [path / ARCHIVE if path.is_dir() else path]}.get(
-        form, [path]
-    )
+    archive = [path / ARCHIVE if path.is_dir() else path]
+    # A folder's own state changes with whatever lies beside the classes; of the classes, each has its state.
+    whole = {"folders": inner, "parquet": shards, "archive": archive, "tensors": [path]}[form]
     beside = listing_beside(path)
-    return [*whole, *inner, *([beside] if beside else [])]
+    return [*whole, *([beside] if beside else [])]
 
 
 def set_stamp(path: str) -> str | None:

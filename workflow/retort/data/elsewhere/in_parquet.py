@@ -9,7 +9,7 @@ import numpy as np
 
 from retort.base.errors import RetortError
 from retort.base.files import sha256_of
-from retort.data.elsewhere import Asked, FoundSet
+from retort.data.elsewhere import Asked, FoundSet, unread_soft_labels
 from retort.data.elsewhere.forms import shards_in
 from retort.data.images import BadImage, decode_rgb
 from retort.data.layouts.parquet_columns import Columns, columns_of, each_row_of, image_bytes
@@ -26,6 +26,8 @@ def found_in_parquet(path: Path, asked: Asked) -> FoundSet:
     shard, as sha256sum prints it. Raises RetortError for columns that are missing or not clear, for shards that do not
     agree, and for a row without a label.
     """
+    import pyarrow.parquet as pq
+
     shards = whole(shards_in(path))
     columns = _columns(shards[0], asked)
     labels = []
@@ -51,6 +53,7 @@ def found_in_parquet(path: Path, asked: Asked) -> FoundSet:
         lambda _: _checksum(shards),
         dict(enumerate(columns.names)) if columns.names is not None else None,
         f"the column {columns.label!r}",
+        unread_soft_labels(pq.read_schema(shards[0]).names),
     )
 
 

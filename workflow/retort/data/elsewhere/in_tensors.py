@@ -7,7 +7,7 @@ import numpy as np
 
 from retort.base.errors import RetortError
 from retort.base.files import sha256_of
-from retort.data.elsewhere import Asked, FoundSet
+from retort.data.elsewhere import Asked, FoundSet, unread_soft_labels
 from retort.data.elsewhere.ranges import MOST_OUTSIDE, scale_of
 from retort.data.elsewhere.tensor_files import ReadPickle, Rows, open_file, wanted
 
@@ -35,10 +35,9 @@ def found_in_tensors(path: Path, asked: Asked, read_pickle: ReadPickle) -> Found
     except RetortError as error:
         raise RetortError(f"{path}: {error}") from None
     if _channels(images) == 1 and not scale.alike:
-        raise RetortError(
-            f"{path}: images have one channel, and values is of three ({scale.words}); convert them to bytes"
-        )
-    notes = [f"images are {images.dtype} from {low.min():.4g} to {high.max():.4g}, read as {scale.words}"]
+        raise RetortError(f"{path}: images have one channel, and values says three ({scale.words}); save bytes")
+    words = f"images are {images.dtype} from {low.min():.4g} to {high.max():.4g}, read as {scale.words}"
+    notes = [*unread_soft_labels(tensors), words]
     if beyond := sum(scale.outside(arranged(row)) for row in images.all()) if asked.values else 0:
         share = beyond * _channels(images) / (3 * int(np.prod(images.shape)))
         if share > MOST_OUTSIDE:
