@@ -23,6 +23,7 @@ from retort.plan.plan import Plan
 from retort.running.call import call
 
 from ..end_to_end.workspace import REPOSITORY, Workspace, smoke_config
+from ..unit import foreign_sets as foreign
 from ..unit.fake_jobs import Named, Table, fake_job
 from .messages import Answer, check, said_by_job, said_by_snakemake, without_machine
 
@@ -137,6 +138,30 @@ CONFIGS = {
     "no teacher where one is needed": (
         setting("teachers", {}),
         Answer("protocols.soft.labels.teacher", "no teacher is called 'resnet'", "define one"),
+    ),
+    "a set made elsewhere that is also sampled": (
+        setting("methods/dit/images", "theirs"),
+        Answer("methods.dit", "there is nothing to generate", "leave generate out, or images"),
+    ),
+    "a licence of no set": (
+        setting("methods/dit/licence", "mit"),
+        Answer("methods.dit", "licence says something of a set that", "give images, or leave it out"),
+    ),
+    "a set made elsewhere for another ipc": (
+        setting("methods/random", {"images": {7: "theirs"}}),
+        Answer("methods.random.images", "gives a set for ipc 7, but runs[0] asks for ipc 2", "add it"),
+    ),
+    "an unknown meaning of values": (
+        setting("methods/random", {"images": "theirs", "values": "unti"}),
+        Answer("methods.random.values", "found 'unti'", "must be unit, signed, imagenet, bytes"),
+    ),
+    "an unknown leave for fewer images": (
+        setting("methods/random", {"images": "theirs", "ipc": "all"}),
+        Answer("methods.random.ipc", "found 'all'", "must be 'any'"),
+    ),
+    "no path of a set made elsewhere": (
+        setting("methods/random", {"images": None}),
+        Answer("methods.random", "images: nothing follows", "give generate, select, compose or images"),
     ),
     "extends a missing file": (
         setting("extends", "nowhere.yaml"),
@@ -555,3 +580,83 @@ def test_a_bad_model_is_refused_when_it_is_fetched(tmp_path, capsys, case, count
     check("models", case, without_machine(said_by_job(said), vae=vae), answer)
     assert not (tmp_path / "out" / "vae").exists()
     count("bad input: models, answered")
+
+
+# ---------------------------------------------------------------- sets that were made elsewhere
+
+THEIRS = "methods.theirs.images"
+
+
+def lacking(root: Path, *names: str) -> Path:
+    foreign.folders(root, foreign.IDS)
+    for name in names:
+        (root / name).unlink()
+    return root
+
+
+def noise(root: Path, scale: float) -> Path:
+    return foreign.tensors(root / "x.npz", foreign.rows()[0].astype(np.float32) * scale - 1)
+
+
+SETS = {
+    "nothing": (lambda home: home / "nowhere", Answer(THEIRS, "there is no <home>/nowhere", "give a folder")),
+    "an empty folder": (
+        lambda home: (home / "x").mkdir() or home / "x",
+        Answer(THEIRS, "holds nothing", "give a folder with one folder per class"),
+    ),
+    "too few images": (
+        lambda home: lacking(home / "x", "n03/0.png", "n01/0.png"),
+        Answer(THEIRS, "n03 has 2, n01 has 2", "ask for ipc 2 in runs"),
+    ),
+    "no images of a class": (
+        lambda home: lacking(home / "x", "n02/0.png", "n02/1.png", "n02/2.png"),
+        Answer(THEIRS, "no image of 1 of the 3 classes: n02", "add them"),
+    ),
+    "a class that is none": (
+        lambda home: foreign.folders(home / "x", ["n03", "n01", "n04"]),
+        Answer(THEIRS, "classes that the data set does not have, read as class ids: n04", "name each of its classes"),
+    ),
+    "a label beyond the classes": (
+        lambda home: foreign.parquet(home / "x.parquet", (foreign.rows()[1] + 1).tolist()),
+        Answer(THEIRS, "has labels 3, and the data set's are 0 to 2", "name each of its classes"),
+    ),
+    "values that do not say what they mean": (
+        lambda home: noise(home, 2 / 250),
+        Answer(THEIRS, "from -1 to 1.04, which do not show what they mean", "state values: unit (0 to 1)"),
+    ),
+    "a tensor file cut off": (
+        lambda home: cut_in_half(foreign.tensors(home / "x.safetensors", foreign.rows()[0])),
+        Answer(THEIRS, "is no whole safetensors file", "fetch it again"),
+    ),
+    "an image cut off": (
+        lambda home: cut_in_half(foreign.folders(home / "x", foreign.IDS) / "n01" / "1.png").parents[1],
+        Answer("n01/1.png", "truncated", "make it again"),
+    ),
+}
+
+
+def cut_in_half(file: Path) -> Path:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    return file
+
+
+@pytest.mark.parametrize("case", SETS)
+def test_a_bad_set_made_elsewhere_is_told_and_nothing_is_left_of_it(tmp_path, capsys, case, count):
+    make, answer = SETS[case]
+    (tmp_path / "home").mkdir()
+    asked = {"path": str(make(tmp_path / "home")), "fewer": False, "classes": None, "values": None}
+    described = fake_job(
+        tmp_path / "log.txt",
+        "import_set",
+        input=Named(class_table=foreign.class_table(tmp_path)),
+        output=Named(imported=tmp_path / "out" / "theirs"),
+        wildcards=Table(method="theirs", ipc="3"),
+        params=Table(code="import_set 0", asked=asked, made_of="now", side=foreign.SIDE, fit="crop"),
+    )
+    with pytest.raises(SystemExit) as end:
+        call(described)
+    assert end.value.code == 1
+    message = without_machine(said_by_job(capsys.readouterr().err), home=tmp_path / "home")
+    check("sets made elsewhere", case, message, answer)
+    assert not (tmp_path / "out" / "theirs").exists()
+    count("bad input: sets made elsewhere, answered")

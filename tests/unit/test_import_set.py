@@ -27,12 +27,17 @@ from tests.unit.foreign_sets import (
     taken,
     tensors,
 )
+from tests.unit.small_datasets import REST
 
 from retort.artifacts.imported import imported_images, origin_of
 from retort.base.errors import RetortError
+from retort.config.load import load_config
 from retort.data.elsewhere.forms import set_stamp
 from retort.data.elsewhere.ranges import IMAGENET
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD
+from retort.plan.imports import stamp_of_import
+from retort.plan.least import needs_of
+from retort.plan.plan import Plan
 
 MEAN, STD = (np.array(IMAGENET[key]) for key in ("mean", "std"))
 CIFAR = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2470, 0.2435, 0.2616]}
@@ -470,3 +475,45 @@ def test_soft_labels_that_a_set_brings_are_said_to_be_left_unread(tmp_path, caps
     np.savez(tmp_path / "x.npz", images=images, labels=labels, soft_labels=np.eye(3)[labels])
     is_the_set(take(tmp_path, tmp_path / "x.npz"))
     assert "its own soft labels (soft_labels) are not read; a teacher of the config" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- the plan
+
+
+def planned(theirs: dict, *runs: dict) -> Plan:
+    small = {"dataset": {"kind": "folder", "path": "photos", "name": "toy", "resolution": SIDE}, "teachers": {}}
+    methods = REST["methods"] | {"theirs": theirs}
+    return Plan(load_config(REST | small | {"methods": methods, "runs": [*REST["runs"], *runs]}), IDS)
+
+
+def test_each_number_of_images_has_its_path_and_nothing_else_of_the_table_in_its_records():
+    run = REST["runs"][0] | {"methods": ["theirs"], "ipc": [1, 10]}
+    plan = planned({"images": {1: "one", 10: "ten"}, "licence": "mit"}, run)
+    assert [plan.import_of("theirs", ipc)["path"] for ipc in ("1", "10")] == ["one", "ten"]
+    assert plan.provenance_of("theirs", "10")["settings"] == {"images": "ten", "licence": "mit"}
+    assert plan.makers_of("theirs") == ["import_set"]
+    assert plan.jobs_of("import_set", "theirs", "10") == [{"method": "theirs", "ipc": "10"}]
+    assert plan.jobs_of("import_set", "random", "10") == []
+
+
+def test_a_table_without_runs_is_taken_for_the_numbers_that_it_has():
+    assert planned({"images": {5: "five", 2: "two"}}).ipcs_of("theirs") == ["5", "2"]
+
+
+def test_an_imported_set_needs_no_real_images():
+    run = REST["runs"][0] | {"methods": ["theirs"], "ipc": [500]}
+    assert [need.name for need in needs_of(planned({"images": "them"}, run))] == ["random"]
+
+
+def test_other_methods_have_the_records_that_they_had_before_sets_could_be_imported():
+    settings = planned({"images": "them"}).provenance_of("random", "1")["settings"]
+    assert settings == {"select": "random"}
+
+
+def test_a_set_that_is_gone_has_the_state_in_which_it_was_imported_from_the_same_path(tmp_path):
+    path = folders(tmp_path / "x", IDS)
+    out = take(tmp_path, path)
+    assert stamp_of_import(str(path), out) == set_stamp(str(path))
+    path.rename(tmp_path / "gone")
+    assert stamp_of_import(str(path), out) == "now"
+    assert stamp_of_import(str(tmp_path / "other"), out) is None

@@ -15,7 +15,7 @@ from retort.base.tensors import create_tensors
 from retort.base.words import counted
 from retort.data.elsewhere import Asked, FoundSet
 from retort.data.elsewhere.finding import Taken, find_set, said_of, taken_of
-from retort.data.images import Fit, square
+from retort.data.images import BadImage, Fit, square
 from retort.data.manifest import ClassEntry, read_classes
 from retort.models.pickled import read_pickled
 
@@ -52,7 +52,10 @@ def import_set(
     for line in said_of(found, taken, ipc):
         print(line)
     with whole_directory(imported) as scratch:
-        resized = _write_images(scratch / IMAGES, found, taken, side, Fit(fit), threads)
+        try:
+            resized = _write_images(scratch / IMAGES, found, taken, side, Fit(fit), threads)
+        except BadImage as error:
+            raise RetortError(f"{place}: an image cannot be read ({error}); make it again, or leave it out") from None
         write_rows(scratch / SOURCES, SOURCE_COLUMNS, _sources(found, taken))
         write_json(scratch / ORIGIN, _origin(asked, found, taken, classes) | {"stamp": made_of, "resized": resized})
 
