@@ -298,6 +298,7 @@ methods:
   ddps-more: {compose: {score: {typicality: dit}, rank: {clusters: 9, encoder: fine-vae}}}
   ddps-plain: {compose: {score: {typicality: dit}}}
   ddps-sd: {compose: {score: {typicality: sd}}}
+  theirs: {images: a/set/made/elsewhere}
 protocols:
   hard: {labels: hard, views: {steps: 10}, optimizer: {kind: sgd, lr: 0.1, schedule: constant}}
 runs:
@@ -457,6 +458,7 @@ JOBS = {
         "score_windows": {"method": "ddps-sd"},
         "compose_mosaics": OWN,
     },
+    "theirs": {"import_set": OWN},
 }
 
 
@@ -481,7 +483,7 @@ def test_every_stage_of_a_method_has_a_script_of_its_name(composed):
     "stage",
     [
         *("choose_from_pool", "refine_latents", "select_images", "select_by_features"),
-        *("score_crops", "score_windows", "rank_patches", "compose_mosaics"),
+        *("score_crops", "score_windows", "rank_patches", "compose_mosaics", "import_set"),
     ],
 )
 def test_rule_of_a_stage_is_open_to_the_methods_that_have_it_and_to_no_others(composed, stage):
