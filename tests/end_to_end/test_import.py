@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -10,7 +11,8 @@ from retort.base.files import read_json
 
 from .workspace import Workspace, smoke_config
 
-METHODS = ["random", "again", "theirs"]
+FEW = ["1/00000.png", "0/00000.png", "1/00001.png"]
+METHODS = ["random", "again", "theirs", "few"]
 
 
 def config(**methods) -> dict:
@@ -21,7 +23,7 @@ def config(**methods) -> dict:
     parts["dataset"] = parts["dataset"] | {"name": "mine"}
     return parts | {
         "methods": {"random": {"select": "random"}} | methods,
-        "quality": {"teacher": "resnet", "measures": ["fid"]},
+        "quality": {"teacher": "resnet", "measures": ["fid", "density-coverage"], "neighbors": 3},
         "runs": [run | {"students": ["resnet8"], "seeds": 1}],
     }
 
@@ -39,7 +41,10 @@ def imported(tmp_path_factory) -> Workspace:
     Image.open(home / "theirs" / "1" / "00001.png").rotate(90).save(home / "theirs" / "1" / "00001.png")
     shutil.copytree(workspace.results("mine", "exports", "random-ipc2"), home / "export")
     theirs = {"images": str(home / "theirs"), "licence": "mit", "source": "a paper of 2025"}
-    workspace.configure(config(again={"images": {2: str(home / "export")}}, theirs=theirs))
+    pixels = np.stack([np.asarray(Image.open(home / "theirs" / name)) for name in FEW])
+    np.savez(home / "few.npz", images=pixels.transpose(0, 3, 1, 2) / np.float32(255), labels=[1, 0, 1])
+    few = {"images": str(home / "few.npz"), "ipc": "any"}
+    workspace.configure(config(again={"images": {2: str(home / "export")}}, theirs=theirs, few=few))
     workspace.run("--cores", "2", "all", "report_page", "exports")
     return workspace
 
@@ -56,7 +61,7 @@ def test_our_own_export_imported_again_has_the_same_images_and_trains_the_same_s
     for name in names[0]:
         assert (sets[0] / name).read_bytes() == (sets[1] / name).read_bytes()
     for protocol in ("hard", "soft"):
-        found, again, other = (record(imported, method, protocol) for method in METHODS)
+        found, again, other = (record(imported, method, protocol) for method in METHODS[:3])
         same = [key for key in found if key not in ("method", "seconds")]
         assert [found[key] for key in same] == [again[key] for key in same]
         assert [found[key] for key in same] != [other[key] for key in same]
@@ -110,3 +115,19 @@ def test_a_set_that_is_not_there_stops_the_run_before_anything_runs(tmp_path):
     output = workspace.run("--dry-run", "--cores", "1", succeeds=False)
     assert f"methods.theirs.images: there is no {tmp_path / 'nowhere'}" in output
     assert "Traceback" not in output
+
+
+def test_a_set_with_fewer_images_is_measured_as_it_is_and_its_card_says_at_most(imported):
+    folder = imported.results("mine", "distilled", "few", "ipc2")
+    rows = pd.read_csv(folder / "manifest.csv", dtype={"class_id": str})
+    assert list(zip(rows["file"], rows["source"], strict=True)) == [
+        ("0/00000.png", "few.npz, image 1"),
+        ("1/00000.png", "few.npz, image 0"),
+        ("1/00001.png", "few.npz, image 2"),
+    ]
+    for file in rows["file"]:
+        theirs = imported.results("mine", "distilled", "theirs", "ipc2", file)
+        np.testing.assert_array_equal(np.asarray(Image.open(folder / file)), np.asarray(Image.open(theirs)))
+    assert "# few, at most 2 images per class, from mine" in (folder / "card.md").read_text()
+    quality = pd.read_csv(imported.results("quality.csv"))
+    assert set(quality[quality["method"] == "few"]["n_distilled"]) == {3}
