@@ -215,8 +215,7 @@ def each_row(path: str | Path) -> Iterator[dict[str, str]]:
     Raises Damaged for what is no table of text, for a row with more or fewer columns than the first line names, and for
     a last line without its end: a number that was cut off is still a number.
     """
-    if _last_byte(path) not in (b"", b"\n"):
-        raise Damaged(path, "is cut off: its last line has no end")
+    refuse_cut_line(path)
     try:
         with open(path, newline="", encoding="utf-8") as handle:
             reader = csv.DictReader(handle, strict=True)
@@ -228,10 +227,12 @@ def each_row(path: str | Path) -> Iterator[dict[str, str]]:
         raise Damaged(path, f"is no table ({error})") from None
 
 
-def _last_byte(path: str | Path) -> bytes:
+def refuse_cut_line(path: str | Path) -> None:
+    """Raises Damaged for a table that was written here and whose last line has no end."""
     with open(path, "rb") as handle:
         handle.seek(max(0, handle.seek(0, os.SEEK_END) - 1))
-        return handle.read(1)
+        if handle.read(1) not in (b"", b"\n"):
+            raise Damaged(path, "is cut off: its last line has no end")
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:

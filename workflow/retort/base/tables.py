@@ -8,18 +8,20 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from retort.base.errors import Damaged
+from retort.base.files import refuse_cut_line
 
 
 def read_table(path: str | Path, needs: Sequence[str], **options) -> pd.DataFrame:
     """A CSV that has the columns `needs`, and more; options: those of pandas.read_csv.
 
-    Raises Damaged for a file that is none, or lacks a column.
+    Raises Damaged for a file that is none, lacks a column, or ends within a line.
     """
     try:
         table = pd.read_csv(path, **options)
     except ValueError as error:  # what pandas raises of its own, and of text and numbers, is one
         raise Damaged(path, f"is not the table that it should be ({error})") from None
     _require(path, table.columns, needs)
+    refuse_cut_line(path)
     return table
 
 
