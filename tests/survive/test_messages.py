@@ -19,6 +19,7 @@ ANSWERS: dict[str, Answer] = {
         "images": inputs.IMAGES,
         "folders": inputs.FOLDERS,
         "models": inputs.MODELS,
+        "sets made elsewhere": inputs.SETS,
     }.items()
     for case, (_, answer) in cases.items()
 }
