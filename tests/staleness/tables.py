@@ -77,16 +77,16 @@ def _code(matrix: Matrix) -> str:
         files_of.setdefault(rules, []).append(file)
     lines, own = [], []
     for rules, files in sorted(files_of.items(), key=lambda item: (-len(item[0]), item[1])):
-        if len({_script(rule) for rule in rules}) == 1:
-            own.append(f"`{_script(min(rules))}` ({', '.join(_below(file) for file in files)})")
+        if len({_stage(rule) for rule in rules}) == 1:
+            own.append(f"`{_stage(min(rules))}` ({', '.join(_below(file) for file in files)})")
         else:
             lines.append([_files(files), _rules(rules, matrix.rules)])
     only = fill(f"One stage only: {', '.join(own)}.", 120, break_on_hyphens=False, break_long_words=False)
     return "\n\n".join([_table(["library", "reruns"], lines), only])
 
 
-def _script(rule: str) -> str:
-    """The script of a rule, where several have one."""
+def _stage(rule: str) -> str:
+    """The stage of a rule, where several have one."""
     return {"tabulate_method": "tabulate_accuracy", "train_one_student": "train_students"}.get(rule, rule)
 
 
