@@ -1,5 +1,6 @@
 """Representative real images of each class by density: embedded, clustered, completed to every set size (CoDA)."""
 
+
 def discovery_latents(wildcards):
     """The shard's latents, by the encoder of the discovery."""
     encoder = plan.config.discoveries[wildcards.discovery].encoder

@@ -1,5 +1,6 @@
 """Distilled sets for others: one Parquet file each, with soft labels, and a card. Made when asked for: `exports`."""
 
+
 def exporting_teacher(wildcards):
     """The teacher whose soft labels go with a set; none where no protocol has soft labels."""
     teacher = plan.labelling_teacher(wildcards.method, wildcards.ipc)

@@ -1,5 +1,6 @@
 """Pictures for people who would rather look than read."""
 
+
 def figures_of(methods=None):
     """The contact sheets of some methods, or of all that are wanted, and pictures of how they work."""
     sets = plan.wanted("method", "ipc", methods=methods)

@@ -1,5 +1,6 @@
 """DDIM inversion to class statistics, and the starts that are drawn from them (D3HR)."""
 
+
 def inversion_settings(wildcards):
     return plan.config.inversions[wildcards.inversion].model_dump(include={"steps", "stop", "guidance"})
 

@@ -1,5 +1,6 @@
 """Teacher labels of distilled sets, stored once for every student that uses them."""
 
+
 def protocol_teacher(wildcards):
     return teacher_directory(plan.teacher_of(wildcards.protocol))
 

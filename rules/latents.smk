@@ -1,5 +1,6 @@
 """What encoders and teachers make of all training images, a shard of classes at a time."""
 
+
 def encoder_posterior(wildcards):
     return plan.config.models[wildcards.encoder].posterior
 

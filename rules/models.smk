@@ -1,5 +1,6 @@
 """Models that are trained here; each measured before it is used. Those from elsewhere stand in fetch.smk."""
 
+
 def vae_training(wildcards):
     """How an encoder is trained here."""
     return plan.config.models[wildcards.model].train.model_dump(mode="json")

@@ -1,5 +1,6 @@
 """Patches of real images: scored, ranked, and composed to images (RDED, DDPS)."""
 
+
 def typicality_settings(wildcards):
     return plan.config.typicalities[wildcards.typicality].model_dump(include={"draws", "low", "high"})
 

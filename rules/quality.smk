@@ -1,5 +1,6 @@
 """Measures of distilled sets beyond accuracy, where the config asks for them (`quality`)."""
 
+
 def real_features(wildcards):
     """What the teacher sees in every training image."""
     return collect(rules.describe_images.output.features, teacher=wildcards.teacher, shard=plan.shards)

@@ -1,5 +1,6 @@
 """One page with everything, for people who were not there. Snakemake's own --report stays possible beside it."""
 
+
 def report_about(wildcards):
     """The parts of the config that the wanted methods use."""
     return used_parts(plan)

@@ -1,5 +1,6 @@
 """Students: the seeds of one (set, protocol, architecture) are trained by one job, or each by its own and gathered."""
 
+
 def student_labels(wildcards):
     """The teacher, which stored labels are checked against; and these, shared with every protocol that labels alike."""
     teacher = plan.teacher_of(wildcards.protocol)

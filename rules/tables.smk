@@ -1,5 +1,6 @@
 """The tables that users read."""
 
+
 def students_of(methods=None):
     """The students' folders of some methods, or of all that are wanted."""
     return [

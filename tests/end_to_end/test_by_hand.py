@@ -28,7 +28,7 @@ def test_a_stage_by_hand_makes_what_the_workflow_made_beside_it(finished, tmp_pa
 
 
 def test_a_training_by_hand_leaves_the_workflows_checkpoint_alone(finished, tmp_path):
-    wildcards = ("method=random", "ipc=1", "protocol=hard", "student=resnet8")
+    wildcards = ("method=cao2", "ipc=1", "protocol=hard", "student=resnet8")
     done = by_hand(finished, "train_students", *wildcards, "--into", str(tmp_path), "--print")
     assert done.returncode == 0, done.stderr
     assert not any(tmp_path.iterdir())
