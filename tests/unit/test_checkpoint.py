@@ -126,7 +126,7 @@ def test_a_torchscript_program_is_refused_without_the_advice_to_run_it(tmp_path)
     torch.jit.trace(network(), torch.zeros(1, 3, 32, 32)).save(str(tmp_path / "net.pt"))
     with pytest.raises(RetortError) as caught:
         read_weights(tmp_path / "net.pt")
-    assert "net.pt is a TorchScript program, whose code is not run; save the state_dict()" in str(caught.value)
+    assert "net.pt is a TorchScript program, and its code is not run; save the state_dict()" in str(caught.value)
     assert "weights_only" not in str(caught.value)
 
 
