@@ -37,8 +37,8 @@ def read_pickled(path: str | Path) -> Any:
     except Exception as error:  # a damaged file can break the reader in any way
         if "TorchScript" in str(error):  # whose text recommends running it
             raise RetortError(
-                f"{path} is a TorchScript program, and its code is not run; save the state_dict() of its network alone, "
-                "best as .safetensors"
+                f"{path} is a TorchScript program, and its code is not run; save the state_dict() of its network "
+                "alone, best as .safetensors"
             ) from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RetortError(
