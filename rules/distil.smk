@@ -5,8 +5,8 @@ from retort.plan.imports import refuse_absent_sets, stamp_of_import
 try:
     if workflow.is_main_process:
         refuse_absent_sets(plan, DATA)
-except RetortError as error:
-    raise WorkflowError(str(error))
+except (RetortError, OSError) as error:
+    raise refusal(error)
 
 
 def chosen_starts(wildcards):
@@ -119,7 +119,7 @@ def set_origin(wildcards):
     """What provenance.json says of a set, apart from versions and model sources."""
     return plan.provenance_of(wildcards.method, wildcards.ipc) | {
         "ipc": wildcards.ipc,
-        "code": {script: code_of(script) for script in plan.makers_of(wildcards.method)},
+        "code": {stage: code_of(stage) for stage in plan.makers_of(wildcards.method)},
     }
 
 

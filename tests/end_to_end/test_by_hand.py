@@ -64,6 +64,7 @@ def test_the_same_from_python(finished, tmp_path, monkeypatch):
             ["select_images", "method=randm", "ipc=1"],
             "select_images makes nothing for method=randm ipc=1: the config has no",
         ),
+        (["select_images", "ipc=1"], "select_images has other wildcards than ipc; give ipc=... method=..."),
         (["select_images", "method", "ipc=1"], "wildcards are given as key=value, found method ipc=1"),
     ],
 )
@@ -71,6 +72,14 @@ def test_what_is_asked_wrongly_is_said_in_one_line(finished, words, said):
     done = by_hand(finished, *words)
     assert done.returncode in (1, 2)
     assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_config_is_said_as_snakemake_says_it(finished, tmp_path):
+    bad = Workspace.fresh(Path(tmp_path, "bad"), finished.config | {"seed": "many"})
+    done = by_hand(bad, "select_images", "method=random", "ipc=1")
+    assert done.returncode == 1
+    assert "seed" in done.stderr
     assert "Traceback" not in done.stderr
 
 

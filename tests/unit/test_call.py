@@ -157,6 +157,19 @@ def test_several_paths_where_one_is_taken_are_an_error():
         bound(function, input={"path": ["a", "b"]})
 
 
+def test_nothing_is_no_text():
+    def function(word: str):
+        pass
+
+    with pytest.raises(Misfit, match="None is given where str is taken"):
+        bound(function, params={"word": None})
+
+
+def test_a_key_of_arguments_that_is_a_parameter_too_is_given_twice():
+    with pytest.raises(Misfit, match="input, output and params name steps twice"):
+        names(params={"steps": 1, "arguments": {"steps": 2}})
+
+
 def test_the_checkpoint_goes_to_those_who_take_it():
     def takes(checkpoint: Path):
         pass

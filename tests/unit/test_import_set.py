@@ -94,6 +94,9 @@ def shards(home):
     return home
 
 
+NUMBERS = ["1", "2", "0"]  # of our classes, as a list of theirs counts them
+
+
 FORMS = {
     "folders by id": lambda home: folders(home / "x", IDS),
     "folders by readable name": lambda home: folders(
@@ -101,12 +104,14 @@ FORMS = {
     ),
     "folders by number": lambda home: folders(home / "x", ["0", "1", "2"]),
     "folders by padded number": lambda home: folders(home / "x", ["000", "001", "002"]),
-    "folders with class_map.txt": lambda home: listed(folders(home / "x", THEIRS), "class_map.txt", "x1\nx2\nx3\n"),
-    "folders with class_to_idx.json": lambda home: listed(
-        folders(home / "x", THEIRS), "class_to_idx.json", json.dumps({"x2": 1, "x1": 0, "x3": 2})
+    "folders by number with class_map.txt": lambda home: listed(
+        folders(home / "x", NUMBERS), "class_map.txt", "n02\nn03\nn01\n"
     ),
-    "folders with classes.csv": lambda home: listed(
-        folders(home / "x", THEIRS), "classes.csv", "index,id,name\n2,x3,c\n0,x1,a\n1,x2,b\n"
+    "folders by number with class_to_idx.json": lambda home: listed(
+        folders(home / "x", NUMBERS), "class_to_idx.json", json.dumps({"n03": 1, "n02": 0, "n01": 2})
+    ),
+    "folders by number with classes.csv": lambda home: listed(
+        folders(home / "x", NUMBERS), "classes.csv", "index,id,name\n2,n01,c\n0,n02,a\n1,n03,b\n"
     ),
     "a zip archive": lambda home: archive(home / "x.zip"),
     "a zip archive with a folder around it": lambda home: archive(home / "x.zip", "some/set/"),
@@ -207,6 +212,25 @@ def test_a_misspelt_name_is_never_read_by_its_number(tmp_path):
         take(tmp_path, root)
 
 
+def test_classes_that_no_name_is_of_are_refused_even_where_their_own_list_has_as_many(tmp_path):
+    """A set of another data set may have as many classes, and its numbers would fit."""
+    root = listed(folders(tmp_path / "x", THEIRS), "class_map.txt", "x1\nx2\nx3\n")
+    with pytest.raises(RetortError, match=r"has classes that the data set does not have: x1, x2, x3; name each"):
+        take(tmp_path, root)
+    is_the_set(take(tmp_path, root, classes={"x1": "n03", "x2": "n01", "x3": "n02"}))
+
+
+def test_two_classes_of_one_name_in_parquet_go_by_their_numbers(tmp_path):
+    path = parquet(tmp_path / "x.parquet", rows()[1].tolist(), ["crane", "crane", "dog"])
+    is_the_set(take(tmp_path, path))
+    is_the_set(take(tmp_path, path, classes={"0": "n03", "1": "n01", "2": "n02"}))
+
+
+def test_numbers_from_0_to_1_are_no_bytes_even_if_the_config_says_so(tmp_path):
+    with pytest.raises(RetortError, match="images are numbers from 0 to 1, which are no bytes from 0 to 255; state"):
+        take(tmp_path, tensors(tmp_path / "x.npz", unit(rows()[0])), values="bytes")
+
+
 # ---------------------------------------------------------------- how many
 
 
@@ -232,7 +256,7 @@ def test_a_class_without_images_is_refused_even_where_fewer_are_allowed(tmp_path
 def test_more_images_than_asked_for_are_said_and_the_first_in_name_order_are_taken(tmp_path, capsys):
     out = take(tmp_path, folders(tmp_path / "x", IDS), ipc=1)
     is_the_set(out, each=1)
-    assert "of up to 3 images of a class, the first 1 in name order is taken" in capsys.readouterr().out
+    assert "of up to 3 images of a class, the first 1 is taken" in capsys.readouterr().out
     assert (origin_of(out)["held"], origin_of(out)["taken"]) == (9, 3)
 
 
@@ -435,7 +459,7 @@ def test_checksum_of_folders_is_of_the_images_that_are_taken(tmp_path):
 
 
 STAMPED = {
-    "folders with class_map.txt": ["x2/1.png", "class_map.txt"],
+    "folders by number with class_map.txt": ["2/1.png", "class_map.txt"],
     "a packed set of ours": ["images.zip", "classes.csv"],
     "our export": ["train.parquet"],
     "Parquet in shards": ["data/train-00001-of-00002.parquet"],

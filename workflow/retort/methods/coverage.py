@@ -13,8 +13,11 @@ ITERATIONS = 50  # of k-means
 def cover(coverage: str, features: np.ndarray, count: int, seed: int) -> np.ndarray:
     """`count` rows of features (n, D) by "herding" (which needs no seed) or "kmeans"; (count,) int64.
 
-    Features of more numbers than rows are rotated to n - 1 first, which keeps every distance and costs less.
+    Features of more numbers than rows are rotated to n - 1 first, which keeps every distance and costs less. Raises
+    ValueError for another coverage.
     """
+    if coverage not in ("herding", "kmeans"):
+        raise ValueError(f"no coverage is called {coverage!r}; there are herding and kmeans")
     features = rotated(features) if features.shape[1] > len(features) else features
     return herding(features, count) if coverage == "herding" else kmeans_medoids(features, count, seed)
 

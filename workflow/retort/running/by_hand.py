@@ -1,14 +1,16 @@
 """One stage for one set of wildcards, run in this process with the config's own settings: for debugging and notebooks.
 
-    python workflow/call.py generate_images method=d3hr number=1 shard=000 --configfile my-config.yaml
+    python workflow/call.py generate_images method=d3hr number=1 shard=0000 --configfile my-config.yaml
 
 The stage gets the arguments that the workflow would give it, but for its outputs and its checkpoint: these lie below
-a folder of their own (--into, by default results/by-hand), so nothing that the workflow made is replaced. An error has
-its traceback; --pdb opens the debugger there, --print only shows the arguments.
+a folder of their own (--into, by default results/by-hand), so nothing that the workflow made is replaced. It computes
+with the threads of the workflow's job, but chooses no GPU for itself: CUDA_VISIBLE_DEVICES does. An error has its
+traceback; --pdb opens the debugger there, --print only shows the arguments.
 """
 
 import argparse
 import logging
+import os
 import pdb
 import sys
 import traceback
@@ -19,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from snakemake.api import SnakemakeApi
-from snakemake.exceptions import MissingRuleException
+from snakemake.exceptions import MissingRuleException, WorkflowError
 from snakemake.io import apply_wildcards
 from snakemake.settings.types import DAGSettings, OutputSettings
 
@@ -40,8 +42,11 @@ def stage_of(
     have not been made.
     """
     with SnakemakeApi(OutputSettings(log_level_override=logging.ERROR, enable_file_logging=False)) as api:
-        flow, _ = loaded(api, command)
-        job = _job(flow, rule, dict(wildcards))
+        try:
+            flow, _ = loaded(api, command)
+            job = _job(flow, rule, dict(wildcards))
+        except WorkflowError as error:  # what Snakemake says of a bad config
+            raise RetortError(str(error)) from None
         if missing := [str(path) for path in job.input if not Path(path).exists()]:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise RetortError(
@@ -56,7 +61,13 @@ def stage_of(
             resources=job.resources,
             threads=job.threads,
         )
+        if job.resources.get("network"):
+            os.environ.pop("HF_HUB_OFFLINE", None)  # which the rules set for all other jobs
         function = stage(stage_name(job.params.code))
+        if "torch" in sys.modules:
+            from retort.base.devices import use_threads
+
+            use_threads(job.threads)
         return function, arguments(function, Names(described))
 
 
@@ -103,7 +114,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--into", default=INTO, metavar="FOLDER", help=f"where outputs go (default {INTO})")
     parser.add_argument("--print", action="store_true", help="only show what the stage would be called with")
     parser.add_argument("--pdb", action="store_true", help="open the debugger where an error is raised")
-    options, command = parser.parse_known_args(words)
+    options, command = parser.parse_known_intermixed_args(words)
     try:
         wildcards = dict(word.split("=", 1) for word in options.wildcards)
     except ValueError:

@@ -58,8 +58,8 @@ class Names:
     def __init__(self, job):
         self._job = job
         params = dict(job.params.items())
-        params |= params.pop("arguments", None) or {}
-        named = [dict(job.input.items()), dict(job.output.items()), params]
+        more = params.pop("arguments", None) or {}
+        named = [dict(job.input.items()), dict(job.output.items()), params, more]
         self.needed = {key: value for table in named for key, value in table.items() if key not in UNBOUND}
         counts = Counter(key for table in named for key in table)
         if twice := [key for key, count in counts.items() if count > 1]:
@@ -119,6 +119,8 @@ def converted(value: Any, hint: Any) -> Any:
             return None
         kinds = [kind for kind in inner if kind is not NoneType]
         return converted(value, kinds[0]) if len(kinds) == 1 else value
+    if value is None and hint in (str, int, float, bool, Path):
+        raise Misfit(f"None is given where {hint.__name__} is taken")
     if hint is str and not isinstance(value, str):
         return str(_only(value))
     if hint in (int, float, bool, Path):

@@ -26,7 +26,7 @@ def keeps_accounts() -> bool | None:
 def controller_answers() -> bool:
     """Whether a controller of the cluster takes jobs and says how they are; also True where there is no `scontrol`."""
     said = _asked(PING)
-    return said is None or "UP" in said.split() or "DOWN" not in said.split()
+    return said is None or re.search(r"\bUP\b", said) is not None
 
 
 def keep_jobs_while_slurm_is_silent() -> None:

@@ -33,11 +33,11 @@ def meant_classes(
     found = sorted(found, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
     if given is not None:
         return _given(found, classes, given)
-    if listed is not None and numbered:
+    if listed is not None and (numbered or _numbered_by(listed, found)):
         if odd := [name for name in found if int(name) not in listed]:
             raise RetortError(f"{listed_in} does not say what the labels {some_of(odd)} are called; {WAY_OUT}")
         names = {name: listed[int(name)] for name in found}
-        by_name = _one_way(sorted(set(names.values())), classes, numbers={})
+        by_name = _one_way(sorted(set(names.values())), classes, may_be_numbers=False)
         meaning = {number: by_name[name] for number, name in names.items()}
     elif numbered:
         meaning = _numbers(found, classes)
@@ -45,10 +45,7 @@ def meant_classes(
             last = len(classes) - 1
             raise RetortError(f"has labels {some_of(odd)}, and the data set's are 0 to {last}; {WAY_OUT}")
     else:
-        own = {name: number for number, name in (listed or {}).items()}
-        all_listed = len(own) == len(classes) and set(own.values()) == set(range(len(classes)))
-        numbers = (own if all_listed else {}) if set(found) <= set(own) else None
-        meaning = _one_way(found, classes, numbers, listed_in)
+        meaning = _one_way(found, classes, may_be_numbers=not set(found) <= set((listed or {}).values()))
     _refuse_same(meaning, classes)
     return meaning
 
@@ -71,16 +68,15 @@ def _key(name: str) -> str:
     return str(int(name)) if name.isdecimal() else letters_of(name)
 
 
-def _one_way(
-    found: Sequence[str], classes: Sequence[ClassEntry], numbers: Meaning | None, listed_in: str | None = None
-) -> Meaning:
-    """The one way to read all the names.
+def _numbered_by(listed: Mapping[int, str], found: Sequence[str]) -> bool:
+    """Whether all names are numbers that a list gives names to, and not names of that list themselves."""
+    return all(map(str.isdecimal, found)) and not set(found) <= set(listed.values())
 
-    numbers: those of their own list, which count where no name is an id or a readable name; None where there is no list
-    that has the names, and they may be numbers of labels themselves.
-    """
+
+def _one_way(found: Sequence[str], classes: Sequence[ClassEntry], may_be_numbers: bool) -> Meaning:
+    """The one way to read all the names; may_be_numbers: also as numbers of our labels."""
     ways = {"class ids": _ids(found, classes), "readable names": _readable(found, classes)}
-    if numbers is None:
+    if may_be_numbers:
         ways["numbers of labels"] = _numbers(found, classes)
     fitting = {way: meaning for way, meaning in ways.items() if len(meaning) == len(found)}
     if len({tuple(sorted(meaning.items())) for meaning in fitting.values()}) > 1:
@@ -92,9 +88,6 @@ def _one_way(
         )
     if fitting:
         return next(iter(fitting.values()))
-    if numbers and not any(ways.values()):
-        print(f"classes go by their numbers in {listed_in}, because none of their names is one of the data set's")
-        return {name: numbers[name] for name in found}
     raise _no_class(found, classes, ways)
 
 

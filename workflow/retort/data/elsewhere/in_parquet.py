@@ -38,11 +38,10 @@ def found_in_parquet(path: Path, asked: Asked) -> FoundSet:
         if None in found:
             raise RetortError(f"{shard}, row {found.index(None)} has no label in the column {columns.label!r}")
         labels += found
-    numbered = columns.names is None and all(isinstance(label, int) for label in labels)
-    if columns.names is not None:
-        called = [_named(label, columns, shards[0]) for label in labels]
-    else:
-        called = [str(label) for label in labels]
+    # Two classes of one name, as ImageNet's two cranes, are told apart by their numbers alone.
+    named = columns.names is not None and len(set(columns.names)) == len(columns.names)
+    numbered = not named and all(isinstance(label, int) for label in labels)
+    called = [_named(label, columns, shards[0]) if named else str(label) for label in labels]
     return FoundSet(
         "Parquet",
         shards,
@@ -51,7 +50,7 @@ def found_in_parquet(path: Path, asked: Asked) -> FoundSet:
         [f"{shard.name}, row {row}" for shard in shards for row in range(_length(shard))],
         partial(_images, shards, columns.image),
         lambda _: _checksum(shards),
-        dict(enumerate(columns.names)) if columns.names is not None else None,
+        dict(enumerate(columns.names)) if named else None,
         f"the column {columns.label!r}",
         unread_soft_labels(pq.read_schema(shards[0]).names),
     )

@@ -43,7 +43,7 @@ def in_words(called: Sequence[str], meaning: Mapping[str, int], taken: Sequence[
     sizes = Counter(meaning[name] for name in called if name in meaning)
     lines, are = [], "is" if ipc == 1 else "are"
     if (most := max(sizes.values())) > ipc:
-        lines.append(f"of up to {counted(most, 'image')} of a class, the first {ipc} in name order {are} taken")
+        lines.append(f"of up to {counted(most, 'image')} of a class, the first {ipc} {are} taken")
     if small := sum(len(positions) < ipc for positions in taken):
         least = min(map(len, taken))
         lines.append(f"classes with fewer than {ipc} images: {small}; the smallest has {least} (ipc: any)")

@@ -49,6 +49,8 @@ def scale_of(dtype: np.dtype, low: np.ndarray, high: np.ndarray, stated: str | M
         raise RetortError(f"images are whole numbers {_range(low, high)}; bytes from 0 to 255 are read, or save floats")
     if whole and stated not in (None, "bytes"):
         raise RetortError(f"images are whole numbers {_range(low, high)}, which are bytes; leave values out")
+    if not whole and stated == "bytes" and high.max() <= 1:
+        raise RetortError(f"images are numbers {_range(low, high)}, which are no bytes from 0 to 255; state {STATED}")
     if stated is not None or whole:
         return _scale("bytes" if whole else stated)
     if low.min() >= -ROUNDING and high.max() <= 1 + ROUNDING:
