@@ -221,7 +221,7 @@ DEFAULTS = {
     ),
     "no table": ("- 1\n- 2\n", Answer("config.yaml", "found [1, 2]", "a table of keys at its top level")),
     "nothing": ("", Answer("config.yaml", "found nothing", "a table of keys at its top level")),
-    "no file": (None, Answer("config.yaml", "there is no", "name a config: snakemake all --configfile")),
+    "no file": (None, Answer("config.yaml", "there is no", "name a config: snakemake --cores 2 all --configfile")),
 }
 
 
@@ -258,7 +258,11 @@ TARGETS = {
     ),
     "a config without its option": (
         "experiment.yaml",
-        Answer("experiment.yaml", "a config is given by --configfile", "snakemake all --configfile experiment.yaml"),
+        Answer(
+            "experiment.yaml",
+            "a config is given by --configfile",
+            "snakemake --cores 2 all --configfile experiment.yaml",
+        ),
     ),
 }
 

@@ -16,7 +16,7 @@ NAMES, FILES = ["all", "report_page", "random", "d3hr-exact"], ["results/accurac
         ("xyz", ["no target has this name (targets: all"]),
         ("results/report.htm", ["nothing in this config makes this file, did you mean 'results/report.html'?"]),
         ("a/b", ["results/README.md says what the files are called"]),
-        ("configs/mine.yml", ["snakemake all --configfile configs/mine.yml"]),
+        ("configs/mine.yml", ["snakemake --cores 2 all --configfile configs/mine.yml"]),
     ],
 )
 def test_what_was_meant_is_said(target, words):

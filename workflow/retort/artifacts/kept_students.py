@@ -11,7 +11,7 @@ from retort.models.training_state import Checkpoint, put_aside
 class KeptStudents:
     """A folder of records and states that outlives a failed job, whose output Snakemake deletes.
 
-    What was left for another `purpose` is not gone on with. seconds: see `Checkpoint`.
+    What was left for another `purpose` is not resumed. seconds: see `Checkpoint`.
     """
 
     def __init__(self, folder: Path, purpose: str, seconds: float):
@@ -23,7 +23,7 @@ class KeptStudents:
         return cls(checkpoint, purpose, checkpoint_seconds)
 
     def record(self, seed: int) -> dict | None:
-        """What `keep` was given for a seed; None where there is nothing, or nothing to go on with."""
+        """What `keep` was given for a seed; None where there is nothing, or nothing to resume."""
         path = self._record_path(seed)
         if not path.exists():
             return None

@@ -24,11 +24,11 @@ def _missing(file: str) -> str:
     if file == DEFAULT:
         return (
             "there is no config.yaml here; start snakemake in the folder of the Snakefile, or name a config: "
-            "snakemake all --configfile my-config.yaml"
+            "snakemake --cores 2 all --configfile my-config.yaml"
         )
     return (
         f"there is no config file {file} here; name targets before --configfile, which takes every word that follows "
-        "it for a file: snakemake d3hr --configfile my-config.yaml"
+        "it for a file: snakemake --cores 2 d3hr --configfile my-config.yaml"
     )
 
 

@@ -102,7 +102,7 @@ def train_student(
         mixed = normalised(apply_views(shown, planned))
         losses.append(_learn(training, mixed, loss_at(step, planned, mixed), recipe))
         tested, saved = step + 1 in tests, checkpoint and step + 1 < total and checkpoint.due()
-        if tested or saved:  # a state that is lost must not be gone on with
+        if tested or saved:  # a state that is lost must not be resumed
             check_losses(losses, step + 1, label, REMEDY)
         if tested:
             last = evaluate(module, unseen, test.labels, name=label)

@@ -49,7 +49,7 @@ def fit(
         losses.append(loss)
         last = step + 1 == steps
         saved = checkpoint and ((step + 1) % every == 0 or last or checkpoint.due())
-        if step % 50 == 0 or last or saved:  # a state that is lost must not be gone on with
+        if step % 50 == 0 or last or saved:  # a state that is lost must not be resumed
             check_losses(losses, step, label, REMEDY)
             losses.clear()
             bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)

@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: saved whole, gone on with only for the same purpose, exact to the bit."""
+"""Where a training stands, on disk: saved whole, resumed only for the same purpose, exact to the bit."""
 
 import json
 import time
@@ -81,7 +81,7 @@ class Training:
 
 
 class Checkpoint:
-    """Where a training may leave its state, and for what: a state left for another `purpose` is not gone on with.
+    """Where a training may leave its state, and for what: a state left for another `purpose` is not resumed.
 
     seconds: at least so many pass between two saves that are made because it is `due`.
     """
@@ -109,7 +109,7 @@ class Checkpoint:
         self._took = self._saved - began
 
     def resume(self, training: Training) -> tuple[int, dict]:
-        """Put the training where it was left; the step to go on with, and the facts. (0, {}) where nothing was left.
+        """Put the training where it was left; the step to resume at, and the facts. (0, {}) where nothing was left.
 
         A state that is damaged is put aside, which a line says.
         """

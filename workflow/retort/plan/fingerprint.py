@@ -32,8 +32,8 @@ _parsed: dict[str, Parsed] = {}  # by the hash of a module's name and content, a
 _READER = hashlib.sha256(Path(__file__).read_bytes()).digest()
 
 
-def fingerprints(scripts: Iterable[Path], memory: Path | None = None) -> dict[str, str]:
-    """Script name without its ending -> fingerprint.
+def fingerprints(stages: Iterable[Path], memory: Path | None = None) -> dict[str, str]:
+    """Stage's name without its ending -> fingerprint.
 
     memory: a file in which what was parsed is kept for the next time, by content; where it cannot be read or written,
     this takes longer.
@@ -43,7 +43,7 @@ def fingerprints(scripts: Iterable[Path], memory: Path | None = None) -> dict[st
             {key: Parsed(code, tuple(names)) for key, (code, names) in json.loads(memory.read_text()).items()}
         )
     known = len(_parsed)
-    found = {script.stem: fingerprint(script) for script in scripts}
+    found = {stage.stem: fingerprint(stage) for stage in stages}
     if memory and len(_parsed) > known:
         with suppress(OSError):
             memory.parent.mkdir(exist_ok=True)
@@ -53,24 +53,24 @@ def fingerprints(scripts: Iterable[Path], memory: Path | None = None) -> dict[st
     return found
 
 
-def fingerprint(script: Path, root: Path = PACKAGE_ROOT) -> str:
-    """Twelve hexadecimal digits for the syntax trees of a script and of all it reaches inside the package.
+def fingerprint(stage: Path, root: Path = PACKAGE_ROOT) -> str:
+    """Twelve hexadecimal digits for the syntax trees of a stage and of all it reaches inside the package.
 
     Imports inside functions count too, and so do tables of the package that a module names. Raises FileNotFoundError
-    when there is no such script.
+    when there is no such stage.
     """
-    digest = hashlib.sha256(_read(script, "__main__").code.encode())
-    for name in sorted(reachable(script, root)):
+    digest = hashlib.sha256(_read(stage, "__main__").code.encode())
+    for name in sorted(reachable(stage, root)):
         digest.update(f"{name} {_read(_source_of(name, root), name).code}".encode())
-    for table in sorted(tables(script, root)):
+    for table in sorted(tables(stage, root)):
         digest.update(table.relative_to(root).as_posix().encode())
         digest.update(_content(table))
     return digest.hexdigest()[:12]
 
 
-def reachable(script: Path, root: Path = PACKAGE_ROOT) -> set[str]:
-    """Names of the modules of the package that a script imports, directly or not."""
-    seen, todo = set(), list(_imports(script, "__main__", root))
+def reachable(stage: Path, root: Path = PACKAGE_ROOT) -> set[str]:
+    """Names of the modules of the package that a stage imports, directly or not."""
+    seen, todo = set(), list(_imports(stage, "__main__", root))
     while todo:
         name = todo.pop()
         if name not in seen:
@@ -79,9 +79,9 @@ def reachable(script: Path, root: Path = PACKAGE_ROOT) -> set[str]:
     return seen
 
 
-def tables(script: Path, root: Path = PACKAGE_ROOT) -> set[Path]:
-    """Files of the package, other than code, whose names stand in a module that a script reaches."""
-    return set().union(*(_tables_named(_source_of(name, root), root) for name in reachable(script, root)))
+def tables(stage: Path, root: Path = PACKAGE_ROOT) -> set[Path]:
+    """Files of the package, other than code, whose names stand in a module that a stage reaches."""
+    return set().union(*(_tables_named(_source_of(name, root), root) for name in reachable(stage, root)))
 
 
 @cache

@@ -136,7 +136,7 @@ class Plan(Compositions):
         return [name for name in self.model_names(trained=False) if name in used]
 
     def uses_of_fetched(self) -> list[dict]:
-        """Each wanted diffusion model from elsewhere, and the encoder that it works with (see stages.check_models)."""
+        """Each wanted diffusion model from elsewhere, and the encoder that it works with (see `check_models`)."""
         uses = []
         for name in self.used_models():
             elsewhere = {name: {}} if self.config.models[name].source else {}
@@ -149,7 +149,7 @@ class Plan(Compositions):
         return uses
 
     def encoders_at_work(self) -> dict[str, dict]:
-        """Resolution of each wanted encoder, and what is trained here of its shape (see stages.check_models)."""
+        """Resolution of each wanted encoder, and what is trained here of its shape (see stages.models.check_models)."""
         found = {}
         for name in self.used_encoders():
             train = self.config.models[name].train

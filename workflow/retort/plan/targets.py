@@ -12,7 +12,8 @@ def no_such_target(target: str, names: Sequence[str], files: Sequence[str]) -> s
     files: those that are made in every run, to find what a misspelt path meant.
     """
     if target.endswith((".yaml", ".yml")):
-        return f"{target}: a config is given by --configfile, after the targets: snakemake all --configfile {target}"
+        command = f"snakemake --cores 2 all --configfile {target}"
+        return f"{target}: a config is given by --configfile, after the targets: {command}"
     if "/" in target:
         meant = did_you_mean(target, files) or "; results/README.md says what the files are called"
         return f"{target}: nothing in this config makes this file{meant}"

@@ -15,6 +15,7 @@ MOST_IMAGES = 10
 def with_real(
     sets: Sequence[str], names: Sequence[str], manifest: str, shown: Sequence[ClassEntry], side: int
 ) -> list[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """(name, (pixels (n, side, side, 3) uint8, labels (n,))) of real images of the shown classes, then of each set."""
     given = tqdm(list(zip(names, sets, strict=True)), desc="reading", unit="set")
     found = [(name, read_set(path, None, len(shown), MOST_IMAGES)) for name, path in given]
     return [("real", real_images(manifest, shown, side)), *found]
@@ -28,4 +29,5 @@ def real_images(manifest: str, shown: Sequence[ClassEntry], side: int) -> tuple[
 
 
 def first_of(pixels: np.ndarray, labels: np.ndarray, label: int, count: int) -> list[np.ndarray]:
+    """The first `count` images of a label, (side, side, 3) uint8 each; fewer where there are fewer."""
     return [pixels[i] for i in np.flatnonzero(labels == label)[:count]]

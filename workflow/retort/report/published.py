@@ -19,7 +19,7 @@ NOTE = (
 def with_reported(table: pd.DataFrame, reported: Sequence[dict], tested: dict[tuple, int | None]) -> pd.DataFrame:
     """`table` with columns of published numbers (top-1 in per cent), empty where nothing was published.
 
-    `reported` are the rows of `config.reported.reported_for`. Where nothing differs they fill reported, reported_std,
+    `reported` are the rows of `plan.reported.reported_for`. Where nothing differs they fill reported, reported_std,
     reported_epoch, reported_status, reported_by and gap_to_reported, our mean of the epoch that the paper counts minus
     its number; where the teacher or the epoch differs, reported_other, reported_other_std, reported_other_status and
     reported_other_by, which says what differs. `tested` has the number of test images behind a row, None where it is

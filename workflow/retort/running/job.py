@@ -1,4 +1,4 @@
-"""What every script does around its stage: a log, the right number of threads, readable errors."""
+"""What is done around every stage: a log, the right number of threads, readable errors."""
 
 import hashlib
 import json
@@ -26,10 +26,10 @@ def job(snakemake) -> Iterator[None]:
     its client inside.
 
     The log begins with the job, where it runs and since when, and ends with the time that it took or with its error.
-    Mistakes in the input and what the machine refuses (see troubles.py) are one line; any other error has its traceback
-    before it. SIGTERM is such a line too, and what the job had begun is cleaned up as after any error. A job that asks
-    for a GPU has one, or says at once why it computes on the CPU, or ends (see gpus.py). One with a checkpoint has that
-    for itself (see alone.py).
+    Mistakes in the input and what the machine refuses (see explained.py) are one line; any other error has its
+    traceback before it. SIGTERM is such a line too, and what the job had begun is cleaned up as after any error. A job
+    that asks for a GPU has one, or says at once why it computes on the CPU, or ends (see gpus.py). One with a
+    checkpoint has that for itself (see checkpoint_lock.py).
     """
     if snakemake.resources.get("network"):
         os.environ.pop("HF_HUB_OFFLINE", None)
@@ -151,7 +151,7 @@ def _demand_gpu(resources) -> None:
 
 
 def _say_gpu() -> None:
-    """Leave a line in the log of a job that computed on a GPU; tables of costs are made from it (see costs.py)."""
+    """Leave a line in the log of a job that computed on a GPU; tables of costs are made from it."""
     torch = sys.modules.get("torch")
     if torch and torch.cuda.is_initialized():
         peak = torch.cuda.max_memory_reserved() / 2**20

@@ -40,7 +40,7 @@ def relabel_set(
     readers: int = 1,
 ) -> None:
     """kind "static": labels of every image. kind "region": labels of all P views of every step, with the plan of each
-    view beside them, streamed to disk. `protocols.labels` says what is kept of K logits. precision: see `logits_in`.
+    view beside them, streamed to disk. `evaluation.labels` says what is kept of K logits. precision: see `logits_in`.
     readers: processes that read the set, see `stream_set`.
 
     The metadata say what the labels belong to, and how many bytes are labels and how many are plans of views. Raises

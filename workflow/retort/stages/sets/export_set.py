@@ -20,7 +20,6 @@ from retort.report.croissant import croissant_of
 from retort.report.public import public
 
 TOGETHER = 256  # images in memory at once, and in a group of the file's rows
-CROISSANT = "croissant.json"
 TEXTS = ("class_id", "class_name", "source")
 
 
