@@ -34,7 +34,7 @@ def computed(home: Path, stage: str, run: Running) -> dict[str, np.ndarray]:
     given = files(home)
     given["model"] = replace(given["model"], run=run)
     paths = [str(home / name) for name in ("latents.safetensors", "classes.csv", "output.safetensors")]
-    work(*paths, kept(home), **given, classes=CLASSES, batch=4, **settings)
+    work(*paths, kept(home), **given, class_ids=CLASSES, batch=4, **settings)
     return read(home / "output.safetensors")
 
 
