@@ -118,8 +118,8 @@ CODE_CHANGES = {
     ),
     "a line of the inversion stage": (
         "stages/shared/invert_latents.py",
-        "            statistics.append(found)\n",
-        "            statistics += [found]\n",
+        "            of_classes.append(found)\n",
+        "            of_classes += [found]\n",
         {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
     ),
     "a line of the group search": (
@@ -147,9 +147,9 @@ CODE_CHANGES = {
         sets(3, compose_mosaics=3),
     ),
     "a line of the table": (
-        "stages/tables/tabulate_accuracy.py",
+        "report/accuracy_table.py",
         "    students = pd.DataFrame(flat)\n",
         "    students = pd.DataFrame(list(flat))\n",
-        {"tabulate_models": 1, **{stage: 1 for stage in TABLES if stage != "tabulate_costs"}},
+        {stage: 1 for stage in TABLES if stage not in ("tabulate_costs", "tabulate_classes")},
     ),
 }
