@@ -86,9 +86,13 @@ class Matrix:
 
 @contextmanager
 def one_line_more(file: Path) -> Iterator[None]:
-    """As if this file of the library had changed."""
-    read, content = fingerprint._read, fingerprint._content
-    fingerprint._read = lambda source, name: read(source, name)._replace(**{"code": "other"} if source == file else {})
+    """As if this file of the library had changed: here, and where the workflow is planned, whose stages are a copy."""
+    read, content, tail = fingerprint._read, fingerprint._content, file.parts[len(WORKFLOW.parts) :]
+
+    def other(source: Path) -> dict[str, str]:
+        return {"code": "other"} if source.parts[-len(tail) :] == tail else {}
+
+    fingerprint._read = lambda source, name: read(source, name)._replace(**other(source))
     fingerprint._content = lambda table: content(table) + b"\n" * (table == file)
     try:
         yield
