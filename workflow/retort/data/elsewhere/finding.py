@@ -15,15 +15,15 @@ from retort.data.elsewhere.tensor_files import ReadPickle
 from retort.data.manifest import ClassEntry
 
 
-def find_set(asked: Asked, read_pickle: ReadPickle) -> FoundSet:
+def find_set(asked: Asked, tensors_of: ReadPickle) -> FoundSet:
     """With the labels' own list that lies beside the set, if there is one.
 
-    read_pickle: what takes tensors out of a .pt and runs nothing. Raises RetortError as the forms do.
+    tensors_of: what takes tensors out of a .pt and runs nothing. Raises RetortError as the forms do.
     """
     path = Path(asked.path)
     form = form_of(path)
     if form == "tensors":
-        found = found_in_tensors(path, asked, read_pickle)
+        found = found_in_tensors(path, asked, tensors_of)
     elif form == "parquet":
         found = found_in_parquet(path, asked)
     else:

@@ -14,15 +14,15 @@ from retort.data.elsewhere.tensor_files import ReadPickle, Rows, open_file, want
 Arranged = Callable[[np.ndarray], np.ndarray]
 
 
-def found_in_tensors(path: Path, asked: Asked, read_pickle: ReadPickle) -> FoundSet:
+def found_in_tensors(path: Path, asked: Asked, tensors_of: ReadPickle) -> FoundSet:
     """Images in the order of their rows: `images` (N, C, H, W) or (N, H, W, C) of one or three channels, uint8 or
     numbers of a range that is stated or shows (see `ranges`), and `labels` (N) of whole numbers.
 
-    read_pickle: what takes tensors out of a .pt and runs nothing. No more than a row is held at a time, but of a .pt.
+    tensors_of: what takes tensors out of a .pt and runs nothing. No more than a row is held at a time, but of a .pt.
     The checksum is that of the file. Raises RetortError for tensors of other shapes, values that are not finite, and a
     range that does not decide what they mean.
     """
-    tensors = open_file(path, read_pickle)
+    tensors = open_file(path, tensors_of)
     images, labels = wanted(path, tensors, "images"), _labels(path, wanted(path, tensors, "labels"))
     arranged = _arranged(path, images)
     if images.shape[0] != len(labels):

@@ -28,14 +28,14 @@ class Rows:
         return self.rows(range(self.shape[0]))
 
 
-def open_file(path: Path, read_pickle: ReadPickle) -> Mapping[str, Rows]:
-    """The tensors of the file by name. read_pickle: what takes tensors out of a .pt and runs nothing.
+def open_file(path: Path, tensors_of: ReadPickle) -> Mapping[str, Rows]:
+    """The tensors of the file by name. tensors_of: what takes tensors out of a .pt and runs nothing.
 
     Raises RetortError for a file that is not whole, or holds something else.
     """
     if path.suffix.lower() == ".safetensors":
         return _safetensors(path)
-    return _npz(path) if path.suffix.lower() == ".npz" else _pt(path, read_pickle(path))
+    return _npz(path) if path.suffix.lower() == ".npz" else _pt(path, tensors_of(path))
 
 
 def _of_array(array: np.ndarray) -> Rows:
