@@ -24,6 +24,5 @@ def read_students(folders: Sequence[str | Path]) -> list[dict]:
 def gather_students(parts: Sequence[str], output: str) -> None:
     """A directory as `train_students` writes it for all seeds, from one for each of them."""
     with whole_directory(output) as scratch:
-        for part in parts:
-            for record in sorted(Path(part).glob("*.json")):
-                shutil.copyfile(record, scratch / record.name)
+        for record in student_files(parts):
+            shutil.copyfile(record, scratch / record.name)

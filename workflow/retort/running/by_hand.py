@@ -53,10 +53,13 @@ def stage_of(
                 f"{rule}: its input {missing[0]}{more} has not been made; make it first: "
                 f"snakemake --cores N {' '.join([*command, '--', *missing[:3]])}"
             )
+        params = dict(job.params.items())
+        if "checkpoint" in params:
+            params["checkpoint"] = _moved(params["checkpoint"], into)
         described = SimpleNamespace(
             input=job.input,
             output={name: _moved(value, into) for name, value in job.output.items()},
-            params=_moved_checkpoint(dict(job.params.items()), into),
+            params=params,
             wildcards=dict(job.wildcards.items()),
             resources=job.resources,
             threads=job.threads,
@@ -98,10 +101,6 @@ def _moved(value: Any, into: str | Path) -> Any:
     if isinstance(value, str):
         return str(Path(into, value))
     return [str(Path(into, path)) for path in value]
-
-
-def _moved_checkpoint(params: dict[str, Any], into: str | Path) -> dict[str, Any]:
-    return params | {key: str(Path(into, params[key])) for key in ("checkpoint",) if key in params}
 
 
 def main(words: Sequence[str] | None = None) -> int:

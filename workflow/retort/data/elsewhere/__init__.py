@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -32,7 +31,7 @@ class Asked:
 class FoundSet:
     """A set as it lies there, its images in the order in which they count.
 
-    form: what it is, in words. files: those that it is read from. classes: of each image, what the set calls its class.
+    form: what it is, in words. classes: of each image, what the set calls its class.
     numbered: whether these are numbers of labels and not names. names: of each image, what the manifest calls it.
     read: (h, w, 3) uint8 of the images at these positions, which ascend, by so many threads. checksum: of what was
     given, for these positions. listed: what the set itself says of its labels, number -> name, and which file does.
@@ -40,7 +39,6 @@ class FoundSet:
     """
 
     form: str
-    files: Sequence[Path]
     classes: Sequence[str]
     numbered: bool
     names: Sequence[str]

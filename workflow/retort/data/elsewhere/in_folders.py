@@ -35,7 +35,7 @@ def found_in_folders(path: Path) -> FoundSet:
         return digest.hexdigest()
 
     classes = [name.partition("/")[0] for name in names]
-    return FoundSet("class folders", [path], classes, False, names, read, checksum)
+    return FoundSet("class folders", classes, False, names, read, checksum)
 
 
 def found_in_archive(path: Path) -> FoundSet:
@@ -56,9 +56,7 @@ def found_in_archive(path: Path) -> FoundSet:
     held.sort(key=lambda name: (PurePosixPath(name).parent.name, PurePosixPath(name).name))
     classes = [PurePosixPath(name).parent.name for name in held]
     names = [f"{class_}/{PurePosixPath(name).name}" for class_, name in zip(classes, held, strict=True)]
-    return FoundSet(
-        "zip archive", [file], classes, False, names, partial(_members, file, held), lambda _: sha256_of(file)
-    )
+    return FoundSet("zip archive", classes, False, names, partial(_members, file, held), lambda _: sha256_of(file))
 
 
 def _is_of_set(name: str) -> bool:

@@ -44,7 +44,6 @@ def found_in_parquet(path: Path, asked: Asked) -> FoundSet:
     called = [_named(label, columns, shards[0]) if named else str(label) for label in labels]
     return FoundSet(
         "Parquet",
-        shards,
         called,
         numbered,
         [f"{shard.name}, row {row}" for shard in shards for row in range(_length(shard))],

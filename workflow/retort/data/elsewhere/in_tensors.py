@@ -51,7 +51,7 @@ def found_in_tensors(path: Path, asked: Asked, tensors_of: ReadPickle) -> FoundS
         yield from (scale.bytes_of(arranged(row)) for row in images.rows(positions))
 
     names = [f"{path.name}, image {row}" for row in range(len(labels))]
-    return FoundSet("tensor file", [path], labels, True, names, read, lambda _: sha256_of(path), notes=notes)
+    return FoundSet("tensor file", labels, True, names, read, lambda _: sha256_of(path), notes=notes)
 
 
 def _labels(path: Path, labels: Rows) -> list[str]:
