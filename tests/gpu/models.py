@@ -80,7 +80,7 @@ def check_all(bench: Bench) -> list[dict]:
 
     resolutions = {encoder: side_of(bench, kind) for kind, encoder in ENCODERS.items()}
     check_models(
-        {name: str(directory(bench, name)) for name in FETCHED},
+        [str(directory(bench, name)) for name in FETCHED],
         str(bench.folder / "models.csv"),
         kinds={name: kind for name, (kind, _) in FETCHED.items()},
         encoders={encoder: Encoder(side) for encoder, side in resolutions.items()},

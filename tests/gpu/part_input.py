@@ -65,7 +65,7 @@ def _describe(bench: Bench, checks: Checks, stages: Stages, threads: tuple[int, 
     save_teacher(build_classifier(arch, 1, stages.side), folder, arch, [class_id], stages.side)
     for count in threads:
         paths = tree / "manifest.parquet", tree / "classes.csv", folder, stages.home / "described.safetensors"
-        settings = {"classes": [0], "side": stages.side, "threads": count}
+        settings = {"class_indices": [0], "side": stages.side, "threads": count}
         rates[count] = images / bench.timed(lambda paths=paths, s=settings: describe_images(*map(str, paths), **s))
         checks.figure(f"describing, {count} threads: images a second", rates[count])
     if bench.on_gpu and bench.full:
