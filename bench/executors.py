@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.survive.cluster import Cluster
+from tests.helpers.cluster import Cluster
 
 LIBRARY = Path(__file__).parents[1] / "workflow"
 SNAKEFILE = """

@@ -4,8 +4,8 @@
 
 Planning is `snakemake -n` from nothing, on a folder of empty files with the methods of config.yaml, hard labels and one
 student; one quantity changes, the others stay at 100 classes, 2 images a class, IPC 10 and 7 methods. Stages are those
-of tests/unit/test_scale.py: tiny models, 4 images of 64 px a class, shards of 50 classes, each of which loads its
-model. CPU seconds are those of all processes, of one run each. An exponent is the slope of a straight line through
+of tests/unit/stages/test_scale.py: tiny models, 4 images of 64 px a class, shards of 50 classes, each of which loads
+its model. CPU seconds are those of all processes, of one run each. An exponent is the slope of a straight line through
 the logarithms: 1 is in proportion, 0 is not at all.
 """
 
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from tests.unit.peak_memory import SIDE, encode, invert
-from tests.unit.test_scale import IMAGES, planned, save_dit, save_vae
+from tests.helpers.peak_memory import SIDE, encode, invert
+from tests.unit.stages.test_scale import IMAGES, planned, save_dit, save_vae
 
 from bench.rows import line, timed
 from bench.synthetic_tree import class_names, config_for, write_tree

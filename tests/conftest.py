@@ -19,8 +19,7 @@ from torch.utils._pytree import tree_map
 from retort.models.codec import Codec
 from retort.models.dit import DiT
 from retort.models.interface import LatentDiffusion
-
-from .end_to_end.workspace import Workspace, smoke_config
+from tests.helpers.workspace import Workspace, smoke_config
 
 # Tests compare numbers to the last digits, on the CPU, on every machine.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -194,7 +193,7 @@ COUNTED = pytest.StashKey[Counter]()
 
 def pytest_collection_modifyitems(items):
     def rank(item) -> int:
-        folder = item.path.parent.name
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
         return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=rank)  # stable: files stay together

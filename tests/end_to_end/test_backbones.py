@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.unit import saved_pipelines, tiny_models
-
-from .workspace import Workspace
+from tests.helpers import saved_pipelines, tiny_models
+from tests.helpers.workspace import Workspace
 
 NAMES = tiny_models.CLASSES
 COLOURS = dict(zip(NAMES, ((200, 40, 40), (40, 200, 40), (40, 40, 200), (200, 200, 40)), strict=True))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .workspace import Workspace, environment
+from tests.helpers.workspace import Workspace, environment
 
 CONFIG = ("--configfile", "experiment.yaml")
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from .workspace import Workspace, environment, smoke_config
+from tests.helpers.workspace import Workspace, environment, smoke_config
 
 TAB = "seed: 0\nruns:\n\t- {ipc: [1]}\n"
 

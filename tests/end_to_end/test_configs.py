@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from .workspace import REPOSITORY, Workspace
+from tests.helpers.workspace import REPOSITORY, Workspace
 
 FULL_SIZE = sorted(
     path.name for path in (REPOSITORY / "configs").glob("*.yaml") if path.stem not in ("smoke", "own-folder")

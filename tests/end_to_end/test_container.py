@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .workspace import REPOSITORY, Workspace, smoke_config
+from tests.helpers.workspace import REPOSITORY, Workspace, smoke_config
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(3600)]
 

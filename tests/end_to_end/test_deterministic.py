@@ -1,6 +1,6 @@
 """`deterministic: true` reaches the jobs, and makes nothing again."""
 
-from .workspace import Workspace, smoke_config
+from tests.helpers.workspace import Workspace, smoke_config
 
 SET = "results/smoke/distilled/random/ipc1"
 

@@ -1,8 +1,7 @@
 """A DiT from elsewhere, trained further through the workflow."""
 
 from retort.base.files import read_json
-
-from .workspace import REPOSITORY, Workspace, smoke_config
+from tests.helpers.workspace import REPOSITORY, Workspace, smoke_config
 
 PIPELINE = str(REPOSITORY / "tests" / "fixtures" / "parity" / "d3hr_sample" / "pipeline")
 

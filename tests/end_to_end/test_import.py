@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from retort.base.files import read_json
-
-from .workspace import Workspace, smoke_config
+from tests.helpers.workspace import Workspace, smoke_config
 
 FEW = ["1/00000.png", "0/00000.png", "1/00001.png"]
 METHODS = ["random", "again", "theirs", "few"]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from .workspace import Workspace, environment, smoke_config
+from tests.helpers.workspace import Workspace, environment, smoke_config
 
 SETS = [f"results/smoke/distilled/{name}" for name in ("random/ipc2", "dit/ipc2", "d3hr/ipc1", "d3hr/ipc2")]
 OTHERS = ("herding", "kmeans", "rded", "cao2", "coda", "coda-real", "ddps")

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from .workspace import REPOSITORY, Workspace, environment, smoke_config
+from tests.helpers.workspace import REPOSITORY, Workspace, environment, smoke_config
 
 PROFILE = ["--workflow-profile", "retort/profiles/default"]
 SNIPPET = re.search(r"```python\n(module birds:.*?)```", (REPOSITORY / "docs" / "running.md").read_text(), re.DOTALL)[1]

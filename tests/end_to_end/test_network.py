@@ -6,10 +6,9 @@ import pytest
 import yaml
 
 from retort.base.files import read_json
-
-from .fake_hub import COMMIT, REPOSITORY, FakeHub
-from .workspace import REPOSITORY as HOME
-from .workspace import Workspace
+from tests.helpers.fake_hub import COMMIT, REPOSITORY, FakeHub
+from tests.helpers.workspace import REPOSITORY as HOME
+from tests.helpers.workspace import Workspace
 
 PIPELINE = HOME / "tests" / "fixtures" / "parity" / "d3hr_sample" / "pipeline"
 

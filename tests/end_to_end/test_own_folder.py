@@ -6,8 +6,7 @@ import pandas as pd
 import yaml
 
 from retort.data.sources import write_digits
-
-from .workspace import REPOSITORY, Workspace, smoke_config
+from tests.helpers.workspace import REPOSITORY, Workspace, smoke_config
 
 
 def folder_config(path, **more) -> dict:

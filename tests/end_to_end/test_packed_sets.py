@@ -5,8 +5,7 @@ import json
 import pytest
 
 from retort.data.sources import write_digits
-
-from .workspace import Workspace, smoke_config
+from tests.helpers.workspace import Workspace, smoke_config
 
 SET = "results/mine/distilled/random/ipc2"
 STUDENTS = [f"results/mine/students/random/ipc2/{protocol}/resnet8" for protocol in ("hard", "soft")]

@@ -16,10 +16,9 @@ from retort.report.numbers import spread
 from retort.report.set_card import steps_in_words
 from retort.report.words import LOSSES, duration, method_line
 from retort.stages.pictures.report_page import report_page
-
-from .made_up_results import made_up_results
-from .report_page import TEMPLATE, Page
-from .workspace import smoke_config
+from tests.helpers.made_up_results import made_up_results
+from tests.helpers.report_page import TEMPLATE, Page
+from tests.helpers.workspace import smoke_config
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,10 @@ import yaml
 from PIL import Image
 
 from retort.stages.pictures.report_page import report_page
-
-from .browser import Browser, in_a_browser
-from .made_up_results import made_up_results
-from .report_page import TEMPLATE
-from .workspace import REPOSITORY
+from tests.helpers.browser import Browser, in_a_browser
+from tests.helpers.made_up_results import made_up_results
+from tests.helpers.report_page import TEMPLATE
+from tests.helpers.workspace import REPOSITORY
 
 pytestmark = in_a_browser
 

@@ -33,8 +33,7 @@ from retort.report.palette import COLOURS
 from retort.report.pictures import WIDEST, data_uri
 from retort.report.words import RATES, UNSAID, duration, method_line, protocol_rows, size
 from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
-
-from .workspace import REPOSITORY
+from tests.helpers.workspace import REPOSITORY
 
 
 def student(method: str, confusion: list[list[int]], seed: int = 0, ipc: str = "1") -> dict:

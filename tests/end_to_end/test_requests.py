@@ -12,9 +12,8 @@ from retort.config.load import load_config
 from retort.data.classes import class_list
 from retort.plan.plan import Plan
 from retort.plan.work import A_DAY, WorkOf
+from tests.helpers.workspace import REPOSITORY, Workspace
 from tests.staleness.planning import built
-
-from .workspace import REPOSITORY, Workspace
 
 CONFIGS = sorted(path.name for path in (REPOSITORY / "configs").glob("*.yaml"))
 PROFILE = yaml.safe_load((REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text())

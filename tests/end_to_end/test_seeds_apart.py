@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .workspace import Workspace, smoke_config
+from tests.helpers.workspace import Workspace, smoke_config
 
 STUDENTS = "results/smoke/students/random/ipc2/hard/resnet8"
 

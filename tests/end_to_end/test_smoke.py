@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from retort.running.status.logs import read_log
-
-from .workspace import Workspace, smoke_config
+from tests.helpers.workspace import Workspace, smoke_config
 
 
 def wanted_cells():

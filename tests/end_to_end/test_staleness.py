@@ -3,9 +3,8 @@
 import pytest
 
 from retort.base.files import read_json
-
-from .expected_reruns import CODE_CHANGES, CONFIG_CHANGES
-from .workspace import Workspace, smoke_config
+from tests.helpers.expected_reruns import CODE_CHANGES, CONFIG_CHANGES
+from tests.helpers.workspace import Workspace, smoke_config
 
 
 @pytest.mark.parametrize("change", CONFIG_CHANGES)

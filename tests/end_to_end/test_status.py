@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from retort.artifacts.job_logs import opening
-
-from .workspace import Workspace, environment
+from tests.helpers.workspace import Workspace, environment
 
 PICTURE, LOG = "results/figures/smoke/accuracy.png", "results/smoke/logs/draw_accuracy.log"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from retort.artifacts.job_logs import ON_GPU
-from tests.end_to_end.workspace import Workspace, smoke_config
 from tests.gpu.harness import Bench, Checks
+from tests.helpers.workspace import Workspace, smoke_config
 
 CPU = "this job computes on the CPU"
 PROFILE = ("--profile", "profiles/local-gpu")

@@ -9,7 +9,7 @@ from retort.models.training_state import Checkpoint
 from tests.gpu import models
 from tests.gpu.harness import Bench, Checks
 from tests.gpu.stages import Stages
-from tests.unit.tiny_models import read
+from tests.helpers.tiny_models import read
 
 GREY = 1  # levels by which pixels may differ where only the batch does
 CURVES = 0.05  # share of the first loss by which two trainings of one recipe may differ early on

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import map_coordinates
-from tests.unit.birds import CLASSES, SIDE, TEMPERATURE, label, make_home, train
+from tests.helpers.birds import CLASSES, SIDE, TEMPERATURE, label, make_home, train
 from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms import functional as T

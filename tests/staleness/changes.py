@@ -12,7 +12,7 @@ import yaml
 
 from retort.data.imagenet import subset_classes
 from retort.plan import fingerprint
-from tests.end_to_end.workspace import smoke_config
+from tests.helpers.workspace import smoke_config
 
 HERE = Path(__file__).parent
 OLD = (1_500_000_000, 1_500_000_000)  # clocks of file systems are coarse

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from retort.plan import fingerprint
-from tests.end_to_end.workspace import REPOSITORY, Workspace
+from tests.helpers.workspace import REPOSITORY, Workspace
 from tests.staleness.changes import bases, edited, edits, key_changes, lay_out
 from tests.staleness.planning import Plan, Reruns, changed, plan, reruns
 

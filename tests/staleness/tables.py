@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from textwrap import fill
 
-from tests.end_to_end.workspace import REPOSITORY
+from tests.helpers.workspace import REPOSITORY
 from tests.staleness.matrix import STAGES, WORKFLOW, Matrix, Row
 
 PAGE, CELLS = REPOSITORY / "docs" / "staleness.md", REPOSITORY / "docs" / "staleness.csv"

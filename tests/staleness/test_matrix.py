@@ -16,8 +16,8 @@ from retort.data.stamps import source_stamp
 from retort.models.sources import model_files, teacher_files
 from retort.plan.fingerprint import fingerprint
 from retort.running import call
-from tests.end_to_end.expected_reruns import CODE_CHANGES, CONFIG_CHANGES
-from tests.end_to_end.workspace import smoke_config
+from tests.helpers.expected_reruns import CODE_CHANGES, CONFIG_CHANGES
+from tests.helpers.workspace import smoke_config
 
 from .changes import bases, key_changes
 from .keys import every_key, key_at

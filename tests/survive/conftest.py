@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD
-
-from ..end_to_end.workspace import Workspace, smoke_config
+from tests.helpers.workspace import Workspace, smoke_config
 
 TARGETS = ["all", "exports", "report_page"]
 

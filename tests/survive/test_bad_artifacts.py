@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from ..end_to_end.workspace import Workspace
+from tests.helpers.workspace import Workspace
+
 from .messages import Answer, check, without_machine
 
 pytestmark = pytest.mark.exhaustive

@@ -21,10 +21,10 @@ from retort.data.classes import class_list
 from retort.data.manifest import read_split
 from retort.plan.plan import Plan
 from retort.running.call import call
+from tests.helpers import foreign_sets as foreign
+from tests.helpers.fake_jobs import Named, Table, fake_job
+from tests.helpers.workspace import REPOSITORY, Workspace, smoke_config
 
-from ..end_to_end.workspace import REPOSITORY, Workspace, smoke_config
-from ..unit import foreign_sets as foreign
-from ..unit.fake_jobs import Named, Table, fake_job
 from .messages import Answer, check, said_by_job, said_by_snakemake, without_machine
 
 # ---------------------------------------------------------------- configs

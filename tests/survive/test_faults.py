@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ..end_to_end.workspace import Workspace, environment
+from tests.helpers.workspace import REPOSITORY, Workspace, environment
+
 from .conftest import TARGETS
 
 pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
 
-# Of students, finished ones are kept, and the others resume: tests/unit/test_resumed_students.py. A training of which
-# another fault removed an input, in these folders, is another one, and starts again.
+# Of students, finished ones are kept, and the others resume: tests/unit/stages/test_resumed_students.py. A training of
+# which another fault removed an input, in these folders, is another one, and starts again.
 TRAININGS = {"train_vae": ("pixels",), "train_dit": ("latents", "models"), "train_teacher": ("pixels",)}
 ALONE = ("killed", "terminated", "full", "readonly")
 TOGETHER = ("allkilled", "allterminated")  # the whole run ends, and an input is gone when it goes on; one a stage
@@ -44,7 +45,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 def plant(workspace: Workspace, stages: list[str], most: int) -> list[str]:
     """Put the faults where `sabotage` finds them; their names. At most so many a stage, others in the next stage."""
     (workspace.folder / "faults" / "met").mkdir(parents=True)
-    shutil.copy(Path(__file__).with_name("sabotage.py"), workspace.folder / "workflow" / "sitecustomize.py")
+    shutil.copy(REPOSITORY / "tests/helpers/sabotage.py", workspace.folder / "workflow" / "sitecustomize.py")
     planted = []
     for place, stage in enumerate(stages):
         kinds = [*ALONE, TOGETHER[place % len(TOGETHER)]]

@@ -29,8 +29,7 @@ from retort.data.manifest import read_classes, read_split
 from retort.data.unpickle import read_plain_pickle
 from retort.models.contents import read_contents
 from retort.models.pickled import read_pickled
-
-from ..end_to_end.workspace import REPOSITORY, smoke_config
+from tests.helpers.workspace import REPOSITORY, smoke_config
 
 SHIPPED = [REPOSITORY / "config.yaml", *sorted((REPOSITORY / "configs").glob("*.yaml"))]
 

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from ..unit.test_config import BAD, edited, mistakes
-from . import test_bad_artifacts as artifacts
-from . import test_bad_input as inputs
+from tests.survive import test_bad_artifacts as artifacts
+from tests.survive import test_bad_input as inputs
+from tests.unit.config.test_config import BAD, edited, mistakes
+
 from .messages import Answer, check, read
 
 ANSWERS: dict[str, Answer] = {

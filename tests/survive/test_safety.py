@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..end_to_end.workspace import REPOSITORY
+from tests.helpers.workspace import REPOSITORY
 
 CODE = sorted((REPOSITORY / "workflow").rglob("*.py"))
 UNPICKLERS = {"models/pickled.py", "data/unpickle.py"}  # the two that read nothing but tensors, and arrays

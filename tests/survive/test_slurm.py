@@ -18,9 +18,8 @@ import pytest
 
 from retort.running.gpus import HIDDEN_BY
 from retort.running.slurm_executor import AGAIN, SILENT, UNKNOWN
-
-from ..end_to_end.workspace import REPOSITORY, Workspace, environment
-from .cluster import Cluster
+from tests.helpers.cluster import Cluster
+from tests.helpers.workspace import REPOSITORY, Workspace, environment
 
 pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
 
@@ -273,7 +272,7 @@ def test_a_run_outlives_its_controller_and_jobs_that_the_controller_forgets(clus
 @pytest.mark.parametrize("scheduled", [True, False], ids=["by SLURM", "by themselves"])
 def test_two_jobs_of_one_node_use_different_gpus_with_private_temporary_folders(cluster, tmp_path, count, scheduled):
     """SLURM gives each its own; where a site does not have it do so, both see all GPUs of the node."""
-    program = f"{sys.executable} -m tests.survive.gpu_job"
+    program = f"{sys.executable} -m tests.helpers.gpu_job"
     if scheduled:
         gpus, asking, program = ["0", "1"], ["--gpus=1"], f"srun -n1 --gpus=1 {program}"
     else:

@@ -1,0 +1,80 @@
+"""A shard that is killed in the middle of a class, or of a batch, and tried again.
+
+python -m tests.helpers.killed_shard STAGE HOME CALLS... prints, as JSON, one entry for each attempt: the classes that
+it computed, batch by batch, and whether it was killed. An attempt is killed (SIGKILL) when it has computed the
+batch of that number, from 1; 0 lets it end. Each is a process of its own; HOME is `tiny_models`' with
+latents.safetensors, and gets output.safetensors and kept/. NAME=VALUE changes a setting of the last attempt.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from retort.artifacts.kept_classes import KeptBatches, KeptClasses
+from retort.methods.sampling import Sampling
+from retort.models.health import Watched
+from retort.stages.sets import generate_images as generate
+from retort.stages.shared import invert_latents as invert
+from retort.stages.shared import score_typicality as typicality
+from tests.helpers.tiny_models import CLASSES, SIDE, files
+
+STAGES = {
+    "typicality": (typicality.score_typicality, {"draws": 4, "low": 0.1, "high": 0.7, "dataset": "toy", "seed": 0}),
+    "inversion": (invert.invert_latents, {"steps": 6, "stop": 4, "guidance": 2.0}),
+    "generation": (generate.generate_images, {"steps": 5, "number": 3, "side": SIDE, "dataset": "toy", "seed": 0}),
+}
+
+
+def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> None:
+    """Compute the shard; the purpose is a word made of the settings, as a job's is made of its parameters."""
+    work, settings = STAGES[stage]
+    settings |= changes
+    check, batches = Watched.check, []
+
+    def counted(self: Watched, found, class_ids, *words):
+        batches.append(class_ids[0])
+        note.write_text(json.dumps(batches))
+        if len(batches) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        check(self, found, class_ids, *words)
+
+    Watched.check = counted
+    latents, table, output = (
+        str(home / f"{name}") for name in ("latents.safetensors", "classes.csv", "output.safetensors")
+    )
+    purpose = json.dumps(settings)
+    if stage == "generation":
+        sampling = Sampling("ddim", settings.pop("steps"), None, 2.0)
+        kept, inputs = KeptBatches(home / "kept", purpose), (table, None, None, None, output)
+        work(*inputs, kept, **files(home), sampling=sampling, class_indices=range(len(CLASSES)), batch=4, **settings)
+    else:
+        kept = KeptClasses(home / "kept", purpose)
+        work(latents, table, output, kept, **files(home), class_ids=CLASSES, batch=2, **settings)
+
+
+def main() -> None:
+    stage, home, *words = sys.argv[1:]
+    calls = [word for word in words if "=" not in word]
+    found = []
+    for number, kill_at in enumerate(map(int, calls)):
+        last = number == len(calls) - 1
+        changes = {name: json.loads(value) for name, value in (w.split("=") for w in words if "=" in w)} if last else {}
+        note = Path(home, "batches.json")
+        note.unlink(missing_ok=True)
+        child = os.fork()
+        if child == 0:
+            os.dup2(2, 1)
+            attempt(stage, Path(home), changes, kill_at, note)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        if not killed and status:
+            sys.exit(f"attempt {number} ended with {status}")
+        found.append({"batches": json.loads(note.read_text()), "killed": killed})
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
