@@ -285,11 +285,12 @@ def test_the_constants_of_an_optimiser_are_those_that_it_computes_with(kind):
 
 
 def test_the_words_for_learning_rates_say_what_they_do():
-    assert set(RATES) == {"half-cosine", "milestones", "constant"}
+    assert set(RATES) == {"half-cosine", "cosine", "milestones", "constant"}
     factors = {name: [lr_factor(name, now, 600) for now in (0, 399, 400, 499, 500, 600)] for name in RATES}
     assert factors["milestones"] == pytest.approx([1, 1, 0.2, 0.2, 0.04, 0.04])  # x 0.2 at 2/3 and again at 5/6
     assert factors["constant"] == [1] * 6
     assert (factors["half-cosine"][0], factors["half-cosine"][-1]) == (1, pytest.approx(0.5))
+    assert (factors["cosine"][0], factors["cosine"][-1]) == (1, pytest.approx(0))
     protocol = {"id": "x", "labels": "hard", "views": {}, "evaluations": 3}
     protocols = {name: protocol | {"optimizer": optimiser("sgd", name)} for name in RATES}
     assert dict(protocol_rows(protocols))["learning rate over the training"] == list(RATES.values())

@@ -21,6 +21,18 @@ def test_half_cosine_starts_at_one_and_ends_near_one_half():
     assert factors == sorted(factors, reverse=True)
 
 
+@pytest.mark.parametrize("length", [12, 300])
+def test_cosine_is_torchs_annealing_to_zero(length):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=length, eta_min=0.0)
+    for now in range(length):
+        assert lr_factor("cosine", now, length) == pytest.approx(reference.get_last_lr()[0], abs=1e-12)
+        optimizer.step()
+        reference.step()
+    assert lr_factor("cosine", length - 1, length) < 0.02
+    assert lr_factor("cosine", length, length) == pytest.approx(0)
+
+
 @pytest.mark.parametrize(("length", "first", "second"), [(300, 200, 250), (2000, 1333, 1666), (6, 4, 5)])
 def test_milestones_drop_to_a_fifth_at_two_thirds_and_five_sixths(length, first, second):
     factors = [lr_factor("milestones", now, length) for now in range(length)]

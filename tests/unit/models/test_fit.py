@@ -166,6 +166,26 @@ def test_a_loss_in_parts_is_their_sum_differentiated_one_by_one():
         torch.testing.assert_close(one, other)
 
 
+def test_the_average_of_a_short_training_forgets_where_it_began():
+    """At a constant decay of 0.9999, 90 % of it would be the weights of the first of 1,000 steps."""
+    module = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    nn.init.constant_(module.weight, 1000.0)
+
+    def loss_at(step: int) -> Tensor:  # the step goes to 1, wherever it comes from
+        return 0.5 * (module.weight - 1.0).square().sum()
+
+    kept = fit(module, optimizer, loss_at, 1000, lambda progress: min(1.0, 20 * progress), ema=0.9999)
+    assert kept.weight.item() == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.5])
+def test_the_rate_of_a_training_ends_at_zero(warmup):
+    factors = [warmup_cosine(warmup)(step / 1000) for step in range(1000)]
+    assert max(factors) == pytest.approx(1, abs=1e-3)
+    assert factors[-1] < 1e-4
+
+
 def test_a_state_left_for_another_purpose_is_ignored(tmp_path):
     path = tmp_path / "state.safetensors"
     with pytest.raises(Interrupted):
@@ -235,8 +255,8 @@ def test_a_loss_that_is_lost_is_not_saved(tmp_path):
     assert all(torch.isfinite(tensor).all() for tensor in left.state_dict().values())
 
 
-@pytest.mark.parametrize("ema", [0.5, 0.9])
-def test_the_average_is_the_exponential_moving_average_of_the_weights(ema):
+@pytest.mark.parametrize("ema", [0.3, 0.9999])
+def test_the_averages_decay_rises_with_the_steps_to_what_is_asked_for(ema):
     module = nn.Linear(3, 1)
     raw, expected = [], None
 
@@ -246,8 +266,9 @@ def test_the_average_is_the_exponential_moving_average_of_the_weights(ema):
 
     optimizer = torch.optim.SGD(module.parameters(), lr=0.05)
     averaged = fit(module, optimizer, loss_at, 10, lambda _: 1.0, ema=ema)
-    for weight in [*raw[1:], module.weight.detach().double()]:  # raw[0] is the state before the first step
-        expected = weight if expected is None else ema * expected + (1 - ema) * weight
+    for made, weight in enumerate([*raw[1:], module.weight.detach().double()]):  # raw[0] is from before the first step
+        decay = min(ema, (1 + made) / (10 + made))  # 0.1, 0.18, 0.25, 0.31, ...
+        expected = weight if expected is None else decay * expected + (1 - decay) * weight
     assert averaged is not module
     assert (averaged.weight - module.weight).abs().max() > 0.01
     torch.testing.assert_close(averaged.weight.detach().double(), expected, rtol=1e-5, atol=1e-6)

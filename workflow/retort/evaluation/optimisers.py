@@ -10,10 +10,12 @@ def lr_factor(schedule: str, now: int, length: int) -> float:
     """Factor on the base rate in unit `now` of `length` (epochs, or steps where the length is in steps).
 
     half-cosine: 0.5 (1 + cos(pi now / 2 length)), which ends near one half and not near zero (RDED, CaO2).
+    cosine: 0.5 (1 + cos(pi now / length)), which ends at zero (Loshchilov and Hutter 2017, without restarts).
     milestones: x0.2 at 2/3 and again at 5/6 (Minimax, IDC). constant: 1. Raises KeyError for another name.
     """
     return {
         "half-cosine": lambda: 0.5 * (1 + math.cos(math.pi * now / length / 2)),
+        "cosine": lambda: 0.5 * (1 + math.cos(math.pi * now / length)),
         "milestones": lambda: 0.2 ** ((now >= 2 * length // 3) + (now >= 5 * length // 6)),
         "constant": lambda: 1.0,
     }[schedule]()

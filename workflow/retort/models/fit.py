@@ -1,10 +1,10 @@
 """The training loop that everything trained here goes through: seeded by step, resumable, averaged."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from retort.models.health import check_losses, check_weights
@@ -23,7 +23,7 @@ def fit(
     ema: float = 0.0,
     label: str = "training",
 ) -> nn.Module:
-    """Run `steps` optimiser steps and return the module to use: the averaged one when `ema` > 0.
+    """Run `steps` optimiser steps and return the module to use: the average of `averaging(ema)` when `ema` > 0.
 
     loss_at(step) draws the batch of that step, seeded by the step, so that a resumed training goes on exactly as
     an undisturbed one. A loss that is given in parts is their sum; each part is differentiated before the next one is
@@ -32,7 +32,7 @@ def fit(
     the result down clears it. Raises RetortError when the loss is not finite, naming the step since which it is, and
     when the last step leaves weights that are not.
     """
-    averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
+    averaged = AveragedModel(module, multi_avg_fn=averaging(ema)) if ema else None
     base_rates = [group["lr"] for group in optimizer.param_groups]
     training = Training(module, optimizer, averaged)
     start = checkpoint.resume(training)[0] if checkpoint else 0
@@ -58,6 +58,20 @@ def fit(
         if saved:
             checkpoint.save(training, step + 1)
     return averaged.module if averaged else module
+
+
+def averaging(ema: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """For AveragedModel: a moving average whose decay rises to `ema`, min(ema, (1 + n) / (10 + n)) at its n-th update.
+
+    That is the ramp of TensorFlow's ExponentialMovingAverage. At a constant decay the weights of the first steps would
+    keep the share ema^steps, which is most of the average in trainings that are shorter than 1 / (1 - ema) steps.
+    """
+
+    @torch.no_grad()
+    def update(averages: Sequence[Tensor], currents: Sequence[Tensor], made: Tensor | int) -> None:
+        torch._foreach_lerp_(averages, currents, 1 - min(ema, (1 + int(made)) / (10 + int(made))))
+
+    return update
 
 
 def _differentiate(loss: Tensor | Iterable[Tensor]) -> Tensor:

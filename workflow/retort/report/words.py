@@ -96,6 +96,7 @@ LOSSES = {
 }
 RATES = {
     "half-cosine": "along half a cosine's fall, to one half",
+    "cosine": "along a cosine's fall, to zero",
     "milestones": "x 0.2 at 2/3 and again at 5/6",
     "constant": "the same throughout",
 }

@@ -132,9 +132,9 @@ class Optimizer(Strict):
     weight_decay: float = Field(
         0.0, ge=0, description="This is the weight decay; adamw does not apply it to 1-d parameters, as in RDED."
     )
-    schedule: Literal["half-cosine", "milestones", "constant"] = Field(
-        description="The learning rate changes in this way: half-cosine goes to half of it, as RDED; milestones "
-        "multiplies it by 0.2 after 2/3 and 5/6 of the training, as Minimax and IDC; constant leaves it."
+    schedule: Literal["half-cosine", "cosine", "milestones", "constant"] = Field(
+        description="The learning rate changes in this way: half-cosine goes to half of it, as RDED; cosine goes "
+        "to zero; milestones multiplies it by 0.2 after 2/3 and 5/6 of the training, as Minimax and IDC; constant keeps it."
     )
 
 

@@ -16,6 +16,10 @@ STEPS = "Training lasts this many optimiser steps."
 BATCH = "Each step has this many images."
 LR = "This is the learning rate after the warm-up, if there is one."
 WARMUP = "The learning rate rises linearly for this many steps before its cosine decay."
+EMA = (
+    "The averaged weights, which are kept, have this decay, to which it rises as (1 + n) / (10 + n) over n steps. They "
+    "remember about 1 / (1 - ema) steps, and in short trainings the last tenth of them."
+)
 DROP_LABEL = "This share of training examples gets the null class, which CFG needs."
 AUTOCAST = "Training runs in this autocast precision; weights stay in float32."
 REVISION = "This is the revision of the hub id; pin it, so that results stay comparable."
@@ -63,7 +67,7 @@ class DitTraining(Strict):
     batch: Count = Field(64, description=BATCH)
     lr: float = Field(1e-3, gt=0, description=LR)
     warmup: int = Field(100, ge=0, description=WARMUP)
-    ema: float = Field(0.998, ge=0, lt=1, description="The averaged weights, which are kept, have this decay.")
+    ema: float = Field(0.998, ge=0, lt=1, description=EMA)
     drop_label: Fraction = Field(0.1, description=DROP_LABEL)
     precision: Precision = Field("float32", description=AUTOCAST)
 
@@ -82,8 +86,7 @@ class DitFineTuning(Strict):
         0.9999,
         ge=0,
         lt=1,
-        description="The averaged weights, which are kept, have this decay. They remember about 1 / (1 - ema) steps, "
-        "so lower it for few steps.",
+        description=EMA,
     )
     drop_label: Fraction = Field(0.1, description=DROP_LABEL)
     precision: Precision = Field("bfloat16", description=AUTOCAST)
