@@ -64,7 +64,7 @@ MOST_CLASSES = 20  # in a picture
 
 # Threads of jobs that read many images from files: as many processes decode, and four keep a GPU at a few hundred
 # images a second. Digits are read in no time, and a job of one thread need not wait for a second core.
-READERS = 1 if plan.dataset.kind == "digits" else 4
+READERS = 1 if plan.dataset.bundled else 4
 
 TRAIN = DATA / "pixels" / "train.safetensors"
 VAL = DATA / "pixels" / "val.safetensors"

@@ -7,12 +7,13 @@ from pathlib import Path
 from retort.base.errors import RetortError
 from retort.data.class_ids import refuse_odd_ids, spelt_as
 from retort.data.imagenet import FULL, imagenet_classes
-from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
+from retort.data.layouts import cifar, fashion_mnist, folders, huggingface, ilsvrc, places, tiny_imagenet
 from retort.data.layouts.huggingface import asked_of
 from retort.data.stamps import stamp_of
 
 DIGITS = [str(digit) for digit in range(10)]
-BUNDLED = "with scikit-learn"  # the stamp of the digits, which change with its version alone
+# The stamps of images that are installed with the software, which change with its version alone.
+BUNDLED = {"digits": "with scikit-learn", fashion_mnist.KIND: fashion_mnist.BUNDLED}
 
 
 def digit_classes(wanted: list[str] | None) -> list[str]:
@@ -39,6 +40,8 @@ def _classes(dataset) -> list[str]:
     kind, wanted = dataset.kind, dataset.classes
     if kind == "digits":
         return digit_classes(wanted)
+    if kind == fashion_mnist.KIND:
+        return fashion_mnist.list_classes(wanted)
     if kind in cifar.ARCHIVES:
         return cifar.list_classes(kind, wanted)
     path = Path(dataset.path)
@@ -75,7 +78,7 @@ def given_names(dataset, classes: list[str]) -> dict[str, str]:
 
 def published_name(dataset, classes: list[str]) -> str | None:
     """What papers call the whole data set; None for a part of one, and where other images are held out than theirs."""
-    if dataset.classes or dataset.max_per_class:
+    if dataset.classes or dataset.max_per_class or (dataset.kind == fashion_mnist.KIND and dataset.bundled):
         return None
     if dataset.kind != "imagenet":
         return dataset.kind
@@ -86,8 +89,8 @@ def published_name(dataset, classes: list[str]) -> str | None:
 
 def contents_stamp(dataset, classes: list[str]) -> str | None:
     """Changes with the user's images (see `watch` in the config); None where they are not there."""
-    if dataset.kind == "digits":
-        return BUNDLED
+    if dataset.bundled:
+        return BUNDLED[dataset.kind]
     return stamp_of(_places(dataset, classes), within=getattr(dataset, "watch", "folders") == "images")
 
 
@@ -96,7 +99,7 @@ def look_into(dataset, classes: list[str]) -> None:
 
     Later, each place is looked into by functions whose errors Snakemake shows with a traceback.
     """
-    if dataset.kind == "digits":
+    if dataset.bundled:
         return
     for place in _places(dataset, classes):
         if place.exists() and not os.access(place, os.R_OK | (os.X_OK if place.is_dir() else 0)):
@@ -106,6 +109,8 @@ def look_into(dataset, classes: list[str]) -> None:
 def _places(dataset, classes: list[str]) -> list[Path]:
     """The files and folders that the images of these classes are read from."""
     kind, path = dataset.kind, Path(dataset.path)
+    if kind == fashion_mnist.KIND:
+        return fashion_mnist.places(path)
     if kind in cifar.ARCHIVES:
         return cifar.places(kind, path)
     if kind == "imagenet":

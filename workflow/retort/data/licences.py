@@ -18,6 +18,7 @@ class Terms:
 _IMAGENET = ("imagenet-terms-of-access", "https://www.image-net.org/download.php")
 KNOWN = {
     "digits": Terms("cc-by-4.0", "scikit-learn's handwritten digits (UCI, Alpaydin and Kaynak 1998; CC BY 4.0)"),
+    "fashion-mnist": Terms("mit", "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017; MIT licence, (c) 2017 Zalando SE)"),
     "imagenet": Terms(
         _IMAGENET[0],
         "ImageNet (ILSVRC 2012); its terms allow research and education that is not commercial",

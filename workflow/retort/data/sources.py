@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from retort.base.seeds import derive_seed
 from retort.data.class_ids import refuse_odd_ids
-from retort.data.layouts import cifar, folders, huggingface, ilsvrc, places, tiny_imagenet
+from retort.data.layouts import cifar, fashion_mnist, folders, huggingface, ilsvrc, places, tiny_imagenet
 from retort.data.layouts.listing import ImageFile
 
 DIGITS_TEST_SIZE = 400
@@ -48,6 +48,8 @@ def write_images(layout: dict, folder: Path, classes: Sequence[str]) -> None:
     kind = layout["kind"]
     if kind == "digits":
         write_digits(folder, classes, layout["resolution"])
+    elif kind == fashion_mnist.KIND:
+        fashion_mnist.write_images(layout["path"] and Path(layout["path"]), folder, classes)
     elif kind in cifar.ARCHIVES:
         cifar.write_images(kind, Path(layout["path"]), folder, classes)
     else:
@@ -78,6 +80,8 @@ def list_images(layout: dict, written: str | None, classes: Sequence[str]) -> li
 def class_names(layout: dict, classes: Sequence[str]) -> dict[str, str]:
     """Readable names of the classes that the data set itself names; by class id."""
     kind = layout["kind"]
+    if kind == fashion_mnist.KIND:
+        return {class_id: fashion_mnist.CLASSES[class_id] for class_id in classes}
     if kind == "imagenet":
         return ilsvrc.class_names(classes)
     if kind == "tiny-imagenet":

@@ -25,6 +25,7 @@ CALL = 0.02  # to launch one call of a network, or one step of a training, howev
 
 PUBLISHED = {
     "digits": {"classes": 10, "images": 1_397},
+    "fashion-mnist": {"classes": 10, "images": 60_000},
     "imagenet": {"classes": 1_000, "images": 1_281_167},
     "cifar10": {"classes": 10, "images": 50_000},
     "cifar100": {"classes": 100, "images": 50_000},

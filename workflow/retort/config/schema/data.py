@@ -35,6 +35,7 @@ class Dataset(Strict):
 
     layout_keys: ClassVar[tuple[str, ...]]  # of this kind: what says where the images lie and which are held out
     written_out: ClassVar[bool] = False  # whether the workflow first writes the images out as files
+    bundled: ClassVar[bool] = False  # whether the images are installed with the software, and few
 
     name: Name = Field(description=FOLDER)
     resolution: int = Field(ge=8, le=4096, description=SIDE)
@@ -93,6 +94,7 @@ class DigitsDataset(Dataset):
 
     layout_keys = ("resolution",)
     written_out = True
+    bundled = True
 
     kind: Literal["digits"] = Field(description=KIND)
     name: Name = Field("digits", description=FOLDER)
@@ -102,6 +104,30 @@ class DigitsDataset(Dataset):
         le=4096,
         description="Images have this side in pixels; the scans of 8 x 8 pixels are enlarged bicubically.",
     )
+
+
+class FashionMnistDataset(Dataset):
+    """Fashion-MNIST is 500 + 100 images of each class that come with Retort, or from a path 6,000 + 1,000 of each.
+
+    They are grey photographs of clothes, 28 x 28 pixels, as RGB. Class ids are t-shirt, trouser, pullover, dress, coat,
+    sandal, shirt, sneaker, bag and ankle-boot.
+    """
+
+    layout_keys = ("path",)
+    written_out = True
+
+    kind: Literal["fashion-mnist"] = Field(description=KIND)
+    name: Name = Field("fashion-mnist", description=FOLDER)
+    resolution: int = Field(32, ge=8, le=4096, description=SIDE)
+    path: LocalPath | None = Field(
+        None,
+        description="This folder holds the published IDX files, train-images-idx3-ubyte and so on, packed as .gz or "
+        "not. By default the tenth that comes with Retort is taken.",
+    )
+
+    @property
+    def bundled(self) -> bool:
+        return self.path is None
 
 
 class LocalDataset(Dataset):
@@ -297,6 +323,7 @@ class HuggingFaceDataset(InFolders):
 
 AnyDataset = Annotated[
     DigitsDataset
+    | FashionMnistDataset
     | FolderDataset
     | ImageNetDataset
     | Cifar10Dataset

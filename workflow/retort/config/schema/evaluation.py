@@ -134,7 +134,8 @@ class Optimizer(Strict):
     )
     schedule: Literal["half-cosine", "cosine", "milestones", "constant"] = Field(
         description="The learning rate changes in this way: half-cosine goes to half of it, as RDED; cosine goes "
-        "to zero; milestones multiplies it by 0.2 after 2/3 and 5/6 of the training, as Minimax and IDC; constant keeps it."
+        "to zero; milestones multiplies it by 0.2 after 2/3 and 5/6 of the training, as Minimax and IDC; constant "
+        "leaves it."
     )
 
 
