@@ -5,9 +5,8 @@ import yaml
 
 from tests.helpers.workspace import REPOSITORY, Workspace
 
-FULL_SIZE = sorted(
-    path.name for path in (REPOSITORY / "configs").glob("*.yaml") if path.stem not in ("smoke", "own-folder")
-)
+SMALL = ("smoke", "own-folder", "fashion-models")
+FULL_SIZE = sorted(path.name for path in (REPOSITORY / "configs").glob("*.yaml") if path.stem not in SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +22,15 @@ def test_a_config_plans_every_method_without_its_data(workspace, name):
     assert planned["build_manifest"] == 1
     assert planned["fetch_model"] >= 2
     assert planned["train_students"] >= 5
+
+
+def test_models_for_fashion_mnist_are_trained_and_measured_and_nothing_else_is_made(workspace):
+    config = yaml.safe_load((REPOSITORY / "configs" / "fashion-models.yaml").read_text())
+    workspace.configure(config | {"dataset": config["dataset"] | {"path": "nowhere/fashion-mnist"}})
+    planned = workspace.planned("tabulate_models")
+    models = dict.fromkeys(("train_vae", "train_dit", "train_teacher", "judge_model", "tabulate_models"), 1)
+    data = {"export_images": 1, "build_manifest": 1, "decode_split": 2, "encode_latents": 1}
+    assert {rule: count for rule, count in planned.items() if count} == models | data
 
 
 def test_missing_data_stop_the_first_job_and_say_what_was_looked_for(workspace):

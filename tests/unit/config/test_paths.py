@@ -34,7 +34,9 @@ def test_home_and_variables_in_the_path_of_images_are_expanded(home, path):
     assert class_list(dataset) == ["ant", "bee"]
 
 
-@pytest.mark.parametrize("kind", ["cifar10", "cifar100", "tiny-imagenet", "places365", "huggingface", "imagenet"])
+@pytest.mark.parametrize(
+    "kind", ["cifar10", "cifar100", "fashion-mnist", "tiny-imagenet", "places365", "huggingface", "imagenet"]
+)
 def test_every_kind_of_data_set_expands_its_path(home, kind):
     assert config_with(kind=kind, path="~/photos").dataset.path == f"{home}/photos"
 

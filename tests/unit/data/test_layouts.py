@@ -503,6 +503,7 @@ WITHOUT_DATA = {
     "folder": {"classes": ["cat", "dog"]},
     "imagenet": {"subset": "imagewoof"},
     "cifar10": {},
+    "fashion-mnist": {},
     "cifar100": {"classes": ["bee", "apple"]},
     "tiny-imagenet": {},
     "places365": {"classes": ["arch", "airfield"]},

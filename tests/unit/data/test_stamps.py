@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 from tests.helpers.small_datasets import built, paint, planned
 
 from retort.base.errors import RetortError
-from retort.config.schema.data import AnyDataset, DigitsDataset
+from retort.config.schema.data import AnyDataset, DigitsDataset, FashionMnistDataset
 from retort.data.classes import contents_stamp
 from retort.data.layouts.cifar import ARCHIVES
+from retort.data.layouts.fashion_mnist import FILES
 from retort.data.layouts.listing import image_names
 from retort.data.manifest import read_made_of
 from retort.data.stamps import stamp_of
@@ -64,11 +65,17 @@ LAYOUTS = {
         ["README.md"],
     ),
     "hub shards": ("huggingface", {}, [], SHARDS, ["README.md"]),
+    "idx": ("fashion-mnist", {}, [], [f"{name}.gz" for name in FILES], ["readme.md"]),
     "packed": ("cifar10", {}, [], [ARCHIVES["cifar10"].file], ["readme.html"]),
     "unpacked": ("cifar10", {}, [], BATCHES, [f"{ARCHIVES['cifar10'].folder}/readme.html"]),
 }
 CLASSES = {"imagenet": [TENCH, BIRD], "tiny-imagenet": [TENCH, BIRD], "places365": ["airfield", "bar"]}
-CLASSES |= {"cifar10": ["cat", "dog"], "folder": ["cat", "dog"], "huggingface": ["cat", "dog"]}
+CLASSES |= {
+    "fashion-mnist": ["bag", "coat"],
+    "cifar10": ["cat", "dog"],
+    "folder": ["cat", "dog"],
+    "huggingface": ["cat", "dog"],
+}
 IN_FOLDERS = [name for name, (_, _, images, _, _) in LAYOUTS.items() if images]
 
 
@@ -167,8 +174,9 @@ def test_a_link_that_leads_nowhere_is_noticed_when_it_leads_somewhere(tmp_path):
     assert stamp_of([tmp_path / "nowhere"]) is None
 
 
-def test_the_digits_do_not_change():
+def test_images_that_are_installed_with_the_software_do_not_change():
     assert contents_stamp(DigitsDataset(kind="digits"), ["0", "1"]) is not None
+    assert contents_stamp(FashionMnistDataset(kind="fashion-mnist"), ["bag", "coat"]) is not None
 
 
 def test_a_manifest_differs_when_an_image_does_though_names_and_sizes_stay(tmp_path):

@@ -385,6 +385,7 @@ def test_the_hubs_client_reads_the_head_of_the_card(home, tmp_path, caplog):
     ("kind", "licence", "front"),
     [
         ("digits", "cc-by-4.0", {"license": "cc-by-4.0"}),
+        ("fashion-mnist", "mit", {"license": "mit"}),
         ("imagenet", "imagenet-terms-of-access", {"license": "other", "license_name": "imagenet-terms-of-access"}),
     ],
 )
