@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.unit.small_datasets import REST, built, classes_of
+from tests.helpers.small_datasets import REST, built, classes_of
+from tests.helpers.workspace import REPOSITORY
 from torchvision.datasets import FashionMNIST
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
@@ -87,7 +88,7 @@ def test_its_files_are_those_whose_digests_are_written_down_and_the_notice_lies_
 
 
 def test_its_files_are_installed_with_the_package():
-    data = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    data = (REPOSITORY / "pyproject.toml").read_text()
     assert '"data/fashion_mnist/*"' in data
 
 
