@@ -64,10 +64,9 @@ else
 endif
 	touch $@
 
+# It shows its progress and ends with the short table, where the pictures are, and the next command (rules/start.smk).
 demo: env
-	snakemake --cores $(CORES)
-	@cat results/accuracy.md
-	@echo "Pictures: results/figures/digits/. All tables: results/. For one page with everything: make report"
+	@snakemake --cores $(CORES)
 
 # Our own page; `snakemake --report FILE` makes Snakemake's, with the graph of rules and every job's time.
 report: env

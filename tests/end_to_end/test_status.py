@@ -70,7 +70,7 @@ def test_what_took_long_and_will_be_replaced_is_said_before_it_is_lost(twin):
     words += "changed (steps 60 -> 61)"
     assert status(twin, "--replaced").splitlines() == [words]
     output = twin.run("--cores", "2", "--", "results/smoke/models/dit")
-    assert output.index(words) < output.index("rule train_dit")
+    assert output.index(words) < output.index("done, in")
 
 
 def test_a_failed_job_is_shown_with_its_error_and_its_log_until_it_is_done(twin):

@@ -32,6 +32,7 @@ APART = ("--slurm-partition-config", "profiles/slurm/partitions.yaml")
 
 # The cluster's GPUs are declared and not there: without this, a job that asks for one and sees none ends.
 DECLARED_ONLY = {"RETORT_DEVICE": "cpu"}
+SNAKEMAKES = {"RETORT_OUTPUT": "snakemake"}  # its own words, with the numbers of SLURM's jobs
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +45,18 @@ def command(workspace: Workspace, profile: str, *arguments: str) -> list[str]:
     return workspace.command("--profile", profile, *OFTEN, *SMALL, *arguments)
 
 
-def submit(cluster: Cluster, workspace: Workspace, *arguments: str, profile: str = "profiles/slurm") -> tuple[int, str]:
-    """Run snakemake with a profile on the cluster; its exit status and all that it printed."""
+def submit(
+    cluster: Cluster,
+    workspace: Workspace,
+    *arguments: str,
+    profile: str = "profiles/slurm",
+    words: dict[str, str] = SNAKEMAKES,
+) -> tuple[int, str]:
+    """Run snakemake with a profile on the cluster; its exit status and all that it printed, by default as Snakemake
+    does."""
     done = subprocess.run(
-        command(workspace, profile, *arguments), cwd=workspace.folder, env=environment() | DECLARED_ONLY, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2300,
+        command(workspace, profile, *arguments), cwd=workspace.folder, env=environment() | DECLARED_ONLY | words,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2300,
     )  # fmt: skip
     return done.returncode, done.stdout
 
@@ -61,7 +69,7 @@ class Run(AbstractContextManager):
         with open(self._file, "w") as output:
             self._process = subprocess.Popen(
                 command(workspace, "profiles/slurm", *arguments), cwd=workspace.folder,
-                env=environment() | DECLARED_ONLY, stdout=output, stderr=output,
+                env=environment() | DECLARED_ONLY | SNAKEMAKES, stdout=output, stderr=output,
             )  # fmt: skip
 
     def __exit__(self, *_) -> None:
@@ -154,12 +162,17 @@ def test_a_failing_job_is_tried_again_with_more_memory_and_leads_to_its_cause(cl
     line = "    table = class_accuracies("
     workspace.edit("workflow/retort/stages/tables/tabulate_classes.py", line, f"    1 / 0\n{line}")
     before = len(cluster.finished_jobs())
-    status, output = submit(cluster, workspace, "--retries", "1", "--", "results/per_class.csv", profile=str(site))
+    status, output = submit(
+        cluster, workspace, "--retries", "1", "--", "results/per_class.csv", profile=str(site), words={}
+    )
     assert status == 1, output[-6000:]
     attempts = cluster.finished_jobs()[before:]
     assert [asked(job)["mem"] for job in attempts] == ["4000M", "8000M"]
-    assert "ZeroDivisionError" in output
-    assert "results/smoke/logs/tabulate_classes.log" in output
+    said = "retort: tabulate_classes: ZeroDivisionError: division by zero"
+    assert output.count(f"\n{said}") == 2
+    assert output.count("  It is tried again.") == 1
+    assert "  log: results/smoke/logs/tabulate_classes.log" in output
+    assert "1 of 1 job failed" in output
     count("SLURM: attempts at a failing job", len(attempts))
 
 

@@ -16,6 +16,7 @@ from retort.base.running import Running
 from retort.running.checkpoint_lock import alone_at
 from retort.running.explained import Stopped, explained
 from retort.running.gpus import own_gpu, why_no_gpu
+from retort.running.progress.muted import is_muted
 
 
 @contextmanager
@@ -82,15 +83,16 @@ class _Log:
 class _Tee:
     """Writes to the job's log, where every state of a progress bar is a line, and to the terminal.
 
-    Progress bars redraw themselves, which only a real terminal can show; elsewhere they go to the log alone.
+    Progress bars redraw themselves, which only a real terminal can show; elsewhere they go to the log alone. So does
+    everything where the run that started the job shows itself on the terminal, unless the log cannot be written.
     """
 
     def __init__(self, terminal, log: _Log):
-        self.terminal, self._log = terminal, log
+        self.terminal, self._log, self._muted = terminal, log, is_muted(terminal)
 
     def write(self, text: str) -> int:
         self._log.write(text.replace("\r", "\n"))
-        if "\r" not in text or self.terminal.isatty():
+        if self._log.error or (not self._muted and ("\r" not in text or self.terminal.isatty())):
             self.terminal.write(text)
         return len(text)
 

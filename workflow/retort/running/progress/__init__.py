@@ -1,0 +1,1 @@
+"""What is shown while a run goes on: one screen in a terminal, plain lines elsewhere."""
