@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
+from retort.base.grammar import Strict
 from retort.config.schema import Config
-from retort.config.schema.grammar import Strict
 
 
 class Key(NamedTuple):

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from retort.base.errors import RetortError
+from retort.base.grammar import kind_by_key
 from retort.config.load import load_config
 from retort.config.schema import Config
-from retort.config.schema.grammar import kind_by_key
 from retort.config.schema.methods import (
     Compose,
     CoverageSelect,

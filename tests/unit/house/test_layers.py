@@ -123,7 +123,7 @@ def test_no_stage_imports_a_stage(name):
         ("retort.models.dit", "retort.running.job", True),
         ("retort.stages.tables.tabulate_costs", "retort.methods.ddim", False),
         ("retort.plan.plan", "retort.running.job", True),
-        ("retort.base.errors", "retort.config.hints", True),
+        ("retort.base.errors", "retort.base.hints", True),
         ("retort", "retort.base.errors", True),
         ("retort.data.images", "numpy", False),
     ],

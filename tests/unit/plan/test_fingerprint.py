@@ -173,7 +173,7 @@ def reached_by(stage: str) -> set[str]:
 
 def test_how_folders_are_listed_and_refused_counts_only_where_images_are_listed():
     """Every job reads the manifest, whose module must therefore not reach them."""
-    listing = {"retort.config.hints", "retort.data.layouts.listing", "retort.data.layouts.instead"}
+    listing = {"retort.base.hints", "retort.data.layouts.listing", "retort.data.layouts.instead"}
     readers = {name for name, module in STAGES.items() if listing & reachable(module)}
     assert readers == {"build_manifest", "export_images", "import_set"}
 
@@ -187,7 +187,7 @@ def test_students_do_not_depend_on_sampling_nor_inversion_on_protocols():
 
 
 # What jobs compute with, or say of a name that is nearly right; not the schema and its cross-checks.
-HARMLESS = {"retort.config.architectures", "retort.config.hints"}
+HARMLESS = {"retort.config.architectures", "retort.base.hints"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from retort.config.hints import did_you_mean, nearest
+from retort.base.grammar import Strict
+from retort.base.hints import did_you_mean, nearest
 from retort.config.schema import Config
-from retort.config.schema.grammar import Strict
 
 
 def filled(raw: Any) -> Any:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
+from retort.base.hints import did_you_mean
 from retort.config.architectures import ARCHITECTURES, smallest_side
-from retort.config.hints import did_you_mean
 from retort.config.schema import Config
 from retort.config.schema.data import ImageNetSubset
 from retort.config.schema.methods import CoverageSelect, DiscoverySelect, Generate, Method, TeacherScore, TeacherSelect

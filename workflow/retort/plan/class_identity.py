@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retort.base.errors import RetortError, some_of
-from retort.config.hints import did_you_mean
+from retort.base.hints import did_you_mean
 from retort.config.schema import Config
 from retort.data.class_ids import letters_of
 from retort.data.classes import given_names, known_ids

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from retort.base.errors import some_of
-from retort.config.hints import did_you_mean
+from retort.base.hints import did_you_mean
 
 
 def no_such_target(target: str, names: Sequence[str], files: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from retort.base.grammar import Name, Strict
 from retort.config.schema.data import AnyDataset
 from retort.config.schema.evaluation import Protocol, Quality, Run
-from retort.config.schema.grammar import Name, Strict
 from retort.config.schema.methods import Method
 from retort.config.schema.models import AnyModel, Teacher
 from retort.config.schema.sets import Sets

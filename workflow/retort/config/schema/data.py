@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from retort.base.grammar import Count, Name, Strict
 from retort.config.paths import LocalPath
-from retort.config.schema.grammar import Count, Name, Strict
 
 # What retort.data.imagenet knows; spelt out, so that editors offer them.
 ImageNetSubset = Literal[

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from retort.base.grammar import TABLE_TAG, Count, Fraction, Name, Strict, exactly_one, word_or_table
+from retort.base.hints import did_you_mean
 from retort.config.architectures import ARCHITECTURES
-from retort.config.hints import did_you_mean
 from retort.config.inherit import merged
 from retort.config.presets import known_presets, presets
-from retort.config.schema.grammar import TABLE_TAG, Count, Fraction, Name, Strict, exactly_one, word_or_table
 
 
 class TeacherLabels(Strict):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from retort.config.schema.grammar import (
+from retort.base.grammar import (
     TABLE_TAG,
     Count,
     Fraction,

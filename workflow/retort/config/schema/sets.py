@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from retort.config.schema.grammar import Strict
+from retort.base.grammar import Strict
 
 
 class Sets(Strict):

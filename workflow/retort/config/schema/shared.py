@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from retort.config.schema.grammar import Count, Fraction, Name, Strict
+from retort.base.grammar import Count, Fraction, Name, Strict
 
 
 class Inversion(Strict):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from retort.base.errors import RetortError, some_of
-from retort.config.hints import did_you_mean
+from retort.base.hints import did_you_mean
 from retort.data.class_ids import letters_of
 from retort.data.layouts.listing import text_of
 from retort.data.manifest import ClassEntry

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from retort.base.errors import some_of
-from retort.config.hints import nearest
+from retort.base.hints import nearest
 from retort.data.layouts.listing import folder_names, holds_image, image_names, is_junk, kind_by_name
 from retort.data.layouts.signatures import kind_of_file
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retort.base.errors import RetortError, some_of
-from retort.config.hints import did_you_mean
+from retort.base.hints import did_you_mean
 from retort.data.class_ids import spelt_as
 from retort.data.layouts.signatures import kind_of_file
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retort.base.errors import RetortError, some_of
-from retort.config.hints import did_you_mean
+from retort.base.hints import did_you_mean
 from retort.data.layouts.listing import folder_names
 
 TRAIN_NAMES = ("train", "training")
