@@ -5,11 +5,12 @@ other; start noise is the same image by image.
 """
 
 import torch
+from tests.helpers.parts import sampling as sampling_by
 
 from bench.limits import flops
 from bench.networks import CLASSES, guided_by_two_calls, model_row, random_dit, random_latents
 from bench.rows import Row, in_turn
-from retort.methods.sampling import Sampling, sample
+from retort.methods.sampling import sample
 from retort.models.dit import DiT
 
 GUIDANCE = 4.0
@@ -34,10 +35,11 @@ def measure(full: bool) -> list[Row]:
 
 def across_classes(model: DiT, noise: torch.Tensor, ipc: int, steps: int) -> torch.Tensor:
     """Latents of image n of class n // ipc, in batches of BATCH, as `generate_images` samples them."""
-    sampling, found = Sampling("ddim", steps, None, GUIDANCE), []
+    sampling, found = sampling_by("ddim", steps, None, GUIDANCE), []
     for numbers in torch.arange(len(noise)).split(BATCH):
-        condition = model.condition([CLASSES[n // ipc] for n in numbers.tolist()])
-        found.append(sample(model, condition, noise[numbers], sampling, None, lambda: None))
+        classes = [CLASSES[n // ipc] for n in numbers.tolist()]
+        condition, labels = model.condition(classes), [entry.index for entry in classes]
+        found.append(sample(model, condition, noise[numbers], sampling, labels, None, lambda: None))
     return torch.cat(found)
 
 

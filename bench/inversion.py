@@ -13,7 +13,7 @@ from bench.limits import flops
 from bench.networks import CLASSES, guided_by_two_calls, model_row, random_dit, random_latents
 from bench.rows import Row, in_turn
 from retort.methods.ddim import invert
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.moments import RunningMoments
 from retort.models.dit import DiT
 
@@ -40,7 +40,7 @@ def streamed(model: DiT, latents: torch.Tensor, batch: int) -> torch.Tensor:
     """Mean and variance (2, C, H, W) at step STOP, as `invert_latents` computes them."""
     moments = RunningMoments(model.latent_shape)
     for chunk in latents.split(batch):
-        denoise = guided(model, model.condition(CLASSES[:1] * len(chunk)), GUIDANCE)
+        denoise = Guided(model, model.condition(CLASSES[:1] * len(chunk)), GUIDANCE)
         moments.add(invert(chunk, denoise, model.alphas_cumprod, STEPS, STOP).cpu().numpy())
     return torch.from_numpy(np.stack([moments.mean, moments.variance]))
 

@@ -22,6 +22,7 @@ from retort.config.load import load_config
 from retort.plan.plan import Plan
 from retort.plan.reported import reported_for
 from retort.data.classes import class_list, look_into
+from retort.parts.foreign import part_folders
 
 # A method is a target by its name, so it may not be called like a rule.
 STAGES = {path.stem: path for path in LIBRARY.glob("retort/stages/*/[!_]*.py")}
@@ -40,9 +41,10 @@ try:
 except (RetortError, OSError) as error:
     raise refusal(error)
 
-# Each job finds it in the config (see retort.running.job), whatever that extends. No parameter, since it changes no result
-# but its last bits; no variable of the environment, which jobs of another module would find, too.
-config = {**config, "deterministic": checked_config.deterministic}
+# Each job finds them in the config (see retort.running.job), whatever that extends. No parameters: `deterministic` changes
+# no result but its last bits, and parts have their code among the parameters of the jobs that run them; no variables of
+# the environment, which jobs of another module would find, too.
+config = {**config, "deterministic": checked_config.deterministic, "parts": part_folders()}
 
 # The prefix that a workflow gives which uses this one as a module. Snakemake would put it before the paths of rules alone;
 # here it is before all, also those among parameters and those that are read while the run is planned.

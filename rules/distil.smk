@@ -1,6 +1,7 @@
 """Distilled sets: images generated, chosen, refined, selected or imported, written so that others can load them."""
 
 from retort.plan.imports import refuse_absent_sets, stamp_of_import
+from retort.plan.part_params import described, origin_of_parts
 
 try:
     if workflow.is_main_process:
@@ -19,7 +20,8 @@ def chosen_starts(wildcards):
 
 def guiding_representatives(wildcards):
     """The representatives that sampling is drawn towards, with the latents that they stand for; none without a guide."""
-    if plan.generate_of(wildcards.method).guide is None:
+    guide = plan.generate_of(wildcards.method).guide
+    if not (guide and guide.name_in("discoveries")):
         return {}
     return {
         "representatives": representatives_of(wildcards.method, wildcards.number, wildcards.shard),
@@ -43,8 +45,8 @@ def generated_shards(wildcards, shards):
 
 def selecting_teacher(wildcards):
     """The teacher that chooses from a pool, or in whose features the choice is made; none for latents."""
-    teachers = plan.teachers_of(wildcards.method)
-    return {"teacher": teacher_directory(*teachers)} if teachers else {}
+    teacher = plan.selection_space(wildcards.method).get("teacher")
+    return {"teacher": teacher_directory(teacher)} if teacher else {}
 
 
 def measured_raw(wildcards):
@@ -52,8 +54,18 @@ def measured_raw(wildcards):
     return collect(rules.measure_raw_teacher.output.quality, teacher=plan.raw_judges([wildcards.method]))
 
 
-def selection_settings(wildcards):
-    return plan.selection_of(wildcards.method)
+def selection_part(wildcards):
+    return described(plan.config.methods[wildcards.method].select)
+
+
+def start_part(wildcards):
+    return described(plan.generate_of(wildcards.method).start)
+
+
+def sampling_settings(wildcards):
+    """How a method samples, with its sampler and its guide as parts."""
+    settings = plan.sampling_of(wildcards.method)
+    return settings | {key: described(part) for key in ("sampler", "guide") if (part := settings[key])}
 
 
 def pool_choices(wildcards, shards):
@@ -74,8 +86,8 @@ def refined_shards(wildcards, shards):
     return collect(rules.refine_latents.output.images, **of_set, shard=shards)
 
 
-def refinement_settings(wildcards):
-    return plan.refine_of(wildcards.method).model_dump()
+def refinement_part(wildcards):
+    return described(plan.refine_of(wildcards.method))
 
 
 def selecting_features(wildcards):
@@ -105,7 +117,7 @@ def set_parts(wildcards):
         return {"images": made, "models": models, "chosen": chosen}
     if wildcards.method in plan.methods_that("import_set"):
         return {"imported": path_of(rules.import_set.output.imported, **of_set)}
-    if plan.discovery_of(wildcards.method):
+    if plan.config.methods[wildcards.method].select.name_in("discoveries"):
         shown = [representatives_of(wildcards.method, wildcards.ipc, shard) for shard in plan.shards]
         return {"selection": shown, "models": models}
     if wildcards.method in plan.methods_that("select_by_features"):
@@ -120,6 +132,7 @@ def set_origin(wildcards):
     return plan.provenance_of(wildcards.method, wildcards.ipc) | {
         "ipc": wildcards.ipc,
         "code": {stage: code_of(stage) for stage in plan.makers_of(wildcards.method)},
+        "parts": origin_of_parts(plan.config.methods[wildcards.method]),
     }
 
 
@@ -135,7 +148,7 @@ def stamp_of_set(method, ipc):
 
 
 def copies_images(wildcards):
-    return selection_settings(wildcards) != "all"
+    return not plan.config.methods[wildcards.method].is_everything()
 
 
 rule generate_images:
@@ -169,7 +182,8 @@ rule generate_images:
         model_settings=model_settings,
         codec_settings=codec_settings,
         decoder_settings=decoder_settings,
-        sampling=of(plan.sampling_of, "method"),
+        start=start_part,
+        sampling=sampling_settings,
         checkpoint=str(CHECKPOINTS / "generated" / "{method}" / "n{number}" / "{shard}"),
     script:
         "../workflow/run.py"
@@ -198,7 +212,7 @@ rule choose_from_pool:
         code=code_of("choose_from_pool"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        select=selection_settings,
+        select=selection_part,
     script:
         "../workflow/run.py"
 
@@ -236,7 +250,7 @@ rule refine_latents:
         model_settings=model_settings,
         codec_settings=codec_settings,
         decoder_settings=decoder_settings,
-        refinement=refinement_settings,
+        refinement=refinement_part,
     script:
         "../workflow/run.py"
 
@@ -260,7 +274,7 @@ rule select_images:
         code=code_of("select_images"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        select=selection_settings,
+        select=selection_part,
     script:
         "../workflow/run.py"
 
@@ -285,7 +299,7 @@ rule select_by_features:
         code=code_of("select_by_features"),
         dataset=plan.dataset.name,
         seed=plan.seed,
-        select=selection_settings,
+        select=selection_part,
         class_indices=shard_class_indices,
     script:
         "../workflow/run.py"

@@ -9,7 +9,7 @@ def start_inversions(wildcards):
     """All shards of the inversion that a method starts from."""
     return collect(
         rules.invert_latents.output.statistics,
-        inversion=plan.start_of(wildcards.method).inversion,
+        inversion=plan.inversion_of(wildcards.method),
         shard=plan.shards,
     )
 

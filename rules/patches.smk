@@ -1,5 +1,7 @@
 """Patches of real images: scored, ranked, and composed to images (RDED, DDPS)."""
 
+from retort.plan.part_params import described
+
 
 def typicality_settings(wildcards):
     return plan.config.typicalities[wildcards.typicality].model_dump(include={"draws", "low", "high"})
@@ -15,9 +17,12 @@ def scoring_teacher(wildcards):
     return teacher_directory(plan.compose_of(wildcards.method).score.teacher)
 
 
-def crop_settings(wildcards):
-    compose = plan.compose_of(wildcards.method)
-    return compose.score.model_dump(include={"images", "crops", "area"}) | {"grid": compose.grid}
+def score_part(wildcards):
+    return described(plan.compose_of(wildcards.method).score)
+
+
+def patch_grid(wildcards):
+    return plan.compose_of(wildcards.method).grid
 
 
 def window_settings(wildcards):
@@ -38,30 +43,30 @@ def shared_scores(wildcards):
 
 def clustering_space(wildcards):
     """The encoder or the teacher in whose features patches are clustered."""
-    space = plan.feature_space(wildcards.method)
+    space = plan.ranking_space(wildcards.method)
     if "encoder" in space:
         return {"encoder": DATA / "models" / space["encoder"]}
     return {"teacher": teacher_directory(space["teacher"])}
 
 
 def clustering_settings(wildcards):
-    space = plan.feature_space(wildcards.method)
+    space = plan.ranking_space(wildcards.method)
     return plan.codec_settings(space["encoder"]) if "encoder" in space else {"side": plan.dataset.resolution}
 
 
 def clustering_run(wildcards):
     """How the encoder is run; a teacher has no such settings."""
-    space = plan.feature_space(wildcards.method)
+    space = plan.ranking_space(wildcards.method)
     return plan.running_of(space["encoder"]) if "encoder" in space else "auto"
 
 
-def cluster_count(wildcards):
-    return plan.compose_of(wildcards.method).rank.clusters
+def ranking_part(wildcards):
+    return described(plan.compose_of(wildcards.method).rank)
 
 
 def ranked_path(method, shard):
     """The patches in the order in which they fill images: as scored, or ranked for diversity."""
-    if plan.compose_of(method).rank == "score":
+    if method not in plan.methods_that("rank_patches"):
         return scored_path(method, shard)
     return path_of(rules.rank_patches.output.patches, method=plan.rank_owner(method), shard=shard)
 
@@ -131,7 +136,8 @@ rule score_crops:
         seed=plan.seed,
         side=plan.dataset.resolution,
         class_ids=shard_class_ids,
-        arguments=crop_settings,
+        score=score_part,
+        grid=patch_grid,
     script:
         "../workflow/run.py"
 
@@ -188,7 +194,7 @@ rule rank_patches:
         seed=plan.seed,
         class_ids=shard_class_ids,
         space=clustering_settings,
-        clusters=cluster_count,
+        rank=ranking_part,
     script:
         "../workflow/run.py"
 

@@ -10,7 +10,7 @@ from retort.data.manifest import ClassEntry
 from retort.evaluation.losses import soft_loss
 from retort.methods import ddim
 from retort.methods.ancestral import respace
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.refinement import refine
 from retort.methods.typicality import typicality_maps
 from retort.models.classifiers import build_classifier, normalised
@@ -85,13 +85,13 @@ def codec(side: int, size: str, half: torch.dtype) -> Codec:
 @torch.inference_mode()
 def generate(model: LatentDiffusion, batch: int) -> None:
     """Two guided steps of DDIM, and the images."""
-    denoise = guided(model, model.condition([ENTRY] * batch), 4.0)
+    denoise = Guided(model, model.condition([ENTRY] * batch), 4.0)
     model.decode(ddim.sample(_latents(model, batch), denoise, ALPHAS, 50, 1))
 
 
 @torch.inference_mode()
 def invert(model: LatentDiffusion, batch: int) -> None:
-    denoise = guided(model, model.condition([ENTRY] * batch), 4.0)
+    denoise = Guided(model, model.condition([ENTRY] * batch), 4.0)
     ddim.invert(_latents(model, batch), denoise, ALPHAS, 50, 2)
 
 

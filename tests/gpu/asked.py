@@ -10,7 +10,6 @@ from bench.real_run import counted
 
 from retort.config.load import load_config
 from retort.config.strict_yaml import read_strictly
-from retort.plan.compositions import DEFAULT_STEPS
 from tests.gpu.harness import Checks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +49,7 @@ def seconds_of(rule: str, wildcards: dict[str, str], rates: dict[str, float], co
         method = methods[wildcards["method"]]
         model, images = config.models[method.generate.model], SHARD * int(wildcards.get("number", wildcards.get("ipc")))
         made = rule == "generate_images"
-        steps = 2 * _steps(method.generate, config) if made else method.refine.iterations * GRADIENT
+        steps = 2 * _steps(method.generate, config) if made else method.refine.passes() * GRADIENT
         return images * steps / rates[model.kind] if model.kind in rates else None
     if rule in ("invert_latents", "score_typicality"):
         part = "inversion" if rule == "invert_latents" else "typicality"
@@ -63,9 +62,10 @@ def seconds_of(rule: str, wildcards: dict[str, str], rates: dict[str, float], co
 
 def _steps(generate, config) -> int:
     """Of the sampler; from where an inversion stopped, D3HR takes two more than that had."""
-    if generate.steps or isinstance(generate.start, str):
-        return generate.steps or DEFAULT_STEPS[generate.sampler]
-    return config.inversions[generate.start.inversion].stop + 2
+    inversion = generate.start.name_in("inversions")
+    if generate.steps or inversion is None:
+        return generate.steps or generate.sampler.usual_steps
+    return config.inversions[inversion].stop + 2
 
 
 def compare_requests(checks: Checks, rates: dict[str, float], demanding: bool) -> None:

@@ -25,9 +25,9 @@ from retort.methods import ddim
 from retort.methods.ancestral import respace
 from retort.methods.confidence import rank_candidates
 from retort.methods.groups import score_groups
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.refinement import refine
-from retort.methods.sampling import Sampling, sample
+from retort.methods.sampling import sample
 from retort.methods.typicality import draw_noises, typicality_maps
 from retort.models.classifiers import build_classifier, normalised
 from retort.models.load import load_diffusion
@@ -35,13 +35,15 @@ from retort.models.pixels import to_images, to_pixels
 from retort.models.precision import logits_in
 from tests.gpu import models
 from tests.gpu.harness import Bench, Checks, apart
+from tests.helpers.parts import sampling as sampling_by
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = [ClassEntry(0, "n01440764", "tench, Tinca tinca"), ClassEntry(1, "n01443537", "goldfish")]
 SINGLE, HALF = 1e-4, 2e-2  # relative errors
 IN_HALF = ("float16", "bfloat16")
 TIMES = (1, 20, 500, 980)
-SAMPLERS = {name: Sampling(name, 8, None, 2.0, 0.05, 0.9) for name in ("ddim", "ddpm", "dpm++")}
+SAMPLERS = {name: sampling_by(name, 8, None, 2.0, 0.05, 0.9) for name in ("ddim", "ddpm", "dpm++")}
+SAMPLERS["ddim with noise"] = sampling_by({"kind": "ddim", "eta": 0.7}, 8, None, 2.0, 0.05, 0.9)
 VIEWS = ViewSettings(6, (0.3, 1.0), True, 1.0, steps=4, mixup=0.5, jitter=0.4, lighting=0.1, shuffle=2)
 SIDE, CLASSES, MEMBERS = 32, 5, 12
 TESTS = "tests/parity"
@@ -84,7 +86,7 @@ def _computed(bench: Bench, kind: str, device: str, dtype: str) -> Iterator[tupl
     codec = replace(models.codec_files(bench, kind, on), dtype="float64" if dtype == "float64" else "float32")
     model = load_diffusion(replace(models.model_files(bench, kind, on), dtype=dtype), codec)
     working = torch.float64 if dtype == "float64" else torch.float32
-    shape, condition = model.latent_shape, model.condition(ENTRIES)
+    shape, condition, labels = model.latent_shape, model.condition(ENTRIES), [entry.index for entry in ENTRIES]
 
     def drawn(*words: str | int) -> Tensor:
         numbers = [torch.randn(shape, generator=torch_rng(0, *words, i)) for i in range(len(ENTRIES))]
@@ -94,13 +96,13 @@ def _computed(bench: Bench, kind: str, device: str, dtype: str) -> Iterator[tupl
     for time in TIMES:
         times = torch.full((len(ENTRIES),), time, device=model.device)
         yield f"eps at {time}", model.eps(start, times, condition)
-    denoise = guided(model, condition, 2.0)
+    denoise = Guided(model, condition, 2.0)
     yield "inverted", ddim.invert(start, denoise, model.alphas_cumprod, 10, 5)
     for name, sampling in SAMPLERS.items():
-        for guide, targets in (("", None), (" with a guide", drawn("target"))):
-            fresh = iter(range(1000))
+        for guide, by in (("", replace(sampling, guide=None)), (" with a guide", sampling)):
+            fresh, targets = iter(range(1000)), drawn("target") if by.guide else None
             noise: Callable[[], Tensor] = lambda fresh=fresh: drawn("noise", next(fresh))  # noqa: E731
-            yield f"{name}{guide}", sample(model, condition, start, sampling, targets, noise)
+            yield f"{name}{guide}", sample(model, condition, start, by, labels, targets, noise)
     yield from _refined(model, drawn, working)
     noises, times = draw_noises(shape, 3, len(model.alphas_cumprod), 0.1, 0.7, torch_rng(0, "typicality"))
     on_device = noises.to(model.device, working), times.to(model.device)

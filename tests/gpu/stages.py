@@ -15,10 +15,10 @@ from retort.data.manifest import ClassEntry, write_manifest
 from retort.evaluation.losses import soft_loss
 from retort.evaluation.student import ImageSet, Recipe, train_student
 from retort.evaluation.views import ViewSettings, plan_views
-from retort.methods.sampling import Sampling
 from retort.models.load import CodecFiles
+from retort.parts.resolve import part_of
 from retort.stages.sets.generate_images import generate_images
-from retort.stages.sets.refine_latents import Refinement, refine_latents
+from retort.stages.sets.refine_latents import refine_latents
 from retort.stages.shared.encode_latents import encode_latents
 from retort.stages.shared.invert_latents import invert_latents
 from retort.stages.shared.score_typicality import score_typicality
@@ -26,6 +26,8 @@ from tests.gpu import models
 from tests.gpu.arithmetic import Work
 from tests.gpu.harness import Bench
 from tests.gpu.published import latent_sides
+from tests.helpers.parts import NOISE
+from tests.helpers.parts import sampling as sampling_by
 
 ENCODED = {"256": "dit", "512": "sd", "1024": "sdxl"}  # an encoder's side -> the kind that works on its latents
 NAMES = {"n01440764": "tench, Tinca tinca", "n01443537": "goldfish, Carassius auratus"}
@@ -77,7 +79,8 @@ class Stages:
             str(output),
             self._kept(),
             **self._model(kind),
-            sampling=Sampling("ddim", steps, first, 4.0),
+            start=NOISE,
+            sampling=sampling_by("ddim", steps, first, 4.0),
             class_indices=[0],
             number=count or batch,
             side=self.side,
@@ -105,7 +108,7 @@ class Stages:
             [],
             str(self.home / "refined.safetensors"),
             **self._model(kind),
-            refinement=Refinement(2, 6e-4, 50, 0.25, 0.1, "unconditional", "mapped"),
+            refinement=part_of("refinements", {"iterations": 2, "peak_weight": 0.1, "timestep": "mapped"}),
             class_indices=[0],
             ipc=batch,
             side=self.side,

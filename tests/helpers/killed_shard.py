@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 
 from retort.artifacts.kept_classes import KeptBatches, KeptClasses
-from retort.methods.sampling import Sampling
 from retort.models.health import Watched
 from retort.stages.sets import generate_images as generate
 from retort.stages.shared import invert_latents as invert
 from retort.stages.shared import score_typicality as typicality
+from tests.helpers.parts import NOISE
+from tests.helpers.parts import sampling as sampling_by
 from tests.helpers.tiny_models import CLASSES, SIDE, files
 
 STAGES = {
@@ -46,9 +47,10 @@ def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> 
     )
     purpose = json.dumps(settings)
     if stage == "generation":
-        sampling = Sampling("ddim", settings.pop("steps"), None, 2.0)
+        sampling = sampling_by("ddim", settings.pop("steps"), None, 2.0)
         kept, inputs = KeptBatches(home / "kept", purpose), (table, None, None, None, output)
-        work(*inputs, kept, **files(home), sampling=sampling, class_indices=range(len(CLASSES)), batch=4, **settings)
+        settings |= {"start": NOISE, "sampling": sampling, "class_indices": range(len(CLASSES))}
+        work(*inputs, kept, **files(home), batch=4, **settings)
     else:
         kept = KeptClasses(home / "kept", purpose)
         work(latents, table, output, kept, **files(home), class_ids=CLASSES, batch=2, **settings)

@@ -14,11 +14,12 @@ from PIL import Image
 from retort.artifacts.kept_classes import KeptClasses
 from retort.base.tensors import open_tensors, write_tensors
 from retort.data.manifest import ClassEntry, write_manifest
-from retort.methods.sampling import Sampling
 from retort.models.classifiers import build_classifier
 from retort.models.load import CodecFiles, ModelFiles
 from retort.models.teacher import save_teacher
 from retort.stages.sets.generate_images import generate_images
+from tests.helpers.parts import DRAWN, NOISE
+from tests.helpers.parts import sampling as sampling_by
 
 SIDE, SHAPE, CLASSES = 16, (4, 8, 8), ["ant", "bee", "cat", "dog"]
 
@@ -85,7 +86,8 @@ def generate(
     **changes,
 ) -> dict[str, np.ndarray]:
     """The content of one generated shard; guide: (representatives, latents)."""
-    settings = {"sampling": Sampling("ddim", 5, 4, 2.0), "number": 3, "side": SIDE, "dataset": "toy", "seed": 0}
+    settings = {"sampling": sampling_by("ddim", 5, 4, 2.0), "number": 3, "side": SIDE, "dataset": "toy", "seed": 0}
+    settings |= {"start": DRAWN if starts else NOISE}
     table, name = changes.pop("table", home / "classes.csv"), changes.pop("name", "dit")
     inputs = [str(path) if path else None for path in (table, starts, *(guide or (None, None)))]
     generate_images(

@@ -9,7 +9,7 @@ from transformers import CLIPTextConfig, CLIPTokenizer
 from retort.data.manifest import ClassEntry
 from retort.methods import dpm_solver
 from retort.methods.ddim import sample
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.models.interface import LatentDiffusion
 
 SIDE = 16  # pixels; latents are half as large
@@ -104,7 +104,7 @@ def ddim_latents(pipeline, prompt: str, latents: torch.Tensor, steps: int, guida
 def check_guided_ddim(model: LatentDiffusion, pipeline, entry: ClassEntry, steps: int, guidance: float) -> None:
     """Our guided DDIM passes through the latents of the pipeline's, and guidance matters to them."""
     noise = torch.randn(1, *model.latent_shape, generator=torch.Generator().manual_seed(0))
-    denoise, asked = guided(model, model.condition([entry]), guidance), []
+    denoise, asked = Guided(model, model.condition([entry]), guidance), []
 
     def recorded(latents, timestep):
         asked.append(latents)
@@ -122,7 +122,7 @@ def check_guided_ddim(model: LatentDiffusion, pipeline, entry: ClassEntry, steps
 
 def stepped(model: LatentDiffusion, condition, noise: torch.Tensor, scheduler, steps: int, guidance: float):
     """Images in [0, 1] of our model, guidance and codec under a scheduler of diffusers."""
-    denoise, latents = guided(model, condition, guidance), noise
+    denoise, latents = Guided(model, condition, guidance), noise
     scheduler.set_timesteps(steps)
     for timestep in scheduler.timesteps:
         eps = denoise(latents, int(timestep))
@@ -171,5 +171,5 @@ def check_images(model: LatentDiffusion, pipeline, entry: ClassEntry, steps: int
         assert expected.std() > 0.01
         pipeline.scheduler = karras(pipeline)
         expected = painted(pipeline, prompt, noise, steps, scale)
-        ours = dpm_solver.sample(noise, guided(model, condition, scale), model.alphas_cumprod, steps)
+        ours = dpm_solver.sample(noise, Guided(model, condition, scale), model.alphas_cumprod, steps)
         torch.testing.assert_close(shown(model, ours), expected, rtol=0, atol=between)

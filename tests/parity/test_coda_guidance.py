@@ -8,7 +8,7 @@ from tests.parity.closeness import assert_close
 
 from retort.data.manifest import ClassEntry
 from retort.methods import ddim, dpm_solver
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.representative import pull_towards, stop_timestep
 from retort.models.codec import Codec
 from retort.models.sdxl import Sdxl
@@ -80,7 +80,7 @@ def run(case, model, condition):
     def sample(setting):
         stop = stop_timestep(grid(model, setting)[0], setting["guideTPercent"])
         pull = pull_towards(case["represent_latent"], model.alphas_cumprod, setting["gamma"], stop)
-        recorder = Recorder(guided(model, condition, setting["cfg"], pull))
+        recorder = Recorder(Guided(model, condition, setting["cfg"], pull))
         steps, last = setting["num_inference_steps"], last_timestep(model, setting)
         final = dpm_solver.sample(case["latents_unit_noise"], recorder, model.alphas_cumprod, steps, last)
         return final, recorder
@@ -188,7 +188,7 @@ def through_ddim(case, model, condition):
         pull = None
         if strength is not None:
             pull = pull_towards(case["represent_latent"], model.alphas_cumprod, strength, stop_at=0)
-        denoise = guided(model, condition, case.facts["settings"][0]["cfg"], pull)
+        denoise = Guided(model, condition, case.facts["settings"][0]["cfg"], pull)
         return ddim.sample(case["latents_unit_noise"], denoise, model.alphas_cumprod, 10, 9)
 
     return sample
@@ -216,7 +216,7 @@ def test_one_step_moves_the_clean_latent_by_strength_times_guidance_times_the_di
     noise = (1 - signal) ** 0.5
 
     def clean(scale, pull=None):
-        eps = guided(model, condition, scale, pull)(latents, timestep)
+        eps = Guided(model, condition, scale, pull)(latents, timestep)
         return (latents - noise * eps) / signal**0.5
 
     pull = pull_towards(representative, model.alphas_cumprod, strength, stop_at=timestep - 1)

@@ -10,7 +10,7 @@ from tests.parity.closeness import assert_close
 
 from retort.data.manifest import ClassEntry
 from retort.methods.ddim import invert
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.moments import RunningMoments
 
 PRECISIONS = {"f32": torch.float32, "f64": torch.float64}
@@ -47,7 +47,7 @@ def inverted(case, model, latents, labels, stop):
     """Latents (steps 0..stop, N, C, H, W) along the way: what the model is shown at each step, then the result."""
     seen = []
     classes = [ClassEntry(int(label), str(int(label)), "") for label in labels]
-    denoise = guided(model, model.condition(classes), case.facts["inputs"]["guidance_scale"])
+    denoise = Guided(model, model.condition(classes), case.facts["inputs"]["guidance_scale"])
 
     def spy(x, t):
         seen.append(x)

@@ -8,7 +8,7 @@ from tests.parity.closeness import scaled
 
 from retort.data.manifest import ClassEntry
 from retort.methods.ddim import invert, sample
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 
 PRECISIONS = {"f32": torch.float32, "f64": torch.float64}
 LATENT_WITHIN = {"f32": 5e-6, "f64": 2e-7}  # of the largest latent
@@ -33,7 +33,7 @@ def model(case, precision):
 
 def guided_to(case, model, labels):
     classes = [ClassEntry(int(label), str(int(label)), "") for label in labels]
-    return guided(model, model.condition(classes), case.facts["inputs"]["guidance_scale"])
+    return Guided(model, model.condition(classes), case.facts["inputs"]["guidance_scale"])
 
 
 def sampled(case, model, start, labels, start_step):

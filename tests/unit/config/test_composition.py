@@ -14,15 +14,13 @@ from retort.base.errors import RetortError
 from retort.base.grammar import kind_by_key
 from retort.config.load import load_config
 from retort.config.schema import Config
-from retort.config.schema.methods import (
-    Compose,
-    CoverageSelect,
-    DiscoverySelect,
-    Method,
-    TeacherScore,
-    TeacherSelect,
-    TypicalityScore,
-)
+from retort.config.schema.methods import Method
+from retort.parts.compositions.mosaic import Mosaic
+from retort.parts.scores.teacher import TeacherScore
+from retort.parts.scores.typicality import TypicalityScore
+from retort.parts.selections.coverage import CoverageSelect
+from retort.parts.selections.discovery import DiscoverySelect
+from retort.parts.selections.teacher import TeacherSelect
 
 SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.json"
 
@@ -170,7 +168,7 @@ def test_sampling_goes_together_or_is_refused_whatever_the_combination(sampler, 
         *(["generate.guide"] if guide and guidance == 0 else []),
     ]
     if not refused:
-        assert load({"generate": generate}).generate.sampler == sampler
+        assert load({"generate": generate}).generate.sampler.kind == sampler
         return
     [(place, text)] = mistakes({"generate": generate})
     assert place == "methods.x"
@@ -270,8 +268,8 @@ def test_timesteps_of_a_typicality_are_a_range(low, high):
 # ---------------------------------------------------------------- words and keys of what may be several things
 
 SELECT_IS = (
-    "must be random, all, {teacher: NAME, keep: ...}, {coverage: herding | kmeans, encoder | teacher: NAME} or "
-    "{discovery: NAME}"
+    "must be random, all, {teacher: NAME, keep: ...}, {coverage: herding | kmeans | k-centre, encoder | teacher: NAME} "
+    "or {discovery: NAME}"
 )
 SCORE_IS = "must be {teacher: NAME, ...} or {typicality: NAME, ...}"
 RANK_IS = "must be score, or {clusters: K, encoder | teacher: NAME}"
@@ -310,7 +308,7 @@ SEVERAL = [
     (
         "select: {coverage: kmean, encoder: vae}",
         ".select.coverage",
-        "must be 'herding' or 'kmeans'; found 'kmean', did you mean 'kmeans'?",
+        "must be herding, kmeans or k-centre; found 'kmean', did you mean 'kmeans'?",
     ),
     (
         "select: {teacher: resnet, keep: confidnt}",
@@ -367,7 +365,7 @@ SEVERAL = [
     (
         "generate: {model: dit, sampler: dpm+}",
         ".generate.sampler",
-        "must be 'ddim', 'ddpm' or 'dpm++'; found 'dpm+', did you mean 'dpm++'?",
+        "must be ddim, ddpm or dpm++, or {kind: ddim, eta: ...}; found 'dpm+', did you mean 'dpm++'?",
     ),
 ]
 
@@ -397,7 +395,7 @@ def test_method_may_be_made_of_what_is_typed_already(select):
 
 @pytest.mark.parametrize("score", [TeacherScore(teacher="resnet"), TypicalityScore(typicality="dit")])
 def test_composition_may_be_made_of_what_is_typed_already(score):
-    method = Method(compose=Compose(score=score))
+    method = Method(compose=Mosaic(score=score))
     assert method.compose.score == score
     assert Config.model_validate(with_method(method.model_dump(exclude_none=True))).methods["x"] == method
 

@@ -2,12 +2,15 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from retort.parts.resolve import FAMILIES, ours
 from retort.plan import fingerprint
 
 LIBRARY = Path(fingerprint.__file__).parents[1]
@@ -18,23 +21,43 @@ SOURCES = {
 TESTS = sorted((LIBRARY.parents[1] / "tests" / "unit").rglob("*.py"))
 FLOORS = {
     "base": 0,
-    "config": 1,
-    "data": 2,
-    "models": 3,
-    "methods": 4,
-    "evaluation": 4,
-    "artifacts": 5,
-    "plan": 6,
-    "running": 6,
-    "report": 6,
-    "stages": 7,
+    "parts": 1,
+    "config": 2,
+    "data": 3,
+    "models": 4,
+    "methods": 5,
+    "evaluation": 5,
+    "artifacts": 6,
+    "plan": 7,
+    "running": 7,
+    "report": 7,
+    "stages": 8,
 }
+# What a part computes with it imports when it works, so that a config is read without it; what it is, before.
+LATE = {"parts": {"methods"}}
 
 
 def imports(source: str, package: str) -> set[str]:
     """Dotted names that a module's text imports, wherever the import stands."""
+    return _imported(ast.walk(ast.parse(source)), package)
+
+
+def imports_at_once(source: str, package: str) -> set[str]:
+    """The same, without those in functions and those for type checkers alone."""
+    todo, nodes = [ast.parse(source)], []
+    while todo:
+        node = todo.pop()
+        nodes.append(node)
+        late = isinstance(node, ast.FunctionDef) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        )
+        todo += [] if late else ast.iter_child_nodes(node)
+    return _imported(nodes, package)
+
+
+def _imported(nodes: Iterable[ast.AST], package: str) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -44,9 +67,9 @@ def imports(source: str, package: str) -> set[str]:
     return found
 
 
-def imports_of(name: str) -> set[str]:
+def imports_of(name: str, found: Callable = imports) -> set[str]:
     path = SOURCES[name]
-    return imports(path.read_text(), name if path.name == "__init__.py" else name.rpartition(".")[0])
+    return found(path.read_text(), name if path.name == "__init__.py" else name.rpartition(".")[0])
 
 
 def floor_of(name: str) -> str | None:
@@ -62,7 +85,29 @@ def breaks_the_order(importer: str, imported: str) -> bool:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_module_imports_only_from_its_own_floor_and_those_below(name):
-    assert {imported for imported in imports_of(name) if breaks_the_order(name, imported)} == set()
+    found = imports_at_once if floor_of(name) in LATE else imports
+    assert {imported for imported in imports_of(name, found) if breaks_the_order(name, imported)} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if floor_of(name) in LATE])
+def test_parts_import_late_only_what_they_compute_with(name):
+    late = {floor_of(imported) for imported in imports_of(name) - imports_of(name, imports_at_once)} - {None}
+    for_types = {"data", "models"}  # of arguments
+    assert {floor for floor in late if FLOORS[floor] > FLOORS["parts"]} - for_types <= LATE[floor_of(name)]
+
+
+def test_parts_are_asked_not_told_apart():
+    """What a part is, only the parts themselves know: whoever needs to know asks it."""
+    kinds = {cls.__name__ for family in FAMILIES for cls in ours(family).values()} | {"Part"}
+    told = [
+        (name, ast.unparse(node))
+        for name in SOURCES
+        if floor_of(name) not in ("parts", "running")
+        for node in ast.walk(ast.parse(SOURCES[name].read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance" and len(node.args) == 2
+        if kinds & set(re.findall(r"\w+", ast.unparse(node.args[1])))
+    ]
+    assert told == []
 
 
 @pytest.mark.parametrize("name", [n for n in SOURCES if floor_of(n) in ("methods", "evaluation")])
@@ -123,7 +168,7 @@ def test_no_stage_imports_a_stage(name):
         ("retort.models.dit", "retort.running.job", True),
         ("retort.stages.tables.tabulate_costs", "retort.methods.ddim", False),
         ("retort.plan.plan", "retort.running.job", True),
-        ("retort.base.errors", "retort.base.hints", True),
+        ("retort.base.errors", "retort.config.paths", True),
         ("retort", "retort.base.errors", True),
         ("retort.data.images", "numpy", False),
     ],

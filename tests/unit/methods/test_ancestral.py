@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.helpers.gaussian import GaussianDiffusion, entries, linear_schedule
 
 from retort.methods.ancestral import respace, sample
-from retort.methods.guidance import guided_with_variance
+from retort.methods.guidance import Guided
 
 ROW = 1
 PLACES = [None, -1.0, 0.0, 0.3, 1.0]
@@ -27,7 +27,7 @@ def model():
 
 def denoiser(model, n, place=None):
     model.place = place
-    return guided_with_variance(model, model.condition(entries(*[ROW] * n)), 1.0)
+    return Guided(model, model.condition(entries(*[ROW] * n)), 1.0).with_variance
 
 
 def normal(model, n, seed):

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from retort.methods.coverage import diverse_ranking, herding, kmeans_medoids
+from retort.methods.diversity import diverse_ranking
+from retort.methods.herding import herding
+from retort.methods.kmeans import kmeans_medoids
 
 any_value = st.one_of(
     st.sampled_from([0.0, 1.0, -1.0, 1e308, -1e308, 5e-324, 0.1]),

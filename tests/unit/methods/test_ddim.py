@@ -11,7 +11,7 @@ import torch
 from tests.helpers.gaussian import GaussianDiffusion, entries
 
 from retort.methods.ddim import grid_stride, invert, sample
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.moments import RunningMoments
 
 NULL = -1
@@ -87,7 +87,7 @@ CASES = pytest.mark.parametrize(("steps", "scale"), [(50, 4.0), (50, 1.0), (10, 
 def test_every_inversion_step_is_the_closed_form(model, steps, scale):
     """30 steps do not divide 1,000 timesteps, so the grid then ends early."""
     row, stop, stride = 1, steps - 1, 1000 // steps
-    denoise, shown = recorded(guided(model, model.condition(entries(row, row)), scale))
+    denoise, shown = recorded(Guided(model, model.condition(entries(row, row)), scale))
     end = invert(model.draw(row, 2, seed=5), denoise, model.alphas_cumprod, steps, stop)
     shown.append(end)
     assert len(shown) == stop + 1
@@ -99,7 +99,7 @@ def test_every_inversion_step_is_the_closed_form(model, steps, scale):
 @CASES
 def test_every_sampling_step_is_the_closed_form(model, steps, scale):
     row, first, stride = 2, steps - 1, 1000 // steps
-    denoise, shown = recorded(guided(model, model.condition(entries(row, row)), scale))
+    denoise, shown = recorded(Guided(model, model.condition(entries(row, row)), scale))
     end = sample(model.draw(row, 2, seed=6), denoise, model.alphas_cumprod, steps, first)
     shown.append(end)
     assert len(shown) == first + 2
@@ -113,7 +113,7 @@ def test_whole_trajectories_are_the_product_of_the_maps(model, steps, scale):
     """Every image follows its own class, also when classes share a batch."""
     stride, stop, rows = 1000 // steps, steps // 2, [0, 2, 1, 2]
     start = torch.cat([model.draw(row, 1, seed=10 + i) for i, row in enumerate(rows)])
-    denoise = guided(model, model.condition(entries(*rows)), scale)
+    denoise = Guided(model, model.condition(entries(*rows)), scale)
     inverted = invert(start, denoise, model.alphas_cumprod, steps, stop)
     sampled = sample(start, denoise, model.alphas_cumprod, steps, stop)
     for i, row in enumerate(rows):
@@ -129,7 +129,7 @@ def test_inversion_approaches_the_exact_flow_of_a_gaussian(model):
     signal = model.alphas_cumprod[[0, t]].view(2, 1, 1, 1)
     mean, std = signal.sqrt() * model.mean[row], (signal * model.variance[row] + 1 - signal).sqrt()
     flowed = mean[1] + std[1] * (start - mean[0]) / std[0]
-    denoise = guided(model, model.condition(entries(*[row] * len(start))), 1.0)
+    denoise = Guided(model, model.condition(entries(*[row] * len(start))), 1.0)
     errors = []
     for steps in (10, 50, 250):
         stop = t * steps // 1000
@@ -142,7 +142,7 @@ def test_inversion_approaches_the_exact_flow_of_a_gaussian(model):
 def test_the_round_trip_error_falls_as_the_steps_grow(model, scale):
     """Inversion to t = 600 and sampling from there again, with `first` matching where the inversion stopped."""
     row, start = 0, model.draw(0, 20, seed=8)
-    denoise = guided(model, model.condition(entries(*[row] * len(start))), scale)
+    denoise = Guided(model, model.condition(entries(*[row] * len(start))), scale)
     errors = []
     for steps in (10, 50, 250):
         stop = 600 * steps // 1000
@@ -158,7 +158,7 @@ def test_statistics_of_inverted_samples_are_the_analytic_ones(model, scale):
     start = model.draw(row, n, seed=9)
     moments = RunningMoments(model.latent_shape)
     for chunk in start.split(900):
-        denoise = guided(model, model.condition(entries(*[row] * len(chunk))), scale)
+        denoise = Guided(model, model.condition(entries(*[row] * len(chunk))), scale)
         moments.add(invert(chunk, denoise, model.alphas_cumprod, steps, stop).numpy())
     mean, variance = torch.from_numpy(moments.mean), torch.from_numpy(moments.variance)
 
@@ -176,7 +176,7 @@ def test_statistics_of_inverted_samples_are_the_analytic_ones(model, scale):
 def test_inversion_asks_once_per_step_up_to_stop_and_no_further(model, steps, stop):
     stride = 1000 // steps
     start = model.draw(0, 2, seed=1)
-    result = invert(start, guided(model, model.condition(entries(0, 0)), 4.0), model.alphas_cumprod, steps, stop)
+    result = invert(start, Guided(model, model.condition(entries(0, 0)), 4.0), model.alphas_cumprod, steps, stop)
     asked = [set(times) for times, _ in model.calls]
     assert asked == [{stride * i} for i in range(1, stop + 1)]
     assert torch.equal(result, start) == (stop == 0)
@@ -187,7 +187,7 @@ def test_sampling_asks_once_per_step_down_to_timestep_zero(model, steps, first):
     """From pure noise (first = steps - 1) that is `steps` evaluations."""
     stride = 1000 // steps
     start = model.draw(0, 2, seed=1)
-    sample(start, guided(model, model.condition(entries(0, 0)), 4.0), model.alphas_cumprod, steps, first)
+    sample(start, Guided(model, model.condition(entries(0, 0)), 4.0), model.alphas_cumprod, steps, first)
     asked = [set(times) for times, _ in model.calls]
     assert asked == [{stride * i} for i in range(first, -1, -1)]
     assert len(asked) == first + 1
@@ -196,9 +196,9 @@ def test_sampling_asks_once_per_step_down_to_timestep_zero(model, steps, first):
 @pytest.mark.parametrize("walk", [invert, sample])
 def test_images_do_not_influence_one_another(model, walk):
     rows, start = [0, 1, 2], torch.cat([model.draw(row, 1, seed=row) for row in range(3)])
-    together = walk(start, guided(model, model.condition(entries(*rows)), 4.0), model.alphas_cumprod, 50, 20)
+    together = walk(start, Guided(model, model.condition(entries(*rows)), 4.0), model.alphas_cumprod, 50, 20)
     for row in rows:
-        denoise = guided(model, model.condition(entries(row)), 4.0)
+        denoise = Guided(model, model.condition(entries(row)), 4.0)
         exact(walk(start[row : row + 1], denoise, model.alphas_cumprod, 50, 20)[0], together[row])
 
 

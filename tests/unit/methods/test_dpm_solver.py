@@ -11,7 +11,7 @@ import torch
 from tests.helpers.gaussian import GaussianDiffusion, entries, linear_schedule
 
 from retort.methods.dpm_solver import grid, sample
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 
 ROW = 2
 
@@ -68,7 +68,7 @@ def test_stopped_early_it_converges_to_the_flow_at_that_noise_level(model):
 
 
 def test_a_model_that_knows_only_timesteps_is_followed_to_their_rounding(model):
-    denoise = guided(model, model.condition(entries(*[ROW] * 50)), 1.0)
+    denoise = Guided(model, model.condition(entries(*[ROW] * 50)), 1.0)
     found = sample(noise(model), denoise, model.alphas_cumprod, 100)
     sigma = grid(model.alphas_cumprod, 100)[1][0]
     assert (found - flow(model, noise(model), sigma, 0.0)).abs().max() < 0.05

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.helpers.gaussian import GaussianDiffusion, entries
 
-from retort.methods.guidance import guided, guided_with_variance
+from retort.methods.guidance import Guided
 
 ROWS = (0, 2, 1)
 T = 400
@@ -25,7 +25,7 @@ def eps_of(model, latents, condition):
 
 
 def at_scale(model, latents, scale):
-    return guided(model, model.condition(entries(*ROWS)), scale)(latents, T)
+    return Guided(model, model.condition(entries(*ROWS)), scale)(latents, T)
 
 
 def test_scale_one_is_the_conditional_branch_and_never_asks_for_null(model, latents):
@@ -56,7 +56,7 @@ def test_a_class_that_equals_null_gives_the_same_at_any_scale(model, latents, sc
 
 
 def test_both_branches_go_through_the_model_in_one_batch(model, latents):
-    denoise = guided(model, model.condition(entries(*ROWS)), 4.0)
+    denoise = Guided(model, model.condition(entries(*ROWS)), 4.0)
     assert model.calls == []
     denoise(latents, T)
     (times, rows), *more = model.calls
@@ -68,7 +68,7 @@ def test_both_branches_go_through_the_model_in_one_batch(model, latents):
 def test_every_image_is_guided_by_its_own_class(model, latents):
     together = at_scale(model, latents, 4.0)
     for i, row in enumerate(ROWS):
-        alone = guided(model, model.condition(entries(row)), 4.0)(latents[i : i + 1], T)
+        alone = Guided(model, model.condition(entries(row)), 4.0)(latents[i : i + 1], T)
         torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-12, atol=1e-12)
 
 
@@ -84,7 +84,7 @@ def test_a_condition_of_several_tensors_is_joined_tensor_by_tensor():
             return latents * condition["pooled"].mean(dim=1).view(-1, 1, 1, 1)
 
     model, condition = Recorder(), {"prompt": torch.ones(2, 4, 2), "pooled": torch.ones(2, 5)}
-    result = guided(model, condition, 3.0)(torch.ones(2, 3, 1, 1), T)
+    result = Guided(model, condition, 3.0)(torch.ones(2, 3, 1, 1), T)
     assert {name: tuple(t.shape) for name, t in model.seen.items()} == {"prompt": (4, 4, 2), "pooled": (4, 5)}
     assert torch.equal(result, torch.full((2, 3, 1, 1), 3.0))
 
@@ -99,7 +99,7 @@ def doubled(latents, conditional, timestep, sigma):
 @pytest.mark.parametrize("scale", [0.0, 1.0, 4.0])
 def test_a_term_moves_the_conditional_branch_alone_so_that_the_scale_multiplies_it(model, latents, scale):
     conditional = at_scale(model, latents, 1.0)
-    pulled = guided(model, model.condition(entries(*ROWS)), scale, doubled)(latents, T)
+    pulled = Guided(model, model.condition(entries(*ROWS)), scale, doubled)(latents, T)
     expected = at_scale(model, latents, scale) + scale * conditional
     torch.testing.assert_close(pulled, expected, rtol=1e-12, atol=1e-12)
 
@@ -113,7 +113,7 @@ def test_a_term_is_told_latents_prediction_timestep_and_sigma(model, latents, sc
         told.append(arguments)
         return arguments[1]
 
-    denoise = guided(model, model.condition(entries(*ROWS)), scale, pull)
+    denoise = Guided(model, model.condition(entries(*ROWS)), scale, pull)
     found = denoise(latents, T) if sigma is None else denoise(latents, T, sigma)
     ((seen, conditional, timestep, noise),) = told
     assert torch.equal(seen, latents)
@@ -135,14 +135,14 @@ class Learned(GaussianDiffusion):
 def test_with_variance_the_noise_is_the_same_and_the_variance_the_conditional_branchs(latents, scale, pull):
     model = Learned.random()
     condition = model.condition(entries(*ROWS))
-    eps, place = guided_with_variance(model, condition, scale, pull)(latents, T)
-    assert torch.equal(eps, guided(model, condition, scale, pull)(latents, T))
+    eps, place = Guided(model, condition, scale, pull).with_variance(latents, T)
+    assert torch.equal(eps, Guided(model, condition, scale, pull)(latents, T))
     assert place.shape == latents.shape
     assert place[:, 0, 0, 0].tolist() == list(ROWS)
 
 
 def test_a_model_without_a_learned_variance_says_none(model, latents):
-    denoise = guided_with_variance(model, model.condition(entries(*ROWS)), 4.0)
+    denoise = Guided(model, model.condition(entries(*ROWS)), 4.0).with_variance
     eps, place = denoise(latents, T)
     assert place is None
     assert torch.equal(eps, at_scale(model, latents, 4.0))
@@ -150,10 +150,10 @@ def test_a_model_without_a_learned_variance_says_none(model, latents):
 
 def test_with_variance_scale_one_never_asks_for_null(model, latents):
     model.null = None
-    guided_with_variance(model, model.condition(entries(*ROWS)), 1.0)(latents, T)
+    Guided(model, model.condition(entries(*ROWS)), 1.0).with_variance(latents, T)
     assert model.calls == [([T] * 3, list(ROWS))]
 
 
 def test_with_variance_both_branches_go_through_the_model_in_one_batch(model, latents):
-    guided_with_variance(model, model.condition(entries(*ROWS)), 4.0)(latents, T)
+    Guided(model, model.condition(entries(*ROWS)), 4.0).with_variance(latents, T)
     assert model.calls == [([T] * 6, [*ROWS, 3, 3, 3])]

@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.gaussian import GaussianDiffusion, entries, linear_schedule
+from tests.helpers.parts import sampling as sampling_by
 
 from retort.methods.representative import pull_towards, stop_timestep
-from retort.methods.sampling import Sampling, sample, timesteps
+from retort.methods.sampling import sample
 
 SHAPE = (2, 3, 2, 2)
 ALPHAS = linear_schedule()
@@ -119,13 +120,14 @@ def sampled(model, sampler, strength, until=1.0, scale=1.0, turned=0, n=6):
     """
     targets, rng = model.draw(1, n, seed=9).roll(turned, 0), torch.Generator().manual_seed(2)
     fresh = lambda: torch.randn(n, *model.latent_shape, generator=rng, dtype=torch.float64)  # noqa: E731
-    sampling = Sampling(sampler, 25, None, scale, strength or 0.0, until)
+    sampling = sampling_by(sampler, 25, None, scale, strength, until)
     model.calls.clear()
     found = sample(
         model,
         model.condition(entries(*[1] * n)),
         fresh(),
         sampling,
+        [1] * n,
         None if strength is None else targets,
         fresh,
     )
@@ -177,7 +179,7 @@ def test_a_guide_that_ends_at_once_changes_no_bit_and_a_longer_one_pulls_more(mo
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_guided_steps_are_counted_on_the_samplers_own_grid(model, sampler):
     """With until = 1 every timestep is pulled at but the last; with 0.5 the first half."""
-    own = timesteps(model.alphas_cumprod, Sampling(sampler, 10, None, 1.0))
+    own = sampling_by(sampler, 10, None, 1.0).sampler.grid(model.alphas_cumprod, 10, None)
     for until, count in ((1.0, 9), (0.5, 5)):
         unguided, pulled, latent = [], [], torch.ones(1, *model.latent_shape, dtype=torch.float64)
         pull = pull_towards(torch.zeros_like(latent), model.alphas_cumprod, 0.1, stop_timestep(own, until))

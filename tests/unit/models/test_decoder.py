@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from tests.helpers.parts import NOISE
+from tests.helpers.parts import sampling as sampling_by
 from tests.helpers.tiny_models import CLASSES, SHAPE, SIDE, files, kept, read, save_models
 from tests.unit.stages.test_check_models import CONFIG, Models, save_dit, save_vae
 
 from retort.base.errors import RetortError
 from retort.config.load import load_config
-from retort.methods.sampling import Sampling
 from retort.models.load import CodecFiles, load_codec, load_diffusion
 from retort.models.pixels import to_pixels
+from retort.parts.resolve import part_of
 from retort.plan.plan import Plan
 from retort.stages.models.check_models import Encoder, Use
 from retort.stages.sets.generate_images import generate_images
-from retort.stages.sets.refine_latents import Refinement, refine_latents
+from retort.stages.sets.refine_latents import refine_latents
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,8 @@ def decoded_by(home: Path, name: str) -> dict:
 
 
 def made(home: Path, output: Path, **models) -> dict[str, np.ndarray]:
-    settings = {"sampling": Sampling("ddim", 3, 2, 2.0), "number": 2, "side": SIDE, "dataset": "toy", "seed": 0}
+    settings = {"sampling": sampling_by("ddim", 3, 2, 2.0), "number": 2, "side": SIDE, "dataset": "toy", "seed": 0}
+    settings |= {"start": NOISE}
     inputs = [str(home / "classes.csv"), None, None, None]
     generate_images(*inputs, str(output), kept(home), **models, class_indices=[0, 1], batch=4, **settings)
     return read(output)
@@ -62,7 +65,7 @@ def test_images_are_decoded_by_the_decoder_from_the_latents_that_are_sampled_as_
 
 def test_refined_latents_are_decoded_by_the_decoder_too(home, tmp_path):
     made(home, tmp_path / "made", **decoded_by(home, "other-vae"))
-    refinement = Refinement(2, 0.01, 10, 0.5, 10.0, "unconditional", "index")
+    refinement = part_of("refinements", {"iterations": 2, "lr": 0.01, "steps": 10, "share": 0.5})
     shared = {"refinement": refinement, "class_indices": [0, 1], "ipc": 2, "side": SIDE, "dataset": "toy", "seed": 0}
     inputs = (str(home / "classes.csv"), str(tmp_path / "made"), [], str(tmp_path / "refined"))
     refine_latents(*inputs, **decoded_by(home, "other-vae"), **shared, batch=4)

@@ -10,7 +10,7 @@ from retort.base.errors import RetortError
 from retort.data.imagenet import imagenet_classes, subset_classes
 from retort.data.manifest import ClassEntry
 from retort.methods import dpm_solver
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 
 SHAPE, STEPS = (4, 8, 8), 10
@@ -78,7 +78,7 @@ def test_images_are_those_of_the_pipeline(tmp_path, channels, guidance):
     torch.testing.assert_close(ours, expected, rtol=0, atol=tiny.WITHIN)
     assert (expected[0] - expected[1]).abs().max() > 0.01
     expected = theirs(tiny.karras(pipeline))
-    ours = dpm_solver.sample(noise, guided(model, condition, guidance), model.alphas_cumprod, STEPS)
+    ours = dpm_solver.sample(noise, Guided(model, condition, guidance), model.alphas_cumprod, STEPS)
     torch.testing.assert_close(tiny.shown(model, ours), expected, rtol=0, atol=tiny.WITHIN)
 
 

@@ -5,15 +5,16 @@ import json
 import pytest
 import torch
 from tests.helpers import tiny_pipelines as tiny
+from tests.helpers.parts import sampling as sampling_by
 from tests.helpers.saved_pipelines import save_refiner, save_sdxl, save_stable_diffusion
 from tests.unit.models import test_dit
 from tests.unit.models.test_refiner import CRANE, TENCH
 
 from retort.methods import ddim
 from retort.methods.ancestral import respace
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.refinement import refine
-from retort.methods.sampling import Sampling, sample
+from retort.methods.sampling import sample
 from retort.methods.typicality import draw_noises, typicality_maps
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles, load_diffusion
 
@@ -53,8 +54,9 @@ def results(model) -> dict[str, torch.Tensor]:
     made = {"encoded": model.encode(torch.rand(2, 3, tiny.SIDE, tiny.SIDE, generator=draw) * 2 - 1)}
     made["decoded"] = model.decode(start)
     for sampler in ("ddim", "ddpm", "dpm++"):
-        made[sampler] = sample(model, condition, start, Sampling(sampler, 4, None, 2.0), None, lambda: noise)
-    made["inverted"] = ddim.invert(start, guided(model, condition, 2.0), alphas, 10, 6)
+        by = sampling_by(sampler, 4, None, 2.0)
+        made[sampler] = sample(model, condition, start, by, [TENCH.index, CRANE.index], None, lambda: noise)
+    made["inverted"] = ddim.invert(start, Guided(model, condition, 2.0), alphas, 10, 6)
     draws = draw_noises(model.latent_shape, 3, len(alphas), 0.1, 0.7, draw)
     made["typicality"] = typicality_maps(model, start, condition, null, *draws, draws_per_batch=2)
     schedule, indices = respace(alphas, 50), torch.tensor([[3, 7, 1], [11, 2, 5]])

@@ -14,7 +14,7 @@ from tests.unit.models.test_refiner import CRANE, TENCH
 from retort.base.devices import pick_device
 from retort.base.errors import RetortError
 from retort.base.running import DEVICES, Running
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.models import codec, economy, refiner, sdxl, stable_diffusion
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles, load_diffusion
 
@@ -101,7 +101,7 @@ def computed(model) -> list[torch.Tensor]:
     """Everything that methods ask of a model: guided predictions above and below a cutoff, latents, images."""
     images = torch.rand(3, 3, tiny.SIDE, tiny.SIDE, generator=torch.Generator().manual_seed(1)) * 2 - 1
     latents = torch.randn(3, *model.latent_shape, generator=torch.Generator().manual_seed(0))
-    denoise = guided(model, model.condition([TENCH, CRANE, TENCH]), 3.0)
+    denoise = Guided(model, model.condition([TENCH, CRANE, TENCH]), 3.0)
     with torch.inference_mode():
         return [denoise(latents, 900), denoise(latents, 100), model.encode(images), model.decode(latents)]
 

@@ -15,7 +15,7 @@ from tests.helpers.saved_pipelines import VERSIONS, save_stable_diffusion
 from retort.base.errors import RetortError
 from retort.data.imagenet import imagenet_names
 from retort.data.manifest import ClassEntry
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 
 TENCH, CRANE = ClassEntry(0, "n01440764", "tench, Tinca tinca"), ClassEntry(1, "n02012849", "crane")
@@ -161,7 +161,7 @@ def test_prompts_encoded_under_inference_mode_serve_gradients_later(directory):
         model.condition([TENCH])
         model.null(1)
     latents = noise().requires_grad_()
-    eps = guided(model, model.condition([TENCH]), GUIDANCE)(latents, times.item())
+    eps = Guided(model, model.condition([TENCH]), GUIDANCE)(latents, times.item())
     eps.square().sum().backward()
     assert latents.grad.abs().max() > 0
     assert all(p.grad is None for p in model.unet.parameters())

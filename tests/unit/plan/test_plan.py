@@ -9,7 +9,6 @@ import yaml
 from retort.base.errors import RetortError
 from retort.config.load import load_config
 from retort.evaluation.views import ViewSettings
-from retort.plan.compositions import DEFAULT_STEPS
 from retort.plan.plan import Plan
 
 CONFIG = """
@@ -119,17 +118,23 @@ def test_methods_without_an_inversion_have_no_start(plan, method):
     assert plan.start_of(method) is None
 
 
+def plain(sampling: dict) -> dict:
+    """Settings of sampling, with parts as a config says them."""
+    parts = {key: part and part.model_dump() for key, part in sampling.items() if key in ("sampler", "guide")}
+    return sampling | parts
+
+
 @pytest.mark.parametrize(
     ("method", "sampling"),
     [
-        ("noise", {"steps": DEFAULT_STEPS["ddim"], "first": None, "guidance": 3.0}),
+        ("noise", {"steps": 50, "first": None, "guidance": 3.0}),
         ("short", {"steps": 10, "first": None, "guidance": 4.0}),
         ("weak", {"steps": 40, "first": 21, "guidance": 1.0}),  # D3HR's code: one step noisier than the latents are
         ("matched", {"steps": 40, "first": 20, "guidance": 4.0}),
     ],
 )
 def test_sampling_begins_at_pure_noise_or_at_the_inversion_by_reference_or_matched(plan, method, sampling):
-    assert plan.sampling_of(method) == {"sampler": "ddim"} | sampling
+    assert plain(plan.sampling_of(method)) == {"sampler": "ddim", "guide": None} | sampling
 
 
 # ---------------------------------------------------------------- labels
@@ -382,21 +387,23 @@ def test_pool_is_counted_in_images(composed, method, ipc, count):
 @pytest.mark.parametrize(
     ("method", "sampling"),
     [
-        ("chosen", {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None}),
-        ("ancestral", {"sampler": "ddpm", "guidance": 4.0, "steps": 50, "first": None}),
-        ("fast", {"sampler": "dpm++", "guidance": 4.0, "steps": 25, "first": None}),
+        ("chosen", {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None, "guide": None}),
+        ("ancestral", {"sampler": "ddpm", "guidance": 4.0, "steps": 50, "first": None, "guide": None}),
+        ("fast", {"sampler": "dpm++", "guidance": 4.0, "steps": 25, "first": None, "guide": None}),
         (
             "guided-coarser",
-            {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None, "strength": 0.1, "until": 0.5},
+            {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None}
+            | {"guide": {"discovery": "coarser", "strength": 0.1, "until": 0.5}},
         ),
         (
             "d3hr-coda",
-            {"sampler": "ddim", "guidance": 4.0, "steps": 40, "first": 20, "strength": 0.05, "until": 0.9},
+            {"sampler": "ddim", "guidance": 4.0, "steps": 40, "first": 20}
+            | {"guide": {"discovery": "density", "strength": 0.05, "until": 0.9}},
         ),
     ],
 )
-def test_sampling_is_told_sampler_grid_and_guide(composed, method, sampling):
-    assert composed.sampling_of(method) == sampling
+def test_sampling_is_by_sampler_grid_and_guide(composed, method, sampling):
+    assert plain(composed.sampling_of(method)) == sampling
 
 
 # ---------------------------------------------------------------- the jobs behind a set
@@ -510,7 +517,9 @@ TEACHERS = {
 
 @pytest.mark.parametrize("method", METHODS)
 def test_method_names_the_space_it_covers_or_clusters_in_and_the_teachers_it_asks(composed, method):
-    assert composed.feature_space(method) == SPACES.get(method)
+    asked = composed.ranking_space if composed.compose_of(method) else composed.selection_space
+    space = SPACES.get(method) or ({"teacher": "judge"} if method in JUDGED and not composed.compose_of(method) else {})
+    assert asked(method) == space
     assert composed.teachers_of(method) == TEACHERS.get(method, set())
 
 
@@ -518,21 +527,6 @@ def test_selection_of_real_images_happens_in_latents_or_in_what_a_teacher_sees(c
     assert composed.methods_that("select_by_features") == ["herding", "kmeans", "confident"]
     spaces = [composed.selection_space(method) for method in ("herding", "kmeans", "confident")]
     assert spaces == [{"encoder": "fine-vae"}, {"teacher": "critic"}, {"teacher": "judge"}]
-
-
-@pytest.mark.parametrize(
-    ("method", "selection"),
-    [
-        ("random", "random"),
-        ("full", "all"),
-        ("dit", None),
-        ("ancestral", {"teacher": "judge", "keep": "uncertain", "teacher_input": "normalised"}),
-        ("covering", {"coverage": "kmeans"}),
-        ("herding", {"coverage": "herding"}),
-    ],
-)
-def test_selection_tells_what_it_goes_by(composed, method, selection):
-    assert composed.selection_of(method) == selection
 
 
 def test_settings_of_a_model_are_those_that_change_what_it_computes(composed):

@@ -78,7 +78,7 @@ def images(tmp_path):
     for name in ("ant", "bee"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "0.png").touch()
-    return SimpleNamespace(kind="folder", path=str(tmp_path))
+    return SimpleNamespace(kind="folder", bundled=False, path=str(tmp_path))
 
 
 @pytest.mark.parametrize("lacks", [os.R_OK, os.X_OK])

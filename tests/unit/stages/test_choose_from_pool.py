@@ -11,10 +11,12 @@ from tests.helpers.tiny_models import CLASSES, SHAPE, SIDE, save_untrained_teach
 from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed
 from retort.base.tensors import open_tensors, write_tensors
-from retort.methods.coverage import cover, herding
+from retort.methods.herding import herding
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
+from retort.parts.resolve import part_of
+from retort.parts.selections import Seen
 from retort.stages.sets.choose_from_pool import choose_from_pool
 
 IPC, POOL = 3, 12
@@ -44,11 +46,17 @@ def write_pool(path: Path, pixels: np.ndarray, latents: np.ndarray, classes) -> 
     write_tensors(path, {"pixels": pixels, "latents": latents, "class_index": labels, "index": index})
 
 
+def selection(select: dict, teacher: bool):
+    """The part; a coverage is of what a teacher sees, or of latents."""
+    space = {"teacher": "judge"} if teacher else {"encoder": "vae"}
+    return part_of("selections", select | (space if "coverage" in select else {}))
+
+
 def chosen(home: Path, select: dict, pool: str = "whole", teacher: bool = True, ipc: int = IPC, **changes):
     """The table of one shard's choice."""
     judge, settings = str(home / "teacher") if teacher else None, {"dataset": "toy", "seed": 0} | changes
     paths = (str(home / f"{pool}.safetensors"), judge, str(home / "classes.csv"), str(home / "chosen.csv"))
-    choose_from_pool(*paths, select=select, ipc=ipc, **settings)
+    choose_from_pool(*paths, select=selection(select, teacher), ipc=ipc, **settings)
     return pd.read_csv(home / "chosen.csv")
 
 
@@ -120,6 +128,7 @@ def test_without_wrong_ones_there_is_no_warning(home, capsys):
         ({"coverage": "herding"}, True),
         ({"coverage": "kmeans"}, True),
         ({"coverage": "kmeans"}, False),
+        ({"coverage": "k-centre"}, True),
     ],
 )
 def test_the_choice_does_not_depend_on_the_shards(home, select, teacher):
@@ -129,7 +138,7 @@ def test_the_choice_does_not_depend_on_the_shards(home, select, teacher):
 
 
 @pytest.mark.parametrize("teacher", [False, True])
-@pytest.mark.parametrize("coverage", ["herding", "kmeans"])
+@pytest.mark.parametrize("coverage", ["herding", "kmeans", "k-centre"])
 def test_a_pool_is_covered_in_latents_or_in_a_teachers_features(home, coverage, teacher):
     found = chosen(home, {"coverage": coverage}, teacher=teacher)
     assert list(found.columns) == ["class_index", "index", "member"]
@@ -141,7 +150,8 @@ def test_a_pool_is_covered_in_latents_or_in_a_teachers_features(home, coverage, 
             with torch.no_grad():
                 features = judge.features(normalised(to_images(tensors["pixels"][members]))).numpy()
         seed = derive_seed(0, "coverage", "toy", CLASSES[label]) % 2**31
-        assert rows["member"].tolist() == cover(coverage, features, IPC, seed).tolist()
+        part = selection({"coverage": coverage}, teacher)
+        assert rows["member"].tolist() == part.choose(Seen(features, None, label), IPC, seed).members
         assert rows["member"].nunique() == IPC
         assert rows["member"].between(0, POOL - 1).all()
 
@@ -166,7 +176,7 @@ def test_k_means_is_seeded_by_seed_and_data_set(home):
     assert len({tuple(c["member"]) for c in choices}) > 1
 
 
-@pytest.mark.parametrize("coverage", ["herding", "kmeans"])
+@pytest.mark.parametrize("coverage", ["herding", "kmeans", "k-centre"])
 def test_a_pool_that_cannot_be_covered_names_its_class(home, coverage):
     with pytest.raises(RetortError, match="class ant: 13 rows cannot be chosen from 12"):
         chosen(home, {"coverage": coverage}, teacher=False, ipc=POOL + 1)

@@ -28,8 +28,9 @@ from retort.models.dit import DiT
 from retort.models.health import LossLost, Watched, check_losses, check_weights, first_broken
 from retort.models.load import load_diffusion
 from retort.models.pixels import to_pixels
+from retort.parts.resolve import part_of
 from retort.stages.models.judge_model import judge_model
-from retort.stages.sets.refine_latents import Refinement, refine_latents
+from retort.stages.sets.refine_latents import refine_latents
 from retort.stages.shared.invert_latents import invert_latents
 from retort.stages.shared.score_typicality import score_typicality
 
@@ -60,7 +61,8 @@ def sample(home: Path) -> None:
 def refine(home: Path) -> None:
     inputs = (str(home / "classes.csv"), str(home / "pool.safetensors"), [], str(home / "refined.safetensors"))
     settings = {"class_indices": [0, 1, 2, 3], "ipc": COUNT, "side": SIDE, "batch": 4}
-    refinement = Refinement(5, 0.01, 20, 0.5, 1.0, "class", "mapped")
+    course = {"iterations": 5, "lr": 0.01, "steps": 20, "share": 0.5, "peak_weight": 1.0}
+    refinement = part_of("refinements", course | {"condition": "class", "timestep": "mapped"})
     refine_latents(*inputs, **files(home), refinement=refinement, **settings, **COMMON)
 
 

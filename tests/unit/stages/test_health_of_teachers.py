@@ -16,6 +16,7 @@ from retort.artifacts.teacher_quality import measured
 from retort.base.files import write_rows
 from retort.base.tensors import write_tensors
 from retort.models.teacher import Teacher, load_teacher
+from retort.parts.resolve import part_of
 from retort.stages.evaluation import measure_quality as quality_stage
 from retort.stages.evaluation.measure_quality import measure_quality
 from retort.stages.evaluation.relabel_set import relabel_set
@@ -75,7 +76,7 @@ def describe(home: Path) -> None:
 
 def choose(home: Path, **select: str) -> None:
     given = paths(home, "pool.safetensors", "teacher", "images/classes.csv", "chosen.csv")
-    choose_from_pool(*given, select={"teacher": "resnet"} | select, ipc=1, **COMMON)
+    choose_from_pool(*given, select=part_of("selections", {"teacher": "resnet"} | select), ipc=1, **COMMON)
 
 
 def choose_recognised(home: Path) -> None:
@@ -88,8 +89,8 @@ def choose_covering(home: Path) -> None:
 
 def crop(home: Path) -> None:
     given = paths(home, "images/manifest.parquet", "images/classes.csv", "teacher", "crops.csv")
-    settings = {"images": 2, "crops": 3, "area": (0.3, 0.8), "grid": 1, "side": SIDE, "threads": 1}
-    score_crops(*given, class_ids=CLASSES, **settings, **COMMON)
+    score = part_of("scores", {"teacher": "resnet", "images": 2, "crops": 3, "area": (0.3, 0.8)})
+    score_crops(*given, class_ids=CLASSES, score=score, grid=1, side=SIDE, threads=1, **COMMON)
 
 
 def export(home: Path) -> None:
@@ -161,7 +162,8 @@ def test_a_choice_by_logits_names_the_class_of_damaged_ones(home):
     tensors["logits/bee"][2, 3] = np.nan
     write_tensors(home / "described.safetensors", tensors)
     given = paths(home, "images/manifest.parquet", "images/classes.csv", "described.safetensors", "selection.csv")
-    settings = {"class_indices": [0, 1], "select": {"teacher": "resnet", "keep": "confident"}, "ipc": 1}
+    select = part_of("selections", {"teacher": "resnet", "keep": "confident"})
+    settings = {"class_indices": [0, 1], "select": select, "ipc": 1}
     words = (r"class bee: what .*described\.safetensors says of an image is not finite", "delete the file")
     stops(words, select_by_features, *given, **settings, **COMMON)
 

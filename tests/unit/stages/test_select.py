@@ -6,6 +6,7 @@ import pytest
 from retort.base.errors import RetortError
 from retort.data.manifest import COLUMNS, ClassEntry, write_manifest
 from retort.methods.selection import random_order
+from retort.parts.resolve import part_of
 from retort.stages.sets.select_images import select_images
 
 SIZES = {"cat": 6, "dog": 4}
@@ -35,7 +36,8 @@ class Source:
     def selected(self, select: str, ipc: str = "all", seed=0, dataset="pets") -> pd.DataFrame:
         inputs = (str(self.folder / "manifest.parquet"), str(self.folder / "classes.csv"))
         output = self.folder / "chosen.csv"
-        select_images(*inputs, str(output), select=select, ipc=ipc, dataset=dataset, seed=seed)
+        chosen_by = part_of("selections", select)
+        select_images(*inputs, str(output), select=chosen_by, ipc=ipc, dataset=dataset, seed=seed)
         return pd.read_csv(output)
 
     def random(self, ipc: int, **settings) -> list[str]:

@@ -13,10 +13,11 @@ from retort.artifacts.pixels import open_split
 from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed
 from retort.base.tensors import write_tensors
-from retort.methods.coverage import cover
 from retort.models.classifiers import normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher
+from retort.parts.resolve import part_of
+from retort.parts.selections import Seen
 from retort.stages.data.decode_split import decode_split
 from retort.stages.sets.select_by_features import select_by_features
 from retort.stages.shared import describe_images as stages_describe
@@ -54,13 +55,20 @@ def home_of(pets: Pictures) -> Path:
     return pets.folder.parent
 
 
+def selection(select: dict, shard: str):
+    """The part; a coverage is of what a teacher sees, or of latents."""
+    space = {"teacher": "judge"} if shard not in ("latents", "broken") else {"encoder": "vae"}
+    return part_of("selections", select | (space if "coverage" in select else {}))
+
+
 def selected(pets: Pictures, select: dict, shards: list[str], ipc: int = 3, **changes) -> pd.DataFrame:
     """The choices of all shards, one after the other; shards: for each class, the file that describes it."""
     settings, found = {"dataset": "pets", "seed": 0} | changes, []
     for shard in dict.fromkeys(shards):
         paths = [str(home_of(pets) / name) for name in (f"{shard}.safetensors", "selection.csv")]
         classes = [label for label, name in enumerate(shards) if name == shard]
-        select_by_features(pets.manifest, pets.table, *paths, class_indices=classes, select=select, ipc=ipc, **settings)
+        given = {"class_indices": classes, "select": selection(select, shard), "ipc": ipc}
+        select_by_features(pets.manifest, pets.table, *paths, **given, **settings)
         found.append(pd.read_csv(paths[1]))
     return pd.concat(found, ignore_index=True)
 
@@ -119,13 +127,14 @@ def test_class_features_are_a_teachers_or_latents_laid_flat_with_their_rows(pets
 
 
 @pytest.mark.parametrize("shards", [TEACHER, LATENTS], ids=["teacher", "latents"])
-@pytest.mark.parametrize("coverage", ["herding", "kmeans"])
+@pytest.mark.parametrize("coverage", ["herding", "kmeans", "k-centre"])
 def test_coverage_is_of_each_classs_own_features(pets, coverage, shards):
     found = selected(pets, {"coverage": coverage}, shards)
     for label, class_id in enumerate(COUNTS):
         features, rows = class_features(str(home_of(pets) / f"{shards[label]}.safetensors"), class_id)
         seed = derive_seed(0, "coverage", "pets", class_id) % 2**31
-        expected = rows[cover(coverage, features, 3, seed)].tolist()
+        part = selection({"coverage": coverage}, shards[label])
+        expected = rows[part.choose(Seen(features, None, label), 3, seed).members].tolist()
         assert found.loc[found["class_index"] == label, "row"].tolist() == expected
 
 
@@ -158,8 +167,10 @@ def test_wrong_ones_that_fill_are_warned_of_by_class(pets, capsys):
 EVERY = [
     ({"coverage": "herding"}, TEACHER),
     ({"coverage": "kmeans"}, TEACHER),
+    ({"coverage": "k-centre"}, TEACHER),
     ({"coverage": "herding"}, LATENTS),
     ({"coverage": "kmeans"}, LATENTS),
+    ({"coverage": "k-centre"}, LATENTS),
     ({"teacher": "judge", "keep": "confident"}, TEACHER),
     ({"teacher": "judge", "keep": "uncertain"}, TEACHER),
 ]
@@ -178,7 +189,9 @@ def test_every_class_gets_that_many_distinct_images_of_its_own(pets, select, sha
     assert found["image_id"].str.split("/").str[0].tolist() == np.repeat(list(COUNTS), ipc).tolist()
 
 
-@pytest.mark.parametrize("select", [{"coverage": "herding"}, {"teacher": "judge", "keep": "confident"}])
+@pytest.mark.parametrize(
+    "select", [{"coverage": "herding"}, {"coverage": "k-centre"}, {"teacher": "judge", "keep": "confident"}]
+)
 def test_larger_sets_begin_with_the_smaller_ones(pets, select):
     small, large = (selected(pets, select, TEACHER, ipc) for ipc in (2, 5))
     pd.testing.assert_frame_equal(large[large["index"] < 2].reset_index(drop=True), small)

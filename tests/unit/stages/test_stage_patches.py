@@ -14,7 +14,7 @@ from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed, torch_rng
 from retort.base.tensors import write_tensors
 from retort.data import streams
-from retort.methods.coverage import diverse_ranking
+from retort.methods.diversity import diverse_ranking
 from retort.methods.mosaics import mosaic_ranks, random_crop_boxes
 from retort.methods.selection import random_order
 from retort.methods.windows import best_windows, window_means
@@ -22,8 +22,9 @@ from retort.models.classifiers import normalised
 from retort.models.load import load_codec
 from retort.models.pixels import to_images, to_pixels
 from retort.models.teacher import load_teacher
+from retort.parts.resolve import part_of
+from retort.parts.scores.teacher import TeacherScore
 from retort.stages.sets.compose_mosaics import compose_mosaics
-from retort.stages.shared import score_crops as crops_stage
 from retort.stages.shared.rank_patches import Embedder, rank_by
 from retort.stages.shared.score_crops import score_crops
 from retort.stages.shared.score_windows import score_windows
@@ -34,16 +35,8 @@ SHAPES = {
     "NA": {"a": (30, 30), "b": (17, 64), "c": (64, 17), "d": (20, 20), "e": (33, 21)},
 }
 MORE = {c: {"new": (28, 36), **images, "other": (36, 28)} for c, images in SHAPES.items()}
-CROPS = {
-    "images": 5,
-    "crops": 4,
-    "area": (0.1, 0.8),
-    "grid": 2,
-    "side": SIDE,
-    "dataset": "toy",
-    "seed": 0,
-    "threads": 2,
-}
+SCORE = {"teacher": "judge", "images": 5, "crops": 4, "area": (0.1, 0.8)}
+CROPS = {"grid": 2, "side": SIDE, "dataset": "toy", "seed": 0, "threads": 2}
 WINDOWS = {"resolution": SIDE, "window": 0.25, "per_image": 3, "keep": 10}
 
 
@@ -73,7 +66,8 @@ def cut(patches: pd.DataFrame, pictures: Pictures, side: int, threads: int = 1) 
 
 def cropped(home: Path, pictures: Pictures, classes=tuple(SHAPES), **changes) -> pd.DataFrame:
     paths = (pictures.manifest, pictures.table, str(home / "teacher"), str(home / "crops.csv"))
-    score_crops(*paths, class_ids=list(classes), **CROPS | changes)
+    score = part_of("scores", SCORE | {key: changes.pop(key) for key in list(changes) if key in SCORE})
+    score_crops(*paths, class_ids=list(classes), score=score, **CROPS | changes)
     return read_patches(str(home / "crops.csv"))
 
 
@@ -195,7 +189,7 @@ def test_a_few_random_images_are_cropped(home, few):
 
 
 def test_a_probability_that_underflows_still_gives_a_score_that_can_be_ranked(home, few, monkeypatch):
-    monkeypatch.setattr(crops_stage, "crop_losses", lambda logits, labels: torch.full((len(labels),), torch.inf))
+    monkeypatch.setattr(TeacherScore, "losses", lambda self, logits, labels: torch.full((len(labels),), torch.inf))
     found = cropped(home, few, images=100)
     assert np.isfinite(found["score"]).all()
     assert (found["score"] < -1e30).all()
@@ -351,7 +345,8 @@ def embedder_of(home: Path, kind: str) -> Embedder:
 
 
 def ranked(home: Path, pictures: Pictures, embedder: Embedder, scored: str, classes=tuple(SHAPES), **changes):
-    settings = {"clusters": 3, "dataset": "toy", "seed": 0, "batch": 64, "threads": 2} | changes
+    rank = part_of("rankings", {"clusters": 3, "encoder": "vae"})
+    settings = {"rank": rank, "dataset": "toy", "seed": 0, "batch": 64, "threads": 2} | changes
     paths = (str(home / f"{scored}.csv"), pictures.manifest, str(home / "ranked.csv"))
     rank_by(embedder, *paths, class_ids=list(classes), **settings)
     return read_patches(str(home / "ranked.csv"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.helpers.parts import sampling as sampling_by
 from tests.helpers.tiny_models import CLASSES, SHAPE, SIDE, files, generate, read, save_models, write_classes
 
 from retort.base.errors import RetortError
@@ -14,12 +15,12 @@ from retort.base.tensors import write_tensors
 from retort.data.images import resized
 from retort.methods.ancestral import respace
 from retort.methods.refinement import draw_indices, refine
-from retort.methods.sampling import Sampling
 from retort.models.dit import DiT
 from retort.models.load import load_diffusion
 from retort.models.pixels import to_pixels
+from retort.parts.resolve import part_of
 from retort.stages.sets import refine_latents as stage
-from retort.stages.sets.refine_latents import Refinement, refine_latents
+from retort.stages.sets.refine_latents import refine_latents
 
 IPC, POOL = 2, 5
 USUAL = {
@@ -61,7 +62,7 @@ def write_chosen(path: Path, picks: dict[int, tuple[int, ...]]) -> None:
 
 
 def refined(home: Path, classes=(0, 1, 2, 3), batch=4, pool="pool", chosen="chosen", **changes) -> dict:
-    """The content of one refined shard; changes of the Refinement or of the stage's own settings."""
+    """The content of one refined shard; changes of the refinement or of the stage's own settings."""
     stages = {"ipc": IPC, "side": SIDE, "dataset": "toy", "seed": 0}
     table = changes.pop("table", home / "classes.csv")
     own = {key: changes.pop(key) for key in list(changes) if key in stages}
@@ -71,7 +72,7 @@ def refined(home: Path, classes=(0, 1, 2, 3), batch=4, pool="pool", chosen="chos
         [str(home / f"{chosen}.csv")] if chosen else [],
         str(home / "refined.safetensors"),
         **files(home),
-        refinement=Refinement(**USUAL | changes),
+        refinement=part_of("refinements", USUAL | changes),
         class_indices=list(classes),
         batch=batch,
         **stages | own,
@@ -173,7 +174,7 @@ def test_what_is_known_of_the_pool_follows_its_members(home):
 
 
 def test_a_generated_shard_can_be_refined_as_it_is(home):
-    pool = generate(home, home / "fresh.safetensors", [1, 2], 4, number=3, sampling=Sampling("ddim", 5, 2, 1.0))
+    pool = generate(home, home / "fresh.safetensors", [1, 2], 4, number=3, sampling=sampling_by("ddim", 5, 2, 1.0))
     shard = refined(home, [1, 2], pool="fresh", chosen=None, ipc=3)
     assert shard["latents"].shape == pool["latents"].shape
     assert not np.array_equal(shard["latents"], pool["latents"])

@@ -1,28 +1,34 @@
 """Choices among the candidates of a class, from a pool or from real images: how they are made and told."""
 
-import numpy as np
 import pandas as pd
-from torch import Tensor
 
+from retort.base.errors import RetortError
 from retort.base.files import whole_file
 from retort.base.seeds import derive_seed
 from retort.data.manifest import ClassEntry
-from retort.methods.confidence import rank_candidates
-from retort.methods.coverage import cover
+from retort.parts.selections import Seen, Selection
 
 
-def judged(logits: Tensor, label: int, keep: str, count: int) -> list[dict]:
-    """The first `count` candidates by `rank_candidates`: each one's position, correct (0 or 1) and confidence."""
-    ranked = rank_candidates(logits, label, keep)
-    return [
-        {"member": m, "correct": int(ranked.correct[m]), "confidence": round(float(ranked.confidence[m]), 6)}
-        for m in ranked.order[:count].tolist()
-    ]
+def chosen_rows(
+    selection: Selection, seen: Seen, entry: ClassEntry, count: int, seed: tuple[str | int, ...]
+) -> list[dict]:
+    """A row for each of the `count` candidates of a class that are kept: member, its position, and its columns.
 
-
-def covering(coverage: str, features: np.ndarray, count: int, *what: str | int) -> list[int]:
-    """`count` candidates by `cover`, which says what it raises, from features (n, D); `what` seeds the choice."""
-    return cover(coverage, features, count, derive_seed(*what) % 2**31).tolist()
+    seed: what seeds the choice. Raises RetortError naming the class where they cannot be chosen from, and where a
+    selection does not keep `count` different candidates.
+    """
+    try:
+        chosen = selection.choose(seen, count, derive_seed(*seed, entry.id) % 2**31)
+    except ValueError as error:
+        raise RetortError(f"class {entry.id}: {error}") from None
+    members = list(map(int, chosen.members))
+    if len(set(members)) != count or len(members) != count:
+        raise RetortError(
+            f"class {entry.id}: the selection {selection.kind} keeps {len(members)} images, {len(set(members))} of "
+            f"them different, where {count} different ones are wanted; this is a mistake in the code of the selection"
+        )
+    columns = {name: list(values) for name, values in chosen.columns.items()}
+    return [{"member": m} | {name: values[i] for name, values in columns.items()} for i, m in enumerate(members)]
 
 
 def write_choices(chosen: dict[ClassEntry, list[dict]], output: str, what: str, remedy: str) -> None:

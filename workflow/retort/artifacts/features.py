@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from retort.base.tensors import open_tensor, open_tensors
+from retort.base.tensors import open_tensors
 from retort.models.health import DAMAGED, check_finite
 
 
@@ -23,8 +23,10 @@ def class_features(path: str, class_id: str) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(features, dtype=np.float32).reshape(len(features), -1), np.asarray(tensors[f"rows/{class_id}"])
 
 
-def class_logits(path: str, class_id: str) -> np.ndarray:
-    """(n, K) float32 of one class. Raises RetortError naming the class where they are not finite."""
-    logits = open_tensor(path, f"logits/{class_id}").copy()
+def class_logits(path: str, class_id: str) -> np.ndarray | None:
+    """(n, K) float32 of one class; None where the file has latents. Raises RetortError where they are not finite."""
+    if (key := f"logits/{class_id}") not in (tensors := open_tensors(path)):
+        return None
+    logits = np.array(tensors[key])
     check_finite(logits, f"class {class_id}", f"what {path} says of an image is", DAMAGED)
     return logits

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from retort.config.schema import Config
-from retort.config.schema.methods import Compose, TypicalityScore
 from retort.config.schema.models import DitTraining, VaeModel
+from retort.parts.compositions import Composition
 
 
 def misfits(config: Config) -> Iterator[str]:
@@ -25,17 +25,12 @@ def misfits(config: Config) -> Iterator[str]:
             yield from _kept_patches(f"methods.{name}.compose", method.compose, max(asked))
 
 
-def _kept_patches(place: str, compose: Compose, ipc: int) -> Iterator[str]:
-    score = compose.score
-    key, kept, what = (
-        ("keep", score.keep, "windows of a class are ranked")
-        if isinstance(score, TypicalityScore)
-        else ("images", score.images, "images of a class give one patch each")
-    )
-    if kept < (needed := ipc * compose.grid**2):
+def _kept_patches(place: str, compose: Composition, ipc: int) -> Iterator[str]:
+    most = compose.score.most_patches()
+    if most.count < (needed := ipc * compose.grid**2):
         yield (
-            f"{place}.score.{key}: {kept} {what}, but ipc {ipc} of {compose.grid} x {compose.grid} patches takes "
-            f"{needed}; raise it to that, or ask for ipc {kept // compose.grid**2} at most"
+            f"{place}.score.{most.key}: {most.count} {most.what}, but ipc {ipc} of {compose.grid} x {compose.grid} "
+            f"patches takes {needed}; raise it to that, or ask for ipc {most.count // compose.grid**2} at most"
         )
 
 

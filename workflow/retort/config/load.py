@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from retort.base.errors import RetortError
 from retort.config.arithmetic import misfits
 from retort.config.inherit import inherited
 from retort.config.mistakes import empty_stages, filled, typed, yaml_booleans
+from retort.config.paths import expanded
 from retort.config.references import dangling
 from retort.config.schema import Config
+from retort.parts.foreign import look_in
 
 # `snakemake NAME` runs a method, so a method may not be called like one of these targets.
 RESERVED_TARGETS = ("all", "fetch", "tables", "figures", "exports", "report")
@@ -22,12 +26,25 @@ def load_config(raw: dict[str, Any], reserved: Sequence[str] = RESERVED_TARGETS)
     unknown keys first; then names that point nowhere or at the wrong kind of thing.
     """
     raw = filled(deepcopy(inherited(raw)))
+    _find_parts(raw)
     config, problems = typed(raw)
     if config is not None:
         problems += [*yaml_booleans(raw, config), *empty_stages(raw), *dangling(config, reserved), *misfits(config)]
     if problems:
         raise RetortError(_report(problems))
     return config
+
+
+def _find_parts(raw: Any) -> None:
+    """Look for parts in the folders that a config names; whether the key is well-formed is seen later."""
+    folders = raw.get("parts") if isinstance(raw, dict) else None
+    named = [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
+    try:
+        look_in([expanded(folder) for folder in named])
+    except PydanticCustomError as error:
+        raise RetortError(_report([f"parts: {error.message()}"])) from None
+    except RetortError as error:
+        raise RetortError(_report([str(error)])) from None
 
 
 def _report(problems: list[str]) -> str:

@@ -7,7 +7,7 @@ from retort.base.hints import did_you_mean
 from retort.config.architectures import ARCHITECTURES, smallest_side
 from retort.config.schema import Config
 from retort.config.schema.data import ImageNetSubset
-from retort.config.schema.methods import CoverageSelect, DiscoverySelect, Generate, Method, TeacherScore, TeacherSelect
+from retort.config.schema.methods import Method
 from retort.config.schema.models import DitFineTuning, DitModel, TextModel
 from retort.config.timm_names import timm_tags
 
@@ -17,8 +17,8 @@ CLASS_LISTS = ("dataset", *get_args(ImageNetSubset))  # what a model's or a teac
 def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
     """One line for each name that points nowhere, at the wrong kind of thing, or at things that do not go together."""
     for name, model in config.models.items():
-        if name in _backbones(config):
-            yield from _check(f"models.{name}.encoder", model.encoder, _vaes(config), "vae model")
+        if name in config.backbones():
+            yield from _check(f"models.{name}.encoder", model.encoder, config.vaes(), "vae model")
             if model.decoder:
                 yield from _of_decoder(f"models.{name}.decoder", model.decoder, model.encoder, config)
         if isinstance(model, DitModel):
@@ -37,11 +37,11 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
             yield from _check(f"teachers.{name}.classes", teacher.classes, CLASS_LISTS, "list of classes")
     for part, shared in (("inversions", config.inversions), ("typicalities", config.typicalities)):
         for name, stage in shared.items():
-            yield from _check(f"{part}.{name}.model", stage.model, _backbones(config), "diffusion model")
+            yield from _check(f"{part}.{name}.model", stage.model, config.backbones(), "diffusion model")
     for name, typicality in config.typicalities.items():
         yield from _of_windows(f"typicalities.{name}.model", typicality.model, config)
     for name, discovery in config.discoveries.items():
-        yield from _check(f"discoveries.{name}.encoder", discovery.encoder, _vaes(config), "vae model")
+        yield from _check(f"discoveries.{name}.encoder", discovery.encoder, config.vaes(), "vae model")
     for name, method in config.methods.items():
         if name in reserved:
             yield f"methods.{name}: this name is taken by a target; choose another than {', '.join(reserved)}"
@@ -60,7 +60,7 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
         ):
             for name in names:
                 yield from _check(f"runs[{i}].{key}", name, allowed, what)
-        counted = [m for m in run.methods if m in config.methods and config.methods[m].select != "all"]
+        counted = [m for m in run.methods if m in config.methods and not config.methods[m].is_everything()]
         if run.ipc is None and counted:
             yield (
                 f"runs[{i}].ipc: required, but missing: say how many images per class {', '.join(counted)} "
@@ -96,47 +96,20 @@ def _of_architecture(place: str, name: str, resolution: int) -> Iterator[str]:
         yield f"{place}: {arch} needs images of at least {least} pixels a side, not {resolution}; name a shallower one"
 
 
-def _vaes(config: Config) -> list[str]:
-    return sorted(n for n, m in config.models.items() if m.kind == "vae")
-
-
-def _backbones(config: Config) -> list[str]:
-    return sorted(n for n, m in config.models.items() if m.kind not in ("vae", "sdxl-refiner"))
-
-
 def _of_method(place: str, method: Method, config: Config) -> Iterator[str]:
     if method.generate:
-        yield from _check(f"{place}.generate.model", method.generate.model, _backbones(config), "diffusion model")
-        yield from _of_start(f"{place}.generate", method.generate, config)
-        yield from _of_guide(f"{place}.generate", method.generate, config)
-    if isinstance(method.select, TeacherSelect):
-        yield from _check(f"{place}.select.teacher", method.select.teacher, config.teachers, "teacher")
-    if isinstance(method.select, DiscoverySelect):
-        yield from _check(f"{place}.select.discovery", method.select.discovery, config.discoveries, "discovery")
-    if isinstance(method.select, CoverageSelect):
-        yield from _of_space(f"{place}.select", method.select, config)
-        generate, encoder = method.generate, method.select.encoder
-        if generate and encoder in _vaes(config) and generate.model in _backbones(config):
-            own = config.models[generate.model].encoder
-            if encoder != own:
-                yield (
-                    f"{place}.select.encoder: found {encoder!r}, but the pool's latents are those of {own!r}, the "
-                    f"encoder of {generate.model!r}; name that one, or a teacher"
-                )
-    if method.compose:
-        score = method.compose.score
-        if isinstance(score, TeacherScore):
-            yield from _check(f"{place}.compose.score.teacher", score.teacher, config.teachers, "teacher")
-        else:
-            where = f"{place}.compose.score.typicality"
-            yield from _check(where, score.typicality, config.typicalities, "typicality")
-        if method.compose.rank != "score":
-            yield from _of_space(f"{place}.compose.rank", method.compose.rank, config)
+        yield from _check(f"{place}.generate.model", method.generate.model, config.backbones(), "diffusion model")
+    for table, key, part in method.parts():
+        where = f"{place}.{table}".rstrip(".")
+        for inner, names, name in part.named():
+            allowed = config.vaes() if names.table == "encoders" else getattr(config, names.table)
+            yield from _check(f"{where}.{key}.{inner}", name, allowed, names.what)
+        yield from part.misfits(where, method, config)
 
 
 def _of_decoder(place: str, decoder: str, encoder: str, config: Config) -> Iterator[str]:
-    yield from _check(place, decoder, _vaes(config), "vae model")
-    if {decoder, encoder} <= set(_vaes(config)):
+    yield from _check(place, decoder, config.vaes(), "vae model")
+    if {decoder, encoder} <= set(config.vaes()):
         if decoder != encoder and (trained := [n for n in (decoder, encoder) if config.models[n].train]):
             yield f"{place}: {trained[0]!r} is trained here, and no other VAE has its latents; leave decoder out"
         made, seen = (config.models[name].resolution or config.dataset.resolution for name in (decoder, encoder))
@@ -145,8 +118,8 @@ def _of_decoder(place: str, decoder: str, encoder: str, config: Config) -> Itera
 
 
 def _of_windows(place: str, model: str, config: Config) -> Iterator[str]:
-    encoder = config.models[model].encoder if model in _backbones(config) else None
-    if encoder in _vaes(config) and config.models[encoder].fit == "squash":
+    encoder = config.models[model].encoder if model in config.backbones() else None
+    if encoder in config.vaes() and config.models[encoder].fit == "squash":
         yield (
             f"{place}: windows are cut from the centred square of an image, but {encoder!r}, the encoder of {model!r}, "
             "sees it squashed; name a model with an encoder that has fit: crop"
@@ -158,51 +131,4 @@ def _of_side(place: str, side: int | None, resolution: int) -> Iterator[str]:
         yield (
             f"{place}.side: found {side}, but views of {resolution} pixels (dataset.resolution) are cropped from the "
             f"set's images and would enlarge them; give {resolution} or more, or leave side out"
-        )
-
-
-def _of_space(place: str, space, config: Config) -> Iterator[str]:
-    if space.encoder:
-        yield from _check(f"{place}.encoder", space.encoder, _vaes(config), "vae model")
-    else:
-        yield from _check(f"{place}.teacher", space.teacher, config.teachers, "teacher")
-
-
-def _of_start(place: str, generate: Generate, config: Config) -> Iterator[str]:
-    if generate.start == "noise":
-        return
-    yield from _check(f"{place}.start.inversion", generate.start.inversion, config.inversions, "inversion")
-    inversion = config.inversions.get(generate.start.inversion)
-    if inversion is None:
-        return
-    if inversion.model != generate.model and {inversion.model, generate.model} <= set(_backbones(config)):
-        yield (
-            f"{place}: starts from {generate.start.inversion!r}, an inversion by model {inversion.model!r}, but "
-            f"samples with {generate.model!r}; latents of one model mean nothing to another, so name the same model"
-        )
-    if generate.steps not in (None, inversion.steps):
-        yield (
-            f"{place}.steps: found {generate.steps}, but the inversion {generate.start.inversion!r} fixes the grid at "
-            f"{inversion.steps} steps; leave steps out"
-        )
-    if generate.start.first_step == "reference" and inversion.stop + 1 == inversion.steps:
-        yield (
-            f"{place}.start.first_step: 'reference' begins one step after stop, but the inversion "
-            f"{generate.start.inversion!r} stops at {inversion.stop}, the last of {inversion.steps}; lower its stop, "
-            "or give first_step: matched"
-        )
-
-
-def _of_guide(place: str, generate: Generate, config: Config) -> Iterator[str]:
-    if generate.guide is None:
-        return
-    name = generate.guide.discovery
-    yield from _check(f"{place}.guide.discovery", name, config.discoveries, "discovery")
-    if name not in config.discoveries or generate.model not in _backbones(config):
-        return
-    found, wanted = config.discoveries[name].encoder, config.models[generate.model].encoder
-    if found != wanted:
-        yield (
-            f"{place}.guide.discovery: {name!r} finds representatives among the latents of {found!r}, but "
-            f"{generate.model!r} works on those of {wanted!r}; name a discovery with that encoder"
         )

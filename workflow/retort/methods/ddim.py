@@ -4,6 +4,8 @@ The constants are those of D3HR's reference code, including its two quirks: whil
 the timestep a latent moves *to*; while sampling, the last two steps both lead to alpha-bar of timestep 1.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from retort.methods.guidance import Denoiser
@@ -37,16 +39,29 @@ def invert(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: in
     return latents
 
 
-def sample(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: int, first: int) -> Tensor:
-    """Deterministic DDIM from noisy latents (N, C, H, W), first step at t = s * first, down to t = 0.
+def sample(
+    latents: Tensor,
+    denoise: Denoiser,
+    alphas_cumprod: Tensor,
+    steps: int,
+    first: int,
+    eta: float = 0.0,
+    noise: Callable[[], Tensor] | None = None,
+) -> Tensor:
+    """DDIM from noisy latents (N, C, H, W), first step at t = s * first, down to t = 0.
 
     `first` = steps - 1 starts from pure noise. D3HR's reference starts latents inverted to t = s * stop at
-    first = stop + 1, one step noisier than they are; first = stop is the matched choice.
+    first = stop + 1, one step noisier than they are; first = stop is the matched choice. With eta above 0 each step
+    but the last adds fresh noise of eta times the posterior's deviation, which noise() gives, (N, C, H, W), and its
+    direction is shortened by as much (Song et al. 2021, equation 12 with sigma of equation 16).
     """
     stride = grid_stride(alphas_cumprod, steps)
     for t in grid(alphas_cumprod, steps, first):
         now, then = float(alphas_cumprod[t]), float(alphas_cumprod[max(1, t - stride)])
         eps = denoise(latents, t)
         clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5
-        latents = then**0.5 * clean + (1 - then) ** 0.5 * eps
+        variance = eta**2 * (1 - then) / (1 - now) * max(0.0, 1 - now / then)
+        latents = then**0.5 * clean + (1 - then - variance) ** 0.5 * eps
+        if variance > 0:
+            latents = latents + variance**0.5 * noise()
     return latents

@@ -1,31 +1,29 @@
-"""Every sampler behind one call: whatever the start, the guide and the backbone."""
+"""Sampling: a sampler, a guide and CFG put together, whatever the start and the backbone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from retort.methods import ancestral, ddim, dpm_solver
-from retort.methods.guidance import guided, guided_with_variance
-from retort.methods.representative import pull_towards, stop_timestep
+from retort.methods.guidance import Guided
 from retort.models.interface import Condition, LatentDiffusion
+from retort.parts.guides import Course, Guide
+from retort.parts.samplers import Sampler
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How images are sampled.
 
-    sampler: "ddim", "ddpm" or "dpm++". first: the step of the DDIM grid to begin at, counted from the clean end; None
-    begins at the noisiest, as the other samplers always do. guidance: of CFG. strength and until: CoDA's guide, where
-    there is one.
+    first: the step of the DDIM grid to begin at, counted from the clean end; None begins at the noisiest, as samplers
+    on other grids always do. guidance: of CFG.
     """
 
-    sampler: str
+    sampler: Sampler
     steps: int
     first: int | None
     guidance: float
-    strength: float = 0.0
-    until: float = 1.0
+    guide: Guide | None = None
 
 
 def sample(
@@ -33,38 +31,18 @@ def sample(
     condition: Condition,
     latents: Tensor,
     sampling: Sampling,
+    class_indices: Sequence[int],
     targets: Tensor | None,
     noise: Callable[[], Tensor],
 ) -> Tensor:
     """Clean latents (N, C, H, W) from starting latents (N, C, H, W) under a condition of N images.
 
-    targets: (N, C, H, W) latents of representatives that the guide draws towards, or None. noise() gives fresh normal
-    latents (N, C, H, W); only the ancestral sampler asks for them. Raises ValueError for an unknown sampler.
+    class_indices: the label of each image. targets: (N, C, H, W) latents of representatives, for a guide that has
+    them, or None. noise() gives fresh normal latents (N, C, H, W), for samplers that ask for them.
     """
     alphas, pull = model.alphas_cumprod, None
-    grid = timesteps(alphas, sampling)
-    if targets is not None:
-        pull = pull_towards(targets, alphas, sampling.strength, stop_timestep(grid, sampling.until))
-    if sampling.sampler == "ddpm":
-        denoise = guided_with_variance(model, condition, sampling.guidance, pull)
-        return ancestral.sample(latents, denoise, alphas, sampling.steps, noise)
-    denoise = guided(model, condition, sampling.guidance, pull)
-    if sampling.sampler == "dpm++":
-        return dpm_solver.sample(latents, denoise, alphas, sampling.steps)
-    return ddim.sample(latents, denoise, alphas, sampling.steps, _first(sampling))
-
-
-def timesteps(alphas_cumprod: Tensor, sampling: Sampling) -> list[int]:
-    """The timesteps at which the model is asked, descending. Raises ValueError for an unknown sampler."""
-    match sampling.sampler:
-        case "ddim":
-            return ddim.grid(alphas_cumprod, sampling.steps, _first(sampling))
-        case "ddpm":
-            return ancestral.respace(alphas_cumprod, sampling.steps).timesteps[::-1]
-        case "dpm++":
-            return dpm_solver.grid(alphas_cumprod, sampling.steps)[0]
-    raise ValueError(f"no sampler is called {sampling.sampler!r}; there are ddim, ddpm and dpm++")
-
-
-def _first(sampling: Sampling) -> int:
-    return sampling.steps - 1 if sampling.first is None else sampling.first
+    if sampling.guide:
+        grid = sampling.sampler.grid(alphas, sampling.steps, sampling.first)
+        pull = sampling.guide.pull(Course(alphas, grid, class_indices, targets))
+    denoise = Guided(model, condition, sampling.guidance, pull)
+    return sampling.sampler.sample(latents, denoise, alphas, sampling.steps, sampling.first, noise)

@@ -1,24 +1,15 @@
 """What each method of the config is made of, who owns what methods share, and which jobs stand behind a set."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from retort.config.schema import Config
-from retort.config.schema.methods import (
-    Clusters,
-    Compose,
-    CoverageSelect,
-    DiscoverySelect,
-    Generate,
-    InversionStart,
-    Refine,
-    TeacherScore,
-    TeacherSelect,
-    TypicalityScore,
-)
+from retort.config.schema.methods import Generate, Method
+from retort.parts.compositions import Composition
+from retort.parts.part import Part
+from retort.parts.refinements import Refinement
+from retort.parts.starts import Start
 from retort.plan.runs import ALL
-
-DEFAULT_STEPS = {"ddim": 50, "ddpm": 50, "dpm++": 25}  # from noise, when a method names none
 
 
 class Compositions:
@@ -39,28 +30,18 @@ class Compositions:
         refiner = getattr(self.config.models[model], "refiner", None)
         return refiner and refiner.model
 
-    def methods_that_select(self, select: str) -> list[str]:
-        return [name for name, method in self.config.methods.items() if method.select == select]
+    def methods_that_select(self, kind: str) -> list[str]:
+        """Methods whose selection is of this kind."""
+        return [name for name, method in self.config.methods.items() if method.select and method.select.kind == kind]
 
     def methods_that(self, stage: str) -> list[str]:
         """Methods that have a stage of their own, by its rule."""
-        has = {
-            "import_set": lambda m: m.images,
-            "choose_from_pool": lambda m: m.generate and m.select,
-            "refine_latents": lambda m: m.refine,
-            "select_images": lambda m: m.select in ("random", "all"),
-            "select_by_features": lambda m: not m.generate and isinstance(m.select, CoverageSelect | TeacherSelect),
-            "score_crops": lambda m: m.compose and isinstance(m.compose.score, TeacherScore),
-            "score_windows": lambda m: m.compose and isinstance(m.compose.score, TypicalityScore),
-            "rank_patches": lambda m: m.compose and m.compose.rank != "score",
-            "compose_mosaics": lambda m: m.compose,
-        }[stage]
-        return [name for name, method in self.config.methods.items() if has(method)]
+        return [name for name, method in self.config.methods.items() if stage in _stages(method)]
 
     def generate_of(self, method: str) -> Generate | None:
         return self.config.methods[method].generate
 
-    def compose_of(self, method: str) -> Compose | None:
+    def compose_of(self, method: str) -> Composition | None:
         return self.config.methods[method].compose
 
     def images_of(self, method: str, ipc: str) -> str:
@@ -78,7 +59,7 @@ class Compositions:
         """Side in pixels at which the images of a method's sets are kept."""
         return self.config.methods[method].side or self.dataset.resolution
 
-    def refine_of(self, method: str) -> Refine | None:
+    def refine_of(self, method: str) -> Refinement | None:
         return self.config.methods[method].refine
 
     def unguided_of(self, method: str, preferred: Sequence[str] = ()) -> str | None:
@@ -92,60 +73,53 @@ class Compositions:
         for name in (*preferred, *self.config.methods):
             other = self.config.methods[name]
             made = other.generate
-            bare = made and made.model == own.model and made.start == "noise" and not made.guide
+            bare = made and made.model == own.model and made.start.kind == "noise" and not made.guide
             if bare and made.pool == 1 and not other.select and not other.refine:
                 return name
         return None
 
-    def start_of(self, method: str) -> InversionStart | None:
-        """How a method starts from an inversion, or None when it starts from noise or samples nothing."""
+    def start_of(self, method: str) -> Start | None:
+        """How a method starts from an inversion; None where it starts otherwise, or samples nothing."""
         generate = self.generate_of(method)
-        return generate.start if generate and generate.start != "noise" else None
+        return generate.start if generate and generate.start.stage else None
+
+    def inversion_of(self, method: str) -> str | None:
+        return self._named(method, "inversions")
 
     def discovery_of(self, method: str) -> str | None:
         """The discovery whose representatives guide a method, or are its images."""
-        generate, select = self.generate_of(method), self.config.methods[method].select
-        if generate and generate.guide:
-            return generate.guide.discovery
-        return select.discovery if isinstance(select, DiscoverySelect) else None
+        return self._named(method, "discoveries")
 
     def typicality_of(self, method: str) -> str | None:
-        compose = self.compose_of(method)
-        return compose.score.typicality if compose and isinstance(compose.score, TypicalityScore) else None
+        return self._named(method, "typicalities")
 
-    def feature_space(self, method: str) -> dict[str, str] | None:
-        """{"encoder": NAME} or {"teacher": NAME}, where a method covers or clusters in one."""
-        select, compose = self.config.methods[method].select, self.compose_of(method)
-        space = compose.rank if compose else select
-        if not isinstance(space, CoverageSelect | Clusters):
-            return None
-        return {"encoder": space.encoder} if space.encoder else {"teacher": space.teacher}
+    def encoder_named_by(self, method: str) -> str | None:
+        """The encoder in whose latents a method covers or clusters."""
+        return self._named(method, "encoders")
+
+    def _named(self, method: str, table: str) -> str | None:
+        """The first thing in a table of the config that a part of a method names."""
+        return next((name for _, _, part in self._parts(method) for name in part.all_named(table)), None)
+
+    def _parts(self, method: str) -> Iterator[tuple[str, str, Part]]:
+        return self.config.methods[method].parts()
 
     def teachers_of(self, method: str) -> set[str]:
         """Teachers that choose, score or describe images for a method."""
-        select, compose, space = self.config.methods[method].select, self.compose_of(method), self.feature_space(method)
-        judges = [
-            part for part in (select, compose and compose.score) if isinstance(part, TeacherSelect | TeacherScore)
-        ]
-        return {judge.teacher for judge in judges} | ({space["teacher"]} if space and "teacher" in space else set())
+        return {name for _, _, part in self._parts(method) for name in part.all_named("teachers")}
 
     def raw_judges(self, methods: Iterable[str]) -> list[str]:
         """Teachers that choose from pools which they see without normalisation."""
         selects = [self.config.methods[method].select for method in methods]
-        judges = {s.teacher for s in selects if isinstance(s, TeacherSelect) and s.teacher_input == "raw"}
-        return sorted(judges)
-
-    def selection_of(self, method: str) -> str | dict | None:
-        """What a selection is made by, but for the encoder or teacher that it asks, which are inputs."""
-        select = self.config.methods[method].select
-        if isinstance(select, TeacherSelect):
-            return select.model_dump()
-        return {"coverage": select.coverage} if isinstance(select, CoverageSelect) else select
+        return sorted({select.name_in("teachers") for select in selects if select and select.sees_raw()})
 
     def selection_space(self, method: str) -> dict[str, str]:
-        """Where real images are selected: {"encoder": NAME}, or {"teacher": NAME}, which also judges them."""
-        select = self.config.methods[method].select
-        return {"teacher": select.teacher} if isinstance(select, TeacherSelect) else self.feature_space(method)
+        """Where images are selected, {"encoder": NAME} or {"teacher": NAME}; empty where nothing is looked at."""
+        return _space(self.config.methods[method].select)
+
+    def ranking_space(self, method: str) -> dict[str, str]:
+        """Where patches are ranked, alike."""
+        return _space(self.compose_of(method).rank)
 
     METHOD_STAGES = (
         *("invert_latents", "choose_starts", "embed_classes", "cluster_classes", "choose_representatives"),
@@ -160,7 +134,7 @@ class Compositions:
         of_set, count = {"method": method, "ipc": ipc}, self.count_of(method, ipc)
         match stage:
             case "invert_latents":
-                return [{"inversion": start.inversion}] if start else []
+                return [{"inversion": self.inversion_of(method)}] if start else []
             case "choose_starts":
                 return [{"method": self.start_owner(method), "number": count}] if start else []
             case "embed_classes":
@@ -187,7 +161,7 @@ class Compositions:
 
     def makers_of(self, method: str) -> list[str]:
         """The stages that a method's images come from, in the order of the work; for any number of images."""
-        ipc = "1" if self.config.methods[method].select != "all" else ALL
+        ipc = ALL if self.config.methods[method].is_everything() else "1"
         return [stage for stage in self.METHOD_STAGES if self.jobs_of(stage, method, ipc)]
 
     def count_of(self, method: str, ipc: str) -> str:
@@ -197,7 +171,7 @@ class Compositions:
 
     def start_owner(self, method: str) -> str:
         """The first method with the same start: starts do not depend on what is sampled from them."""
-        return self._first_equal(method, lambda m: _draw(self.start_of(m)))
+        return self._first_equal(method, lambda m: (start := self.start_of(m)) and start.drawn())
 
     def generation_owner(self, method: str) -> str:
         """The first method that samples alike, at the same side: a pool is shared by all that choose from it."""
@@ -205,11 +179,13 @@ class Compositions:
 
     def score_owner(self, method: str) -> str:
         """The first method with the same scored patches, however it ranks and composes them."""
-        return self._first_equal(method, lambda m: (c := self.compose_of(m)) and (c.score, _crop_side(c)))
+        return self._first_equal(method, lambda m: (c := self.compose_of(m)) and (c.score, c.score.cut_for(c.grid)))
 
     def rank_owner(self, method: str) -> str:
         """The first method with the same ranked patches."""
-        return self._first_equal(method, lambda m: (c := self.compose_of(m)) and (c.score, c.rank, _crop_side(c)))
+        return self._first_equal(
+            method, lambda m: (c := self.compose_of(m)) and (c.score, c.rank, c.score.cut_for(c.grid))
+        )
 
     def embedding_owner(self, discovery: str) -> str:
         """The first discovery that embeds alike: embeddings do not depend on how they are clustered."""
@@ -220,22 +196,21 @@ class Compositions:
         return next(m for m in self.config.methods if part(m) == part(method))
 
     def sampling_of(self, method: str) -> dict:
-        """Sampler, steps, the DDIM step to begin at (None: the noisiest), CFG, and the guide's constants."""
+        """Sampler and guide, steps, the DDIM step to begin at (None: the noisiest), and CFG."""
         generate, start = self.generate_of(method), self.start_of(method)
-        settings = {"sampler": generate.sampler, "guidance": generate.guidance}
-        if generate.guide:
-            settings |= generate.guide.model_dump(include={"strength", "until"})
+        settings = {"sampler": generate.sampler, "guidance": generate.guidance, "guide": generate.guide}
         if start is None:
-            return settings | {"steps": generate.steps or DEFAULT_STEPS[generate.sampler], "first": None}
-        inversion = self.config.inversions[start.inversion]
-        return settings | {"steps": inversion.steps, "first": inversion.stop + (start.first_step == "reference")}
+            return settings | {"steps": generate.steps or generate.sampler.usual_steps, "first": None}
+        inversion = self.config.inversions[self.inversion_of(method)]
+        return settings | {"steps": inversion.steps, "first": start.first(inversion.stop)}
 
     def models_of(self, method: str) -> list[str]:
         """Diffusion models, refiners, encoders and decoders that a method's images depend on."""
-        generate, typicality = self.generate_of(method), self.typicality_of(method)
-        space, discovery = self.feature_space(method) or {}, self.discovery_of(method)
+        generate, typicality, discovery = (
+            of(method) for of in (self.generate_of, self.typicality_of, self.discovery_of)
+        )
         run = [generate.model] if generate else [self.config.typicalities[typicality].model] if typicality else []
-        encoders = [*map(self.encoder_of, run), space.get("encoder")]
+        encoders = [*map(self.encoder_of, run), self.encoder_named_by(method)]
         encoders += [self.config.discoveries[discovery].encoder] if discovery else []
         encoders += [self.decoder_of(generate.model)] if generate else []
         return list(dict.fromkeys(name for name in [*run, *map(self.refiner_of, run), *encoders] if name))
@@ -245,18 +220,18 @@ class Compositions:
 
         ipc: of the set with so many images per class alone, where another has other images.
         """
-        config, start = self.config, self.start_of(method)
+        config, start, inversion = self.config, self.start_of(method), self.inversion_of(method)
         discovery, typicality = self.discovery_of(method), self.typicality_of(method)
         shared = {
             "models": (config.models, self.models_of(method)),
             "teachers": (config.teachers, sorted(self.teachers_of(method))),
-            "inversions": (config.inversions, [start.inversion] if start else []),
+            "inversions": (config.inversions, [inversion] if inversion else []),
             "discoveries": (config.discoveries, [discovery] if discovery else []),
             "typicalities": (config.typicalities, [typicality] if typicality else []),
         }
         dump = {"mode": "json", "exclude_none": True}
         unread = {"paper": True} | ({"fit": True} if config.methods[method].fit == "crop" else {})
-        unread |= {"generate": {"start": {"groups"}}} if start and start.search != "groups" else {}
+        unread |= {"generate": {"start": start.unread()}} if start else {}
         unread |= {"images": True} if config.methods[method].images and ipc else {}
         path = {"images": self.images_of(method, ipc)} if "images" in unread else {}
         return {
@@ -272,17 +247,21 @@ class Compositions:
         }
 
 
-def _draw(start: InversionStart | None) -> InversionStart | None:
-    """What a draw of starts depends on: not where sampling begins, nor, for the closed form, the groups of a search."""
-    unread = {"first_step": "reference"} | ({"groups": 1} if start and start.search == "closed-form" else {})
-    return start and start.model_copy(update=unread)
+def _stages(method: Method) -> set[str]:
+    """The stages that are run for a method alone, by its parts and what it imports; see Part.stage."""
+    stages = {part.stage for _, _, part in method.parts()} | ({"import_set"} if method.images else set())
+    if method.generate and method.select:
+        return stages - {method.select.stage} | {"choose_from_pool"}
+    return stages
+
+
+def _space(part: Part | None) -> dict[str, str]:
+    named = (
+        {key: part.name_in(table) for key, table in (("encoder", "encoders"), ("teacher", "teachers"))} if part else {}
+    )
+    return {key: name for key, name in named.items() if name}
 
 
 def _sampled(generate: Generate | None) -> Generate | None:
     """What is sampled but for the size of a pool, which is counted in images."""
     return generate and generate.model_copy(update={"pool": 1})
-
-
-def _crop_side(compose: Compose) -> int | None:
-    """What a scored crop's size depends on; windows have their own."""
-    return compose.grid if isinstance(compose.score, TeacherScore) else None

@@ -53,35 +53,35 @@ def fingerprints(stages: Iterable[Path], memory: Path | None = None) -> dict[str
     return found
 
 
-def fingerprint(stage: Path, root: Path = PACKAGE_ROOT) -> str:
-    """Twelve hexadecimal digits for the syntax trees of a stage and of all it reaches inside the package.
+def fingerprint(stage: Path, root: Path = PACKAGE_ROOT, name: str = "__main__") -> str:
+    """Twelve hexadecimal digits for the syntax trees of a stage and of all it reaches inside the package at `root`.
 
-    Imports inside functions count too, and so do tables of the package that a module names. Raises FileNotFoundError
-    when there is no such stage.
+    Imports inside functions count too, and so do tables of the package that a module names; name: by which relative
+    imports of the stage are understood. Raises FileNotFoundError when there is no such stage.
     """
-    digest = hashlib.sha256(_read(stage, "__main__").code.encode())
-    for name in sorted(reachable(stage, root)):
-        digest.update(f"{name} {_read(_source_of(name, root), name).code}".encode())
-    for table in sorted(tables(stage, root)):
+    digest = hashlib.sha256(_read(stage, name).code.encode())
+    for reached in sorted(reachable(stage, root, name)):
+        digest.update(f"{reached} {_read(_source_of(reached, root), reached).code}".encode())
+    for table in sorted(tables(stage, root, name)):
         digest.update(table.relative_to(root).as_posix().encode())
         digest.update(_content(table))
     return digest.hexdigest()[:12]
 
 
-def reachable(stage: Path, root: Path = PACKAGE_ROOT) -> set[str]:
+def reachable(stage: Path, root: Path = PACKAGE_ROOT, name: str = "__main__") -> set[str]:
     """Names of the modules of the package that a stage imports, directly or not."""
-    seen, todo = set(), list(_imports(stage, "__main__", root))
+    seen, todo = set(), list(_imports(stage, name, root))
     while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo.extend(_imports(_source_of(name, root), name, root))
+        reached = todo.pop()
+        if reached not in seen:
+            seen.add(reached)
+            todo.extend(_imports(_source_of(reached, root), reached, root))
     return seen
 
 
-def tables(stage: Path, root: Path = PACKAGE_ROOT) -> set[Path]:
+def tables(stage: Path, root: Path = PACKAGE_ROOT, name: str = "__main__") -> set[Path]:
     """Files of the package, other than code, whose names stand in a module that a stage reaches."""
-    return set().union(*(_tables_named(_source_of(name, root), root) for name in reachable(stage, root)))
+    return set().union(*(_tables_named(_source_of(m, root), root) for m in reachable(stage, root, name)))
 
 
 @cache

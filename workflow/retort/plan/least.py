@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from retort.config.schema.methods import TypicalityScore
 from retort.data.manifest import read_made_of, read_sizes
 from retort.data.sizes import Need, as_word, refuse_small_classes
 from retort.plan.plan import Plan
@@ -12,7 +11,7 @@ def needs_of(plan: Plan) -> list[Need]:
     """What each wanted method needs for its largest set, in the order of the config; then what is shared."""
     largest = {row["method"]: int(row["ipc"]) for row in plan.largest_sets()}
     found = [need for method in plan.wanted_methods if method in largest for need in _of(plan, method, largest[method])]
-    inversions = dict.fromkeys(start.inversion for m in plan.wanted_methods if (start := plan.start_of(m)))
+    inversions = dict.fromkeys(name for m in plan.wanted_methods if (name := plan.inversion_of(m)))
     found += [Need(f"inversions.{name}", 0, 2, 1, "variance") for name in inversions]
     quality = plan.config.quality
     if quality and "density-coverage" in quality.measures:
@@ -45,9 +44,8 @@ def refuse_known_small(plan: Plan, manifest: Path) -> None:
 def _of(plan: Plan, method: str, ipc: int) -> list[Need]:
     generate, compose = plan.generate_of(method), plan.compose_of(method)
     if compose:
-        windows = isinstance(compose.score, TypicalityScore)
-        of, why = (compose.score.per_image, "windows") if windows else (1, "patches")
-        return [Need(method, ipc, compose.grid**2, of, why)]
+        of = compose.score.most_of_an_image()
+        return [Need(method, ipc, compose.grid**2, of, compose.score.unit)]
     if generate and generate.guide:
         return [Need(method, ipc, generate.pool, 1, "pool" if generate.pool > 1 else "set")]
     imported = method in plan.methods_that("import_set")

@@ -162,9 +162,7 @@ class Plan(Compositions):
         """Encoders, and decoders apart from these, that the wanted methods and their models run, in config order."""
         used = {part(model) for model in self.used_models() for part in (self.encoder_of, self.decoder_of)}
         used |= {self.config.discoveries[name].encoder for name in self.used_discoveries()}
-        used |= {
-            space["encoder"] for m in self.wanted_methods if (space := self.feature_space(m)) and "encoder" in space
-        }
+        used |= {name for m in self.wanted_methods if (name := self.encoder_named_by(m))}
         return [name for name in self.model_names("vae", trained) if name in used]
 
     def used_latents(self) -> list[str]:
@@ -365,7 +363,7 @@ class Plan(Compositions):
         every = list(dict.fromkeys(row["ipc"] for row in self.wanted("ipc") if row["ipc"] != ALL))
         if isinstance(paths := self.config.methods[method].images, dict):
             return [str(ipc) for ipc in paths]
-        return [ALL] if self.config.methods[method].select == "all" else every
+        return [ALL] if self.config.methods[method].is_everything() else every
 
     def seeds(self, method: str, ipc: str, protocol: str, student: str) -> list[int]:
         """The seeds of the students of one row."""

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from retort.base.words import ALL
 from retort.config.schema import Config
 
-ALL = "all"  # the "images per class" of a method that takes the whole training set
 COLUMNS = ["method", "ipc", "protocol", "student", "seed"]
 
 
@@ -15,7 +15,7 @@ def run_table(config: Config) -> pd.DataFrame:
     counts from 0; where two runs ask for the same students, the larger number of seeds holds.
     """
     rows = [
-        (method, ALL if config.methods[method].select == "all" else str(ipc), protocol, student, seed)
+        (method, ALL if config.methods[method].is_everything() else str(ipc), protocol, student, seed)
         for run in config.runs
         for method in run.methods
         for ipc in run.ipc or [ALL]

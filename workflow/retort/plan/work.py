@@ -8,7 +8,6 @@ the numbers below to it). Rates are low on purpose: A100s and H100s sustain more
 from dataclasses import dataclass
 from functools import cache
 
-from retort.config.schema.methods import CoverageSelect, TeacherScore
 from retort.config.schema.models import DitTraining, VaeTraining
 from retort.evaluation.views import ViewSettings
 from retort.plan.plan import Plan
@@ -188,8 +187,8 @@ class WorkOf:
         return Work(convolution=images * score.crops * self.judge(score.teacher), seconds=images * (CROP + CALL))
 
     def rank_patches(self, wildcards) -> Work:
-        score, space = self.plan.compose_of(wildcards["method"]).score, self.plan.feature_space(wildcards["method"])
-        each = min(score.images, self.images_per_class()) if isinstance(score, TeacherScore) else score.keep
+        score, space = self.plan.compose_of(wildcards["method"]).score, self.plan.ranking_space(wildcards["method"])
+        each = min(score.most_patches().count, self.images_per_class() * score.most_of_an_image())
         patches, clustering = self.classes(wildcards) * each, 5 * self.classes(wildcards)
         call = self.encode(space["encoder"]) if "encoder" in space else self.judge(space["teacher"])
         return Work(convolution=patches * call, seconds=patches * CROP + clustering)
@@ -207,13 +206,13 @@ class WorkOf:
     def choose_from_pool(self, wildcards) -> Work:
         pool = self.classes(wildcards) * int(self.plan.count_of(wildcards["method"], wildcards["ipc"]))
         teachers, select = self.plan.teachers_of(wildcards["method"]), self.config.methods[wildcards["method"]].select
-        clustering = 5 * self.classes(wildcards) if isinstance(select, CoverageSelect) else 0
+        clustering = select.seconds * self.classes(wildcards)
         seen = sum(pool * self.judge(teacher) for teacher in teachers)
         return Work(convolution=seen, seconds=pool * CALL + clustering)
 
     def refine_latents(self, wildcards) -> Work:
         method, made = wildcards["method"], self.classes(wildcards) * int(wildcards["ipc"])
-        model, iterations = self.plan.generate_of(method).model, self.plan.refine_of(method).iterations
+        model, iterations = self.plan.generate_of(method).model, self.plan.refine_of(method).passes()
         waits = made / self.at_once(model, 16) * iterations * 2 * CALL
         calls = self.calls(model, made * iterations * GRADIENT)
         return Work(**calls, convolution=made * self.decode(model), seconds=waits)

@@ -7,8 +7,15 @@ from typing import Any
 from retort.base.words import counted, images_per_class
 from retort.data.licences import KNOWN
 from retort.data.manifest import ClassEntry
+from retort.parts.resolve import part_of
 from retort.report.plain import in_words_or_plain, plain
 
+# What a method has beside `generate`, in the order of the work: its key, its family, and what was done.
+PARTS = (
+    ("select", "selections", "Chosen"),
+    ("refine", "refinements", "Refined"),
+    ("compose", "compositions", "Composed"),
+)
 UNKNOWN = "licence unknown, check before you pass the set on"
 LOADING = """## Labels and how to load them
 
@@ -126,14 +133,16 @@ def steps_in_words(provenance: dict) -> list[str]:
     settings, steps = provenance["settings"], _imported(provenance)
     if generate := settings.get("generate"):
         steps += _said(lambda found: _generated(found, provenance), "Sampled", generate)
-    if select := settings.get("select"):
-        squashed = " Squashed to squares." * (settings.get("fit") == "squash")
-        steps += _said(lambda found: [_selected(found, bool(generate)) + squashed], "Chosen", select)
-    if refine := settings.get("refine"):
-        steps += _said(_refined, "Refined", refine)
-    if compose := settings.get("compose"):
-        steps += _said(_composed, "Composed", compose)
+    for key, family, did in PARTS:
+        if found := settings.get(key):
+            steps += _said(lambda found, family=family: _of_part(family, found, provenance), did, found)
+            steps[-1] += " Squashed to squares." * (key == "select" and settings.get("fit") == "squash")
     return steps or [f"Settings: {plain(settings)}."]
+
+
+def _of_part(family: str, found: Any, provenance: dict) -> list[str]:
+    """The sentences that a part says of itself, by the record of a set."""
+    return part_of(family, found).in_full(provenance).split("\n")
 
 
 def sources_in_words(provenance: dict) -> list[str]:
@@ -176,70 +185,17 @@ def _said(words: Callable[[Any], list[str]], did: str, settings: Any) -> list[st
     return [f"{said}."] if isinstance(said, str) else said
 
 
-def _refined(refine: dict) -> list[str]:
-    return [
-        f"Refined: the latents moved for {counted(refine['iterations'], 'iteration')} (Adam, rate {refine['lr']:g}) to "
-        f"where the model denoises them best, {refine['condition']} condition."
-    ]
-
-
 def _generated(generate: dict, provenance: dict) -> list[str]:
-    start, guide, pool = generate.get("start", "noise"), generate.get("guide"), generate.get("pool", 1)
+    start, sampler = part_of("starts", generate.get("start", "noise")), part_of("samplers", generate["sampler"])
+    guide, pool = generate.get("guide"), generate.get("pool", 1)
     many = f" {pool} times as many images as were wanted" if pool > 1 else ""
     length = f", {counted(generate['steps'], 'step')}" if generate.get("steps") else ""
-    steps = [
-        f"Sampled{many} from the model {generate['model']}: sampler {generate['sampler']}{length}, classifier-free "
-        f"guidance {generate['guidance']:g}, "
-        + ("from noise." if start == "noise" else f"from latents drawn to match the inversion {start['inversion']}.")
-    ]
-    if start != "noise":
-        inversion = provenance["inversions"][start["inversion"]]
-        groups = f"the best of {start.get('groups')} random groups by"
-        drawn = {"groups": groups, "closed-form": "one group made to match"}[start["search"]]
-        steps.append(
-            f"The start of each class: {drawn} the statistics of its training images at "
-            f"step {inversion['stop']} of {inversion['steps']} of DDIM inversion."
-        )
-    if guide:
-        steps.append(
-            f"Each image was drawn towards a real representative that the discovery {guide['discovery']} found "
-            f"(strength {guide['strength']:g}, first {guide['until']:.0%} of the steps)."
-        )
-    return steps
-
-
-def _selected(select: str | dict, from_pool: bool) -> str:
-    among = "of the pool" if from_pool else "of the real training images"
-    if select == "all":
-        return "Every training image."
-    if select == "random":
-        return f"Random images {among}."
-    if "coverage" in select:
-        space = f"the latents of {select['encoder']}" if "encoder" in select else f"the features of {select['teacher']}"
-        return f"Chosen: images {among} that cover their class in {space} ({select['coverage']})."
-    if "discovery" in select:
-        return f"Chosen: the images {among} that the discovery {select['discovery']} calls representative."
-    return f"Chosen: images {among} that the teacher {select['teacher']} recognises, {select['keep']} ones first."
-
-
-def _composed(compose: dict) -> list[str]:
-    score, rank, grid = compose["score"], compose["rank"], compose["grid"]
-    if "teacher" in score:
-        cut = (
-            f"Patches: the best of {counted(score['crops'], 'random crop')} of each of "
-            f"{counted(score['images'], 'real image')} a class, "
-            f"by the cross-entropy of the teacher {score['teacher']}."
-        )
-    else:
-        cut = (
-            f"Patches: windows of {score['window']:g} of a side, up to {score['per_image']} of a real image, the "
-            f"{score['keep']} of a class with most typicality ({score['typicality']})."
-        )
-    order = "by their score"
-    if rank != "score":
-        space = f"latents of {rank['encoder']}" if "encoder" in rank else f"features of {rank['teacher']}"
-        order = f"from each of {counted(rank['clusters'], 'cluster')} ({space}) in turn"
-    return [cut, f"Composed: {grid} x {grid} patches to an image, taken {order} ({compose['fill']})."]
+    sampled = (
+        f"Sampled{many} from the model {generate['model']}: sampler {sampler.in_words()}{length}, classifier-free "
+        f"guidance {generate['guidance']:g}, from {start.begun()}."
+    )
+    guided = part_of("guides", guide).in_full(provenance) if guide else ""
+    return [said for said in (sampled, start.in_full(provenance), guided) if said]
 
 
 def origin_in_words(origin: dict | None, settings: dict) -> str:

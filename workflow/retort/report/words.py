@@ -3,9 +3,9 @@
 from typing import Any
 
 from retort.base.words import counted
+from retort.parts.resolve import part_of
 from retort.report.plain import in_words_or_plain, plain
 
-SAMPLERS = {"ddim": "DDIM", "ddpm": "ancestral DDPM", "dpm++": "DPM-Solver++"}
 SIZES = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -14,10 +14,10 @@ def method_line(settings: dict, steps: int | None) -> str:
     if "images" in settings:
         return _sentence(f"a set that was made elsewhere, taken as it is{_from(settings.get('source'))}")
     if "compose" in settings:
-        return _sentence(in_words_or_plain(_composed, "composes", settings["compose"]))
+        return _sentence(_said("compositions", "composes", settings["compose"]))
     if "generate" not in settings:
         if "select" in settings:
-            return _sentence(in_words_or_plain(_selected, "selects", settings["select"]))
+            return _sentence(_said("selections", "selects", settings["select"]))
         return _sentence(f"settings: {plain(settings)}")
     generate = settings["generate"]
     parts = [in_words_or_plain(lambda found: _generated(found, steps), "samples", generate)]
@@ -25,8 +25,17 @@ def method_line(settings: dict, steps: int | None) -> str:
         chosen = in_words_or_plain(_chosen, "chooses", settings["select"])
         parts.append(f"of {counted(generate.get('pool', 1), 'sample')} for each image {chosen}")
     if refine := settings.get("refine"):
-        parts.append(in_words_or_plain(_refined, "then refines", refine))
+        parts.append(f"then {_said('refinements', 'refines', refine)}")
     return _sentence("; ".join(parts))
+
+
+def _said(family: str, does: str, settings: Any) -> str:
+    """What a part says of itself, by its settings; by the settings alone where they are no part's."""
+    return in_words_or_plain(lambda found: part_of(family, found).in_words(), does, settings)
+
+
+def _chosen(select: Any) -> str:
+    return part_of("selections", select).pool_in_words()
 
 
 def _from(source: str | None) -> str:
@@ -37,56 +46,12 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _refined(refine: dict) -> str:
-    given = {"unconditional": "without the class", "class": "with the image's class"}[refine["condition"]]
-    steps = counted(refine["iterations"], "step")
-    return f"then moves each latent, in {steps}, to where the model, {given}, denoises it best"
-
-
 def _generated(generate: dict, steps: int | None) -> str:
-    start, guide = generate["start"], generate.get("guide")
     length = "" if steps is None else f"{counted(steps, 'step')}, "
-    text = f"samples from {generate['model']} ({SAMPLERS[generate['sampler']]}, {length}"
-    text += f"CFG {generate['guidance']:g})"
-    if start == "noise":
-        text += ", starting from noise"
-    else:
-        groups = f"the best of {counted(start.get('groups', 0), 'random group')} by"
-        made = {"groups": groups, "closed-form": "one group that is made to match"}[start["search"]]
-        text += f", starting from {made} the class's inverted statistics"
-    if guide:
-        text += f", drawn towards real representatives ({guide['discovery']}) with strength {guide['strength']:g}"
-    return text
-
-
-def _chosen(select: dict) -> str:
-    if "coverage" in select:
-        return f"keeps those that cover the class ({select['coverage']})"
-    return f"keeps those that {select['teacher']} recognises, the {select['keep']} ones first"
-
-
-def _selected(select: str | dict) -> str:
-    if select == "random":
-        return "random real images (baseline)"
-    if select == "all":
-        return "the whole training set (upper bound)"
-    if "discovery" in select:
-        return f"the real images that stand for the clusters of {select['discovery']}"
-    if "coverage" in select:
-        kind = {"herding": "herding", "kmeans": "nearest to k-means centres"}[select["coverage"]]
-        space = f"latents of {select['encoder']}" if "encoder" in select else f"features of {select['teacher']}"
-        return f"real images that cover the class ({kind}) in {space}"
-    return f"the real images that {select['teacher']} recognises, the {select['keep']} ones first"
-
-
-def _composed(compose: dict) -> str:
-    score, rank, grid = compose["score"], compose["rank"], compose["grid"]
-    if "teacher" in score:
-        patches = f"the random crops that {score['teacher']} finds easiest"
-    else:
-        patches = f"the windows that are most typical of the class ({score['typicality']})"
-    ranked = "" if rank == "score" else f", one of each of {counted(rank['clusters'], 'cluster')} in turn"
-    return f"real patches, {grid} x {grid} to an image: {patches}{ranked}"
+    text = f"samples from {generate['model']} ({part_of('samplers', generate['sampler']).in_words()}, {length}"
+    text += f"CFG {generate['guidance']:g}), {part_of('starts', generate['start']).in_words()}"
+    guide = generate.get("guide")
+    return f"{text}, {part_of('guides', guide).in_words()}" if guide else text
 
 
 # What a protocol leaves to the code, in its words; a test compares them with what the code does.

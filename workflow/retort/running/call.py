@@ -18,6 +18,9 @@ from pkgutil import iter_modules
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from retort.parts.foreign import look_in
+from retort.parts.part import Part
+from retort.parts.resolve import part_of
 from retort.running.job import job, purpose
 
 ROOMS = "retort.stages"
@@ -32,6 +35,7 @@ def call(snakemake) -> None:
     """Run the stage of a rule, as the one script of all rules does; see `job` for what is done around it."""
     function = stage(stage_name(snakemake.params.code))
     with job(snakemake):
+        look_in(snakemake.config.get("parts", []))
         function(**arguments(function, Names(snakemake)))
 
 
@@ -127,13 +131,27 @@ def converted(value: Any, hint: Any) -> Any:
         return hint(_only(value))
     if hasattr(hint, "parse"):
         return hint.parse(value)
+    if _is_part(hint):
+        return value if isinstance(value, hint) else part_of(value["family"], value["keys"])
     if is_dataclass(hint):
-        return value if isinstance(value, hint) else hint(**value)
+        return value if isinstance(value, hint) else hint(**_fields(value, hint))
     if origin in (list, Sequence):
         return [converted(item, inner[0]) for item in (value if _is_list(value) else [value])]
     if origin in (dict, Mapping) and is_dataclass(inner[1]):
         return {key: converted(item, inner[1]) for key, item in value.items()}
     return value
+
+
+def _fields(table: Mapping, kind: type) -> dict[str, Any]:
+    """The fields of a settings object, of which those that are parts are described by tables of their own."""
+    hints = get_type_hints(kind)
+    parts = {key for key, hint in hints.items() if any(map(_is_part, (hint, *get_args(hint))))}
+    return {key: converted(value, hints[key]) if key in parts else value for key, value in table.items()}
+
+
+def _is_part(hint: Any) -> bool:
+    """Whether an argument is a part of a method, which a rule describes (see `retort.plan.part_params`)."""
+    return isinstance(hint, type) and issubclass(hint, Part)
 
 
 def _only(value: Any) -> Any:

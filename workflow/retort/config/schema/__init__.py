@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from retort.base.grammar import Name, Strict
+from retort.config.paths import LocalPath
 from retort.config.schema.data import AnyDataset
 from retort.config.schema.evaluation import Protocol, Quality, Run
 from retort.config.schema.methods import Method
@@ -47,6 +48,11 @@ class Config(Strict):
     typicalities: dict[Name, Typicality] = Field(
         {}, description="These are measurements of typical regions, by name; methods that name one share it."
     )
+    parts: list[LocalPath] = Field(
+        [],
+        description="Each of these folders holds parts of your own, one file for each; a method uses one by `kind:` "
+        "and the name of its file. Relative paths start where snakemake is started. The code in the files is run.",
+    )
     methods: dict[Name, Method] = Field(
         min_length=1, description="These are the methods, by name; each is also a target of snakemake."
     )
@@ -67,3 +73,11 @@ class Config(Strict):
         None,
         description="This table says what is measured of every distilled set beside accuracy; null measures nothing.",
     )
+
+    def vaes(self) -> list[str]:
+        """Models that encode images."""
+        return sorted(name for name, model in self.models.items() if model.kind == "vae")
+
+    def backbones(self) -> list[str]:
+        """Models that images can be sampled from."""
+        return sorted(name for name, model in self.models.items() if model.kind not in ("vae", "sdxl-refiner"))

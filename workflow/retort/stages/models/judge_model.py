@@ -11,7 +11,7 @@ from retort.base.seeds import torch_rng
 from retort.data.images import resized
 from retort.data.manifest import read_classes
 from retort.methods.ddim import sample
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.models.health import Watched, of_class
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.models.pixels import to_pixels
@@ -55,7 +55,7 @@ def judge_model(
                 for c, i in members
             ]
             watched, ids = Watched(diffusion, len(members)), [c.id for c, _ in members]
-            denoise = guided(watched, diffusion.condition([c for c, _ in members]), guidance)
+            denoise = Guided(watched, diffusion.condition([c for c, _ in members]), guidance)
             latents = sample(torch.stack(noise).to(diffusion.device), denoise, diffusion.alphas_cumprod, 50, 49)
             watched.check(latents, ids, f"latents sampled at guidance {guidance:g} are", WORSE)
             decoded = diffusion.decode(latents)

@@ -1,14 +1,17 @@
 """Choose the images of a distilled set from a generated pool: a table of which."""
 
+from collections.abc import Callable
+
 import numpy as np
+from torch import nn
 from tqdm import tqdm
 
-from retort.artifacts.choices import covering, judged, write_choices
-from retort.base.errors import RetortError
+from retort.artifacts.choices import chosen_rows, write_choices
 from retort.base.tensors import open_tensors
 from retort.data.manifest import ClassEntry, read_classes
 from retort.models.health import DAMAGED, check_finite
 from retort.models.teacher import check_seen, features_and_logits, load_teacher, logits_of
+from retort.parts.selections import Seen, Selection
 
 
 def choose_from_pool(
@@ -17,16 +20,16 @@ def choose_from_pool(
     class_table: str,
     selection: str,
     *,
-    select: dict,
+    select: Selection,
     ipc: int,
     dataset: str,
     seed: int,
 ) -> None:
-    """CSV of class_index, index, member (of the pool) and, by a teacher, correct and confidence; `ipc` rows a class.
+    """CSV of class_index, index, member (of the pool) and the columns of the selection; `ipc` rows a class.
 
-    select: {"teacher", "keep", "teacher_input"} or {"coverage"} with a teacher for its features, or without one for
-    the latents. Warns of the classes in which the teacher recognised too few, so that wrong ones had to fill. Raises
-    RetortError naming a class that cannot be covered, or in whose images the teacher sees what is not finite.
+    The selection sees what the teacher sees in the images of the pool, or without a teacher their latents. Warns of the
+    classes in which the teacher recognised too few, so that wrong ones had to fill. Raises RetortError naming a class
+    that cannot be covered, or in whose images the teacher sees what is not finite.
     """
     classes = read_classes(class_table)
     judge = load_teacher(teacher, [c.id for c in classes]) if teacher else None
@@ -38,21 +41,24 @@ def choose_from_pool(
         def name_of(member: int, entry: ClassEntry = entry) -> str:
             return f"class {entry.id}, image {member} of the pool"
 
-        if "coverage" in select:
-            if judge:
-                features = features_and_logits(judge, pixels)[0].numpy()
-                check_seen(features, name_of)
-            else:
-                features = shard["latents"][members].reshape(len(members), -1)
-                check_finite(features, name_of, f"a latent in {pool} is", DAMAGED)
-            try:
-                found = covering(select["coverage"], features, ipc, seed, "coverage", dataset, entry.id)
-            except ValueError as error:
-                raise RetortError(f"class {entry.id}: {error}") from None
-            chosen[entry] = [{"member": member} for member in found]
+        if judge:
+            seen = _by_teacher(judge, pixels, select.sees_raw(), int(label), name_of)
         else:
-            logits = logits_of(judge, pixels, normalise=select["teacher_input"] == "normalised")
-            check_seen(logits, name_of)
-            chosen[entry] = judged(logits, entry.index, select["keep"], ipc)
+            latents = shard["latents"][members].reshape(len(members), -1)
+            check_finite(latents, name_of, f"a latent in {pool} is", DAMAGED)
+            seen = Seen(latents, None, int(label))
+        chosen[entry] = chosen_rows(select, seen, entry, ipc, (seed, "coverage", dataset))
     remedy = "A larger generate.pool, more guidance or a better model would help."
     write_choices(chosen, selection, "the pool", remedy)
+
+
+def _by_teacher(judge: nn.Module, pixels: np.ndarray, raw: bool, label: int, name_of: Callable[[int], str]) -> Seen:
+    """What a teacher sees in images (n, side, side, 3) of a class; of raw ones its logits alone."""
+    if raw:
+        features, logits = None, logits_of(judge, pixels, normalise=False)
+    else:
+        features, logits = features_and_logits(judge, pixels)
+        check_seen(features, name_of)
+        features = features.numpy()
+    check_seen(logits, name_of)
+    return Seen(features, logits, label)

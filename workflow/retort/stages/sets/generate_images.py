@@ -18,6 +18,7 @@ from retort.methods.sampling import Sampling, sample
 from retort.models.health import DAMAGED, Watched, check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
+from retort.parts.starts import Start
 
 
 @torch.inference_mode()
@@ -31,6 +32,7 @@ def generate_images(
     *,
     model: ModelFiles,
     codec: CodecFiles,
+    start: Start,
     sampling: Sampling,
     class_indices: Sequence[int],
     number: int,
@@ -41,11 +43,11 @@ def generate_images(
 ) -> None:
     """latents (n, C, H, W) float32 and pixels (n, side, side, 3) uint8 with class_index and index (n,).
 
-    `class_indices` are consecutive label indices, `number` the images of each. Without `starts` image i of a class
-    starts from noise seeded by class and i, whatever the method, so methods that differ elsewhere can be compared on
-    the same noise. With `representatives` (and the latents of the shard) image i is guided towards the class's i-th,
-    its row in the train split beside it as row (n,). What `kept` has of a batch is not sampled again. Raises
-    RetortError naming the class when latents leave the finite numbers.
+    `class_indices` are consecutive label indices, `number` the images of each. The noise of image i of a class is
+    seeded by class and i, whatever the method, so methods that differ elsewhere can be compared on the same noise;
+    `starts` holds what `choose_starts` drew instead. With `representatives` (and the latents of the shard) image i is
+    guided towards the class's i-th, its row in the train split beside it as row (n,). What `kept` has of a batch is not
+    sampled again. Raises RetortError naming the class when latents leave the finite numbers.
     """
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
@@ -66,15 +68,18 @@ def generate_images(
                 continue
             members = [(table[n // number], n % number) for n in numbers]
             ids = [c.id for c, _ in members]
-            start = torch.stack([_start(chosen, diffusion, c, i, dataset, seed) for c, i in members])
-            check_finite(start, of_class(ids), f"a latent in {starts} is", DAMAGED)
+            noise = [_noise(diffusion, torch_rng(seed, "noise", dataset, c.id, i)) for c, i in members]
+            drawn = [None if chosen is None else _drawn(chosen, c.index, i) for c, i in members]
+            begin = torch.stack([start.latent(*given) for given in zip(noise, drawn, strict=True)])
+            check_finite(begin, of_class(ids), f"a latent in {starts} is" if starts else "a start is", DAMAGED)
             aims = None if targets is None else torch.stack([targets[c.index][i] for c, i in members])
             watched = Watched(diffusion, len(members))
             sampled = sample(
                 watched,
                 diffusion.condition([c for c, _ in members]),
-                start.to(diffusion.device),
+                begin.to(diffusion.device),
                 sampling,
+                [c.index for c, _ in members],
                 None if aims is None else aims.to(diffusion.device),
                 _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
             )
@@ -90,18 +95,20 @@ def generate_images(
     kept.clear()
 
 
-def _start(
-    chosen: dict | None, diffusion: LatentDiffusion, entry: ClassEntry, index: int, dataset: str, seed: int
-) -> torch.Tensor:
-    if chosen is not None:
-        return torch.from_numpy(np.array(chosen["latents"][entry.index, index]))
-    return torch.randn(diffusion.latent_shape, generator=torch_rng(seed, "noise", dataset, entry.id, index))
+def _drawn(chosen: dict, label: int, index: int) -> torch.Tensor:
+    """The latent that was drawn for an image of a class."""
+    return torch.from_numpy(np.array(chosen["latents"][label, index]))
+
+
+def _noise(diffusion: LatentDiffusion, generator: torch.Generator) -> Callable[[], torch.Tensor]:
+    """A source of noise for one image."""
+    return lambda: torch.randn(diffusion.latent_shape, generator=generator)
 
 
 def _fresh_noise(diffusion: LatentDiffusion, generators: Sequence[torch.Generator]) -> Callable[[], torch.Tensor]:
     """A source of noise in which each image draws from its own generator."""
-    shape, device = diffusion.latent_shape, diffusion.device
-    return lambda: torch.stack([torch.randn(shape, generator=g) for g in generators]).to(device)
+    sources = [_noise(diffusion, generator) for generator in generators]
+    return lambda: torch.stack([source() for source in sources]).to(diffusion.device)
 
 
 def _guides(representatives: str, classes: Sequence[int]) -> dict[int, list[int]]:

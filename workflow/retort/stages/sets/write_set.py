@@ -26,9 +26,9 @@ from retort.data.streams import stream_squares
 from retort.report.public import public
 from retort.report.set_card import set_card
 
-# Columns of the manifest that come from a discovery, from a selection by a teacher, and from what made the images.
-FOUND = ("origin", "cluster_size", "correct", "confidence")
-JUDGED = ("member", "correct", "confidence")
+# Columns of a table of choices that say which image a row is of; all others stand in the manifest as they are.
+PLACED = ("class_index", "index", "row", "image_id")
+# Columns of the manifest that come from what made the images.
 MEASURED = ("group", "score", "member", "loss_before", "loss_after", "row")
 RECORDED_PACKAGES = ("torch", "diffusers", "transformers", "timm", "faiss-cpu", "umap-learn", "hdbscan")
 RECORDED_PACKAGES += ("numpy", "pillow", "snakemake")
@@ -75,8 +75,9 @@ def write_set(
         found = zip(_selected(selection, classes), repeat(None), strict=False)
     with whole_directory(distilled) as scratch, storing(scratch, store if copy_images else "folder") as put:
         bar = tqdm(found, total=total, desc="writing", unit="image")
-        rows = (dict.fromkeys(COLUMNS, "") | _saved(row, pixels, put) for row, pixels in bar)
-        count = write_rows(scratch / MANIFEST, COLUMNS, rows)
+        columns = [*COLUMNS, *(key for key in _columns_of([*selection, *chosen]) if key not in COLUMNS)]
+        rows = (dict.fromkeys(columns, "") | _saved(row, pixels, put) for row, pixels in bar)
+        count = write_rows(scratch / MANIFEST, columns, rows)
         provenance = _provenance(origin, models, count, imported)
         write_json(scratch / "provenance.json", provenance)
         card = set_card(provenance, classes, store if copy_images else None)
@@ -93,9 +94,20 @@ def _images_in(path: str) -> int:
 
 def _selected(selection: Sequence[str], classes: list[ClassEntry]) -> Iterator[dict]:
     for row in chain.from_iterable(map(each_row, selection)):
-        where = {"row": row["row"], "source": row["image_id"]} | {key: row[key] for key in FOUND if key in row}
+        where = {"row": row["row"], "source": row["image_id"]} | _said(row)
         label, index = cell_of(row)
         yield _row(classes[label], index) | where
+
+
+def _said(row: dict) -> dict:
+    """What a choice says of an image, beside which it is."""
+    return {key: value for key, value in row.items() if key not in PLACED}
+
+
+def _columns_of(choices: Sequence[str]) -> list[str]:
+    """The columns of tables of choices that stand in the manifest."""
+    rows = (next(iter(each_row(path)), {}) for path in choices)
+    return list(dict.fromkeys(key for row in rows for key in _said(row)))
 
 
 def _files(selection: Sequence[str], manifest: str) -> list[str]:
@@ -119,7 +131,7 @@ def _made(shards: Sequence[str], chosen: Sequence[str], classes: list[ClassEntry
             about = judged.get((label, index), {})
             n = place[(label, int(about["member"]) if about and not refined else index)]
             row = _row(classes[label], index) | {"source": "generated"}
-            row |= {key: about[key] for key in JUDGED if key in about}
+            row |= _said(about)
             row |= {key: tensors[key][n].item() for key in MEASURED if key in tensors}
             if "rows" in tensors:
                 row |= {"source": "patches", "row": " ".join(map(str, tensors["rows"][n].tolist()))}

@@ -13,7 +13,7 @@ from retort.base.errors import RetortError
 from retort.base.tensors import write_tensors
 from retort.data.manifest import ClassEntry, read_classes
 from retort.methods.ddim import invert
-from retort.methods.guidance import guided
+from retort.methods.guidance import Guided
 from retort.methods.moments import RunningMoments
 from retort.models.health import Watched
 from retort.models.interface import LatentDiffusion
@@ -73,7 +73,7 @@ def _inverted(
     steps, stop, guidance = course
     images = repeated_to(torch.from_numpy(latents).to(diffusion.device), size)
     watched = Watched(diffusion, len(images))
-    denoise = guided(watched, diffusion.condition([entry] * len(images)), guidance)
+    denoise = Guided(watched, diffusion.condition([entry] * len(images)), guidance)
     found = invert(images, denoise, diffusion.alphas_cumprod, steps, stop).cpu()
     watched.check(found, [entry.id] * len(images), "inverted latents are", "lower the inversion's guidance")
     return found[: len(latents)].numpy()

@@ -14,11 +14,11 @@ from retort.base.errors import RetortError
 from retort.base.running import Running
 from retort.base.seeds import derive_seed
 from retort.data.manifest import read_classes, read_split
-from retort.methods.coverage import diverse_ranking
 from retort.models.health import check_finite
 from retort.models.load import CodecFiles, load_codec
 from retort.models.pixels import to_images, to_pixels
 from retort.models.teacher import features_and_logits, load_teacher
+from retort.parts.rankings import Ranking
 
 SPACE = "set the encoder's dtype to float32, or make the encoder or teacher again: delete its folder"
 
@@ -62,7 +62,7 @@ def rank_patches(
     space: dict,
     run: Running,
     class_ids: Sequence[str],
-    clusters: int,
+    rank: Ranking,
     dataset: str,
     seed: int,
     batch: int,
@@ -73,7 +73,7 @@ def rank_patches(
         embedder = Embedder.of_teacher(teacher, [entry.id for entry in read_classes(class_table)], space["side"])
     else:
         embedder = Embedder.of_encoder(CodecFiles(encoder, **space, run=run))
-    of_draw = {"clusters": clusters, "dataset": dataset, "seed": seed}
+    of_draw = {"rank": rank, "dataset": dataset, "seed": seed}
     rank_by(embedder, scored, manifest, patches, class_ids=class_ids, **of_draw, batch=batch, threads=threads)
 
 
@@ -84,13 +84,13 @@ def rank_by(
     patches: str,
     *,
     class_ids: Sequence[str],
-    clusters: int,
+    rank: Ranking,
     dataset: str,
     seed: int,
     batch: int,
     threads: int,
 ) -> None:
-    """The scored patches in an order whose every beginning is diverse, by clusters of what `embedder` makes of them.
+    """The scored patches in another order, by what `embedder` makes of them.
 
     Raises RetortError naming the class in which features are not finite.
     """
@@ -101,9 +101,9 @@ def rank_by(
     for class_id, members in tqdm(by_class.items(), desc="ranking", unit="class"):
         features = embedder(islice(cut, len(members)), batch)
         check_finite(features, f"class {class_id}", "what a patch was embedded as is", SPACE)
-        clustering_seed = derive_seed(seed, "patches", dataset, class_id) % 2**31
+        ranking_seed = derive_seed(seed, "patches", dataset, class_id) % 2**31
         try:
-            order, cluster = diverse_ranking(features, members["score"].to_numpy(), clusters, clustering_seed)
+            order, cluster = rank.order(features, members["score"].to_numpy(), ranking_seed)
         except ValueError as error:
             raise RetortError(f"class {class_id}: {error}") from None
         ranked = members.iloc[order]

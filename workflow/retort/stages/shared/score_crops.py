@@ -13,15 +13,11 @@ from retort.artifacts.patches import ranked_rows, write_patches
 from retort.base.batches import in_batches
 from retort.data.manifest import read_classes, read_split
 from retort.data.streams import read_ahead
-from retort.methods.mosaics import (
-    best_crop_per_image,
-    crop_losses,
-    padded,
-    ranked_by_loss,
-)
+from retort.methods.mosaics import best_crop_per_image, padded, ranked_by_loss
 from retort.methods.selection import random_order
 from retort.models.classifiers import normalised
 from retort.models.teacher import check_seen, load_teacher
+from retort.parts.scores import CropScore
 
 TOGETHER = 4  # images whose crops travel together from a reader
 
@@ -33,28 +29,26 @@ def score_crops(
     patches: str,
     *,
     class_ids: Sequence[str],
-    images: int,
-    crops: int,
-    area: Sequence[float],
+    score: CropScore,
     grid: int,
     side: int,
     dataset: str,
     seed: int,
     threads: int,
 ) -> None:
-    """CSV of the best of `crops` random square crops of `images` random images a class, lowest teacher loss first.
+    """CSV of the best of some random square crops of random images of each class, lowest loss by `score` first.
 
-    Boxes are in pixels of the image file; score is minus the teacher's cross-entropy on the crop, resized to side //
-    grid and padded to `side` with the mean colour. Crops are seeded by image. Raises RetortError naming the image in
-    which the teacher sees what is not finite.
+    Boxes are in pixels of the image file; the column score is minus the loss by what the teacher says of the crop,
+    resized to side // grid and padded to `side` with the mean colour. Crops are seeded by image. Raises RetortError
+    naming the image in which the teacher sees what is not finite.
     """
     table = read_classes(class_table)
     judge, labels = load_teacher(teacher, [c.id for c in table]), {c.id: c.index for c in table}
     device = next(judge.parameters()).device
     train, rows = read_split(manifest, "train", list(class_ids)), []
-    by_class = {c: _some(train[train["class_id"] == c], images, seed, dataset) for c in class_ids}
+    by_class = {c: _some(train[train["class_id"] == c], score.images, seed, dataset) for c in class_ids}
     wanted, patch = pd.concat(by_class.values()), side // grid
-    read = CropReader(dict(wanted[["image_id", "path"]].values), crops, tuple(area), patch, dataset, seed)
+    read = CropReader(dict(wanted[["image_id", "path"]].values), score.crops, score.area, patch, dataset, seed)
     # One stream for all, or each class would start its own readers.
     stream = chain.from_iterable(read_ahead(list(in_batches(wanted["image_id"], TOGETHER)), read, threads))
     bar = tqdm(total=sum(map(len, by_class.values())), unit="image")
@@ -66,15 +60,15 @@ def score_crops(
             with torch.inference_mode():
                 logits = judge(padded(normalised(2 * cut.to(device) - 1), side)).float().cpu()
             check_seen(logits, f"class {class_id}, a crop of {name}")
-            losses.append(crop_losses(logits, torch.full((crops,), labels[class_id])).numpy())
+            losses.append(score.losses(logits, torch.full((score.crops,), labels[class_id])).numpy())
             boxes.append(drawn)
             bar.update()
         losses, boxes = np.stack(losses, 1), np.stack(boxes)
         best = best_crop_per_image(losses)
         loss = losses[best, np.arange(len(best))]
         order = ranked_by_loss(loss)
-        score = -np.minimum(loss[order], np.finfo(np.float32).max)  # where the probability underflows it is infinite
-        rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], score, -1))
+        scores = -np.minimum(loss[order], np.finfo(np.float32).max)  # where the probability underflows it is infinite
+        rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], scores, -1))
     bar.close()
     write_patches(rows, patches)
 

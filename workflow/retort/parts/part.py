@@ -1,0 +1,141 @@
+"""What every part of a method says of itself; whoever needs to know asks the part.
+
+A part is a class with its keys, and methods for what its family does (see `retort.parts.samplers` and its neighbours,
+which say what each family asks). Nothing heavy is imported before a part works, so that a config is read and planned
+quickly: what it computes with is imported inside its methods.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer
+
+from retort.base.grammar import Name, Strict
+
+
+@dataclass(frozen=True)
+class Names:
+    """That a key names something else of the config: an entry of `table`, called `what` where it is not found."""
+
+    table: str
+    what: str
+
+
+TeacherName = Annotated[Name, Names("teachers", "teacher")]
+EncoderName = Annotated[Name, Names("encoders", "vae model")]
+InversionName = Annotated[Name, Names("inversions", "inversion")]
+DiscoveryName = Annotated[Name, Names("discoveries", "discovery")]
+TypicalityName = Annotated[Name, Names("typicalities", "typicality")]
+
+
+class Part(Strict):
+    """A part of a method: its fields are its keys in the config, each with a description.
+
+    family: the folder of `retort.parts` that it belongs to. kind: its name, which a config gives as a word or as the
+    key `kind` of a table; it is that of its file, unless the class says another. told_by: a key that tells a table to
+    be of this kind without the key `kind`. assumed: whether a table that says nothing else is of this kind.
+    """
+
+    family: ClassVar[str]
+    kind: ClassVar[str] = ""
+    told_by: ClassVar[str | None] = None
+    assumed: ClassVar[bool] = False
+    stage: ClassVar[str | None] = None
+    """The stage of the workflow that runs this part for a method alone; None where others run it."""
+
+    def __init_subclass__(cls, **given: Any):
+        super().__init_subclass__(**given)
+        if not cls.__dict__.get("kind"):
+            cls.kind = cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    # ------------------------------------------------------------ what a config may say
+
+    @classmethod
+    def is_word(cls) -> bool:
+        """Whether a config may give it as a word, because its name alone says everything."""
+        required = any(field.is_required() for field in cls.model_fields.values())
+        return not (required or cls.told_by or cls.assumed)
+
+    @classmethod
+    def without_kind(cls, found: Any) -> Any:
+        """What a config says, without the name of the kind."""
+        if found == cls.kind:
+            return {}
+        return {k: v for k, v in found.items() if k != "kind"} if isinstance(found, Mapping) else found
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict:
+        """Its keys, and `kind`, for editors."""
+        found = handler.resolve_ref_schema(handler(core))
+        if not cls.told_by and not cls.assumed:
+            kind = {"const": cls.kind, "type": "string", "description": "This key names the part that is used."}
+            found["properties"] = {"kind": kind} | found.get("properties", {})
+            found["required"] = ["kind", *found.get("required", [])]
+        return found
+
+    @model_serializer(mode="wrap")
+    def _as_config(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """As a config says it: a word where its keys have their defaults, or a table."""
+        table = handler(self)
+        if self.told_by or self.assumed:
+            return table
+        return self.kind if self.is_word() and self == type(self)() else {"kind": self.kind} | table
+
+    def unread(self) -> set[str]:
+        """Keys whose values change nothing, by the values of others."""
+        return set()
+
+    # ------------------------------------------------------------ what it goes with
+
+    def clashes(self, method: Any) -> Iterator[str]:
+        """Why it does not go with the rest of a method: a line for each reason, with what would be right."""
+        yield from ()
+
+    def misfits(self, place: str, method: Any, config: Any) -> Iterator[str]:
+        """The same of things that the config defines elsewhere, where their names are known; a line begins with the
+        place of the table that holds the part, such as methods.d3hr.generate."""
+        yield from ()
+
+    def named(self) -> Iterator[tuple[str, Names, str]]:
+        """(key, what it names, the name) of every key that names something else of the config."""
+        for key, field in type(self).model_fields.items():
+            names = next((known for known in _noted(field) if isinstance(known, Names)), None)
+            if names and getattr(self, key) is not None:
+                yield key, names, getattr(self, key)
+
+    def all_named(self, table: str) -> list[str]:
+        """The names in a table of the config that it, or a part of it, points at."""
+        own = [name for _, names, name in self.named() if names.table == table]
+        return own + [name for _, _, part in parts_in(self) for name in part.all_named(table)]
+
+    def name_in(self, table: str) -> str | None:
+        """The first of these."""
+        return next(iter(self.all_named(table)), None)
+
+    # ------------------------------------------------------------ in words
+
+    def in_words(self) -> str:
+        """What it does, as a part of the one sentence that the report has of a method."""
+        keys = ", ".join(f"{key} {value}" for key, value in self)
+        return f"{self.kind} ({keys})" if keys else self.kind
+
+    def in_full(self, record: Mapping[str, Any]) -> str:
+        """The same in sentences of their own, for the card of a set; record: its provenance."""
+        said = self.in_words()
+        return f"{said[0].upper()}{said[1:]}."
+
+
+def parts_in(table: Strict, place: str = "") -> Iterator[tuple[str, str, Part]]:
+    """(place of the table that holds it, its key there, the part) of each part in a table, and of their own."""
+    for key in type(table).model_fields:
+        if isinstance(part := getattr(table, key), Part):
+            yield place, key, part
+            yield from parts_in(part, f"{place}.{key}".lstrip("."))
+
+
+def _noted(field: Any) -> Iterator[Any]:
+    """The notes of a field's annotation, also where it may be None."""
+    yield from field.metadata
+    for kind in get_args(field.annotation):
+        yield from getattr(kind, "__metadata__", ())

@@ -1,0 +1,114 @@
+"""Parts by name: ours from the files of this package, others from where a user says (see `retort.parts.foreign`).
+
+Modules are imported by name, when a config is read or a job runs a part, so no stage reaches a part that it does not
+run.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    PlainValidator,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from retort.base.errors import RetortError
+from retort.base.hints import nearest
+from retort.parts import foreign
+from retort.parts.part import Part
+
+FOREIGN = "<foreign>"
+FAMILIES = (
+    *("starts", "samplers", "guides", "selections", "coverages", "refinements"),
+    *("compositions", "scores", "rankings"),
+)
+
+
+@cache
+def ours(family: str) -> dict[str, type[Part]]:
+    """Kind -> class of the parts of a family that come with the library."""
+    package = import_module(f"retort.parts.{family}")
+    modules = [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
+    return {part.kind: part for module in modules for part in foreign.parts_in(module)}
+
+
+def part_class(family: str, kind: str) -> type[Part]:
+    """The class of a part. Raises RetortError where no part of this family has this name."""
+    return ours(family).get(kind) or foreign.part_class(family, kind, list(ours(family)))
+
+
+def part_of(family: str, found: Any) -> Part:
+    """A part from what a config, the record of a set or the parameter of a job says of it.
+
+    Raises RetortError for what names no part, and pydantic's ValidationError for keys that it does not have.
+    """
+    if isinstance(found, Part):
+        return found
+    if (tag := kind_of(family, found)) is None:
+        raise RetortError(f"{found!r} is none of the {family}")
+    cls = part_class(family, found["kind"] if tag == FOREIGN else tag.strip("<>"))
+    return cls.model_validate(cls.without_kind(found))
+
+
+def kind_of(family: str, found: Any) -> str | None:
+    """The tag of what a config says: WORD or <KIND> of a part of ours, <foreign>, or None for what is no part."""
+    known = ours(family)
+    if isinstance(found, Part):
+        return f"<{found.kind}>" if found.kind in known else FOREIGN
+    if isinstance(found, str):
+        return found if found in known and known[found].is_word() else FOREIGN if foreign.has(found) else None
+    if not isinstance(found, Mapping):
+        return None
+    if "kind" in found:
+        return f"<{found['kind']}>" if found["kind"] in known else FOREIGN
+    return next((f"<{kind}>" for kind in _told(known, set(map(str, found)))), None)
+
+
+def _told(known: dict[str, type[Part]], keys: set[str]) -> list[str]:
+    """The kinds that a table without the key `kind` may be, the one that knows most of its keys first."""
+    by_key = {part.told_by: kind for kind, part in known.items() if part.told_by}
+    told = {by_key[meant] for key in keys if (meant := nearest(key, by_key))}
+    by_keys = sorted(told, key=lambda kind: (-len(keys & set(known[kind].attributes())), kind))
+    return [*by_keys, *(kind for kind, part in known.items() if part.assumed)]
+
+
+def any_of(family: str, described: str) -> Any:
+    """The annotation of a key of the config that takes any part of a family; described: its forms, for an error."""
+    members: list[Any] = []
+    for kind, cls in ours(family).items():
+        if cls.is_word():
+            members.append(Annotated[Literal[kind], AfterValidator(lambda _, cls=cls: cls()), Tag(kind)])
+        members.append(Annotated[cls, BeforeValidator(cls.without_kind), Tag(f"<{kind}>")])
+    kind = {"type": "string", "not": {"enum": list(ours(family))}}
+    schema = {
+        "type": "object",
+        "properties": {"kind": kind | {"description": "This names a part that lies outside Retort's own files."}},
+        "required": ["kind"],
+    }
+    other = PlainValidator(lambda found: _foreign(family, found))
+    members.append(Annotated[Any, other, WithJsonSchema(schema), Tag(FOREIGN)])
+    said = f"must be {described}"
+    tell = Discriminator(
+        lambda found: kind_of(family, found), custom_error_type="word_or_table", custom_error_message=said
+    )
+    return Annotated[Union[tuple(members)], tell]  # noqa: UP007
+
+
+def _foreign(family: str, found: Any) -> Part:
+    """A part that is not ours, from a word or a table of the config."""
+    try:
+        return part_of(family, {"kind": found} if isinstance(found, str) else found)
+    except RetortError as error:
+        problems = [str(error)]
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc'])) or found['kind']}: {e['msg']}" for e in error.errors()]
+    raise PydanticCustomError("part", "{problems}", {"problems": "; ".join(problems)})

@@ -1,0 +1,33 @@
+"""DDIM (Song et al. 2021), as D3HR samples; with eta above 0 it is stochastic."""
+
+from pydantic import Field
+
+from retort.parts.samplers import Sampler
+
+
+class Ddim(Sampler):
+    """Sampling runs DDIM on an even grid of timesteps (Song et al. 2021)."""
+
+    on_ddim_grid = True
+
+    eta: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="This share of the posterior's deviation is added as fresh noise at each step (Song et al. 2021, "
+        "equation 16): 0 is deterministic DDIM, 1 is ancestral sampling on DDIM's grid.",
+    )
+
+    def grid(self, alphas_cumprod, steps, first):
+        from retort.methods import ddim
+
+        return ddim.grid(alphas_cumprod, steps, steps - 1 if first is None else first)
+
+    def sample(self, latents, denoise, alphas_cumprod, steps, first, noise):
+        from retort.methods import ddim
+
+        begin = steps - 1 if first is None else first
+        return ddim.sample(latents, denoise, alphas_cumprod, steps, begin, self.eta, noise)
+
+    def in_words(self) -> str:
+        return f"DDIM with eta {self.eta:g}" if self.eta else "DDIM"

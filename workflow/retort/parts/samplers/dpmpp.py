@@ -1,0 +1,23 @@
+"""Second-order DPM-Solver++ with Karras sigmas (Lu et al. 2022), as CoDA samples."""
+
+from retort.parts.samplers import Sampler
+
+
+class DpmPlusPlus(Sampler):
+    """Sampling runs DPM-Solver++ on Karras sigmas (Lu et al. 2022)."""
+
+    kind = "dpm++"
+    usual_steps = 25
+
+    def grid(self, alphas_cumprod, steps, first):
+        from retort.methods import dpm_solver
+
+        return dpm_solver.grid(alphas_cumprod, steps)[0]
+
+    def sample(self, latents, denoise, alphas_cumprod, steps, first, noise):
+        from retort.methods import dpm_solver
+
+        return dpm_solver.sample(latents, denoise, alphas_cumprod, steps)
+
+    def in_words(self) -> str:
+        return "DPM-Solver++"

@@ -1,0 +1,101 @@
+"""Selections: which candidates become the images of a class, from a generated pool or from the real images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from retort.parts.part import Part
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The candidates of a class, and what is seen of each.
+
+    features (n, D) float32: latents laid flat, of an encoder, or the teacher's features, as the selection's keys say.
+    logits (n, K) float32 by its teacher; None where it has none. class_index: the class that the candidates are of.
+    """
+
+    features: np.ndarray | None
+    logits: Tensor | None
+    class_index: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The candidates that are kept, best first, and columns of the set's manifest.csv with a value for each."""
+
+    members: Sequence[int]
+    columns: Mapping[str, Sequence] = field(default_factory=dict)
+
+
+class Selection(Part):
+    """A selection chooses by what its teacher or its encoder, which its keys name, sees of each candidate."""
+
+    family = "selections"
+    stage: ClassVar[str | None] = "select_by_features"  # of real images; from a pool it is choose_from_pool
+    pools: ClassVar[bool] = True
+    """Whether it can choose from a generated pool."""
+    seconds: ClassVar[float] = 5
+    """For a class, at full size, beside what its teacher or encoder takes."""
+    takes_all: ClassVar[bool] = False
+    """Whether a set of it is the whole training set."""
+
+    def choose(self, seen: Seen, count: int, seed: int) -> Chosen:
+        """`count` distinct candidates of a class; the order of the candidates may not matter, but for ties.
+
+        Raises ValueError where they cannot be chosen from.
+        """
+        raise NotImplementedError
+
+    def sees_raw(self) -> bool:
+        """Whether its teacher sees images of a pool as they are, not normalised as it was trained to see them."""
+        return False
+
+    def clashes(self, method):
+        if method.generate and not self.pools:
+            yield (
+                f"with generate, select chooses from the pool, and {self.source()} chooses among real images; give a "
+                "teacher or a coverage, or leave generate out"
+            )
+        elif method.generate and method.generate.pool == 1:
+            yield "select has nothing to choose from: generate.pool is 1; set a pool of 2 or more"
+
+    def misfits(self, place, method, config):
+        generate, encoder = method.generate, self.name_in("encoders")
+        if generate and encoder in config.vaes() and generate.model in config.backbones():
+            own = config.models[generate.model].encoder
+            if encoder != own:
+                yield (
+                    f"{place}.select.encoder: found {encoder!r}, but the pool's latents are those of {own!r}, the "
+                    f"encoder of {generate.model!r}; name that one, or a teacher"
+                )
+
+    def source(self) -> str:
+        """What chooses, where it can only choose among real images."""
+        return self.kind
+
+    def pool_in_words(self) -> str:
+        """What it does with a pool, as a part of a sentence: `in_words` is of real images."""
+        return f"keeps some by {self.in_words()}"
+
+
+class OfNames(Selection):
+    """A selection that looks at no image."""
+
+    stage = "select_images"
+    pools = False
+
+    def order(self, image_ids: Sequence[str], seed: int, dataset: str) -> list[int]:
+        """Positions of the images of a class, the first to be taken first."""
+        raise NotImplementedError
+
+
+def among(record: Mapping[str, Any]) -> str:
+    """What a set was chosen from, by its provenance."""
+    return "of the pool" if record["settings"].get("generate") else "of the real training images"
