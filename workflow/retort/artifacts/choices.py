@@ -6,7 +6,8 @@ from retort.base.errors import RetortError
 from retort.base.files import whole_file
 from retort.base.seeds import derive_seed
 from retort.data.manifest import ClassEntry
-from retort.parts.selections import Seen, Selection
+from retort.parts.foreign import file_of, place_of
+from retort.parts.selections import Seen, Selection, mistake_of
 
 
 def chosen_rows(
@@ -15,18 +16,20 @@ def chosen_rows(
     """A row for each of the `count` candidates of a class that are kept: member, its position, and its columns.
 
     seed: what seeds the choice. Raises RetortError naming the class where they cannot be chosen from, and where a
-    selection does not keep `count` different candidates.
+    selection does not keep `count` different candidates, or does not say a value of a column for each.
     """
+    if (found := seen.count()) < count:
+        raise RetortError(f"class {entry.id}: {count} images are wanted of {found}; lower ipc in runs")
     try:
         chosen = selection.choose(seen, count, derive_seed(*seed, entry.id) % 2**31)
     except ValueError as error:
-        raise RetortError(f"class {entry.id}: {error}") from None
+        where = place_of(error)
+        raise RetortError(f"class {entry.id}: {f'{where}: ' if where else ''}{error}") from None
+    if wrong := mistake_of(chosen, count, found):
+        file = file_of(selection.kind)
+        where = f"the selection {selection.kind}{f' ({file})' if file else ''}"
+        raise RetortError(f"class {entry.id}: {where} {wrong}; this is a mistake in the code of the selection")
     members = list(map(int, chosen.members))
-    if len(set(members)) != count or len(members) != count:
-        raise RetortError(
-            f"class {entry.id}: the selection {selection.kind} keeps {len(members)} images, {len(set(members))} of "
-            f"them different, where {count} different ones are wanted; this is a mistake in the code of the selection"
-        )
     columns = {name: list(values) for name, values in chosen.columns.items()}
     return [{"member": m} | {name: values[i] for name, values in columns.items()} for i, m in enumerate(members)]
 

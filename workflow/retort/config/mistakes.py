@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from retort.base.grammar import Strict
 from retort.base.hints import did_you_mean, nearest
 from retort.config.schema import Config
+from retort.parts.part import Part
 
 
 def filled(raw: Any) -> Any:
@@ -32,7 +33,7 @@ def typed(raw: Any) -> tuple[Config | None, list[str]]:
         try:
             return Config.model_validate(raw), problems
         except ValidationError as error:
-            errors = error.errors(include_url=False)
+            errors = [e for outer in error.errors(include_url=False) for e in _told_by_part(outer)]
         # A table that was put together from a preset cannot be mended: it is a copy, and its mistake comes again.
         mendable = [e for e in errors if e["type"] in _MENDABLE and _described(e) not in known]
         shown = mendable or [e for e in errors if e["type"] not in _MENDABLE]
@@ -42,6 +43,13 @@ def typed(raw: Any) -> tuple[Config | None, list[str]]:
         known |= set(map(_described, mendable))
         for e in mendable:
             _mend(e["type"], e["input"], e.get("ctx", {}))
+
+
+def _told_by_part(error: dict) -> list[dict]:
+    """The mistakes in the keys of a part that lies outside Retort, which that part has found itself, in their place."""
+    if error["type"] != "keys_of_part":
+        return [error]
+    return [inner | {"loc": (*error["loc"], *inner["loc"])} for inner in error["ctx"]["inner"]]
 
 
 _MENDABLE = ("unknown_key", "union_tag_not_found")
@@ -133,6 +141,8 @@ def _tables_of_the_config(base: type[Strict]) -> Iterator[type[Strict]]:
 
 def _shown_beside(message: str, what: str, found: Any) -> str:
     """What was found, after a message that says what must be there: of a table, only what may not be plain to see."""
+    if what == "part":
+        return ""
     if isinstance(found, dict) and what == "word_or_table":
         return f"; found a table with {', '.join(map(str, found)) or 'nothing in it'}"
     if isinstance(found, dict):
@@ -174,6 +184,8 @@ def yaml_booleans(raw: Any, typed: Any, path: tuple = ()) -> Iterator[str]:
         yield f"{_place(path)}: must be a number; found {raw}"
     elif isinstance(raw, dict):
         for key, value in raw.items():
+            if key == "kind" and isinstance(typed, Part):
+                continue  # the name of its class, and no key of it
             inner = getattr(typed, typed.attributes()[key]) if isinstance(typed, BaseModel) else typed[key]
             yield from yaml_booleans(value, inner, (*path, key))
     elif isinstance(raw, list):

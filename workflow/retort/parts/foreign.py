@@ -5,8 +5,10 @@ The name of a part is that of its file, with - for _, or that of its entry point
 job, asks for its part: it is code that its user chose to run.
 """
 
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -19,27 +21,24 @@ from retort.parts.part import Part
 
 GROUP = "retort.parts"
 _folders: list[Path] = []
+_files: dict[str, Path] = {}  # by the name of the part
 
 
 def look_in(folders: Sequence[str | Path]) -> None:
-    """From now on, take parts from these folders, the first that has a name before the others.
+    """From now on, take parts from these folders.
 
-    Raises RetortError for a path that is no folder, for two that are called alike, and for a name that two files have.
+    Raises RetortError for a path that is no folder, and for a name that two files have.
     """
     asked = [Path(folder).resolve() for folder in folders]
     if missing := [folder for folder in asked if not folder.is_dir()]:
         raise RetortError(f"parts: {missing[0]} is no folder; name one that holds a file for each part")
-    for folder in asked:
-        if not folder.name.isidentifier():
-            raise RetortError(
-                f"parts: the folder {folder} becomes a package of Python, so its name must be made of letters, digits "
-                "and _; rename it"
-            )
-    files = [file for folder in asked for file in files_in(folder)]
-    for file in files:
-        if twice := [other for other in files if other != file and kind_of_file(other) == kind_of_file(file)]:
-            raise RetortError(f"parts: {file} and {twice[0]} have one name; rename one of them")
+    found: dict[str, Path] = {}
+    for file in (file for folder in dict.fromkeys(asked) for file in files_in(folder)):
+        if (other := found.setdefault(kind_of_file(file), file)) != file:
+            raise RetortError(f"parts: {other} and {file} have one name; rename one of them")
     _folders[:] = asked
+    _files.clear()
+    _files.update(found)
 
 
 def part_folders() -> list[str]:
@@ -56,34 +55,46 @@ def kind_of_file(file: Path) -> str:
     return file.stem.replace("_", "-")
 
 
+def names() -> list[str]:
+    """Names of all parts in the folders, and of those that installed packages bring."""
+    return [*_files, *_entries()]
+
+
 def has(kind: str) -> bool:
     """Whether a folder or a package has a part of this name."""
-    return file_of(kind) is not None or _entry_of(kind) is not None
+    return kind in _files or kind in _entries()
 
 
 def file_of(kind: str) -> Path | None:
     """The file of a part in one of the folders."""
-    return next((file for folder in _folders for file in files_in(folder) if kind_of_file(file) == kind), None)
+    return _files.get(kind)
 
 
 def package_of(kind: str) -> str | None:
     """name==version of the package that has a part, where no folder has it."""
-    entry = None if file_of(kind) else _entry_of(kind)
+    entry = None if kind in _files else _entries().get(kind)
     return f"{entry.dist.name}=={entry.dist.version}" if entry and entry.dist else None
+
+
+def texts_of(kind: str, files: Sequence[str]) -> dict[str, str]:
+    """The text of files beside that of a part, by their paths from above its folder."""
+    above = file_of(kind).parent.parent
+    return {name: (above / name).read_text(encoding="utf-8") for name in files}
 
 
 def part_class(family: str, kind: Any, known: Sequence[str]) -> type[Part]:
     """The class of a part that is not ours. Raises RetortError where there is none, or its file cannot be read."""
-    file, entry = (file_of(kind), _entry_of(kind)) if isinstance(kind, str) else (None, None)
-    if file:
-        return _of_family(module_of(file), family, str(file))
-    if entry:
-        return _of_family(_loaded(entry), family, f"the package {package_of(kind)}")
-    names = [*known, *(kind_of_file(f) for folder in _folders for f in files_in(folder)), *entries()]
+    if isinstance(kind, str) and kind in _files:
+        return _of_family(parts_in(module_of(_files[kind])), family, kind, str(_files[kind]))
+    if isinstance(kind, str) and kind in _entries():
+        return _of_family(_loaded(_entries()[kind]), family, kind, f"the package {package_of(kind)}")
     raise RetortError(
-        f"none of the {family} is called {kind!r}{did_you_mean(kind, names)} (allowed: {', '.join(known)}, or the name "
-        f"of a file in a folder of `parts:`)"
+        f"none of the {family} is called {kind!r}{did_you_mean(kind, [*known, *names()])} (allowed: {', '.join(known)}, "
+        "or the name of a file in a folder of `parts:`)"
     )
+
+
+# ---------------------------------------------------------------- files of folders
 
 
 def module_of(file: Path) -> ModuleType:
@@ -91,15 +102,8 @@ def module_of(file: Path) -> ModuleType:
 
     Raises RetortError, in one line with the file and its line, for one that cannot be imported.
     """
-    folder = file.parent
-    package = sys.modules.get(folder.name)
-    if package is None or list(getattr(package, "__path__", [])) != [str(folder)]:
-        if package is not None:
-            raise RetortError(f"parts: a module of Python is called {folder.name} already; rename the folder {folder}")
-        package = ModuleType(folder.name)
-        package.__path__ = [str(folder)]
-        sys.modules[folder.name] = package
-    name = f"{folder.name}.{file.stem}"
+    package = _package(file.parent)
+    name = f"{package}.{file.stem}"
     if name not in sys.modules:
         spec = spec_from_file_location(name, file)
         sys.modules[name] = module = module_from_spec(spec)
@@ -107,17 +111,76 @@ def module_of(file: Path) -> ModuleType:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[name]
-            raise RetortError(f"{_where(error, file)}: {type(error).__name__}: {error}") from error
+            raise RetortError(f"{_place(error, file)}: {type(error).__name__}: {_said(error)}") from error
     return sys.modules[name]
 
 
-def _where(error: Exception, file: Path) -> str:
-    """The file and the line of it at which it could not be imported."""
-    line, trace = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None, error.__traceback__
+def _package(folder: Path) -> str:
+    """The name of a folder as a package: one that no other folder and no module of Python has."""
+    name = f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}".replace(".", "-")
+    if name not in sys.modules:
+        sys.modules[name] = package = ModuleType(name)
+        package.__path__ = [str(folder)]
+    return name
+
+
+def _place(error: Exception, file: Path) -> str:
+    """The file and the line at which it, or a helper beside it, could not be imported."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).parent == file.parent:
+        return f"{error.filename}, line {error.lineno}"
+    return place_of(error, [file.parent]) or str(file)
+
+
+def _said(error: Exception) -> str:
+    """What an error says; of a line that cannot be read, without its place."""
+    return error.msg if isinstance(error, SyntaxError) else str(error)
+
+
+def place_of(error: BaseException, roots: Sequence[Path] | None = None) -> str | None:
+    """FILE, line N of the last frame of an error that lies in a part that is not ours; None where there is none.
+
+    roots: folders to look for, by default those of parts and of packages whose parts were taken.
+    """
+    roots = [*_folders, *_packages] if roots is None else roots
+    found, trace = None, error.__traceback__
     while trace:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(file) else line
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if any(file.is_relative_to(root) for root in roots):
+            found = f"{file}, line {trace.tb_lineno}"
         trace = trace.tb_next
-    return f"{file}, line {line}" if line else str(file)
+    return found
+
+
+# ---------------------------------------------------------------- packages
+
+_packages: list[Path] = []  # folders, or files, of packages whose parts were taken
+
+
+def _entries() -> dict[str, EntryPoint]:
+    """The parts that installed packages bring, by name."""
+    return _entries_on(tuple(sys.path))
+
+
+@cache  # every distribution is looked through, and a config asks for each word in it
+def _entries_on(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, entry)
+    return found
+
+
+def _loaded(entry: EntryPoint) -> list[type[Part]]:
+    """The parts of the module, or the one class, that an entry point names."""
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise RetortError(f"the part {entry.name} ({entry.value}): {type(error).__name__}: {error}") from error
+    top = sys.modules[entry.module.partition(".")[0]]
+    _packages.append(Path(top.__file__).parent if hasattr(top, "__path__") else Path(top.__file__))
+    return list(parts_in(found)) if isinstance(found, ModuleType) else [found]
+
+
+# ---------------------------------------------------------------- what is found
 
 
 def parts_in(module: ModuleType) -> Iterator[type[Part]]:
@@ -127,27 +190,16 @@ def parts_in(module: ModuleType) -> Iterator[type[Part]]:
             yield found
 
 
-def _of_family(module: ModuleType, family: str, where: str) -> type[Part]:
-    parts = list(parts_in(module))
+def _of_family(found: Iterator[type[Part]] | list[type[Part]], family: str, kind: str, where: str) -> type[Part]:
+    """The one part of a family that was found, which has the name that it was found by."""
+    parts = [part for part in found if isinstance(part, type) and issubclass(part, Part)]
     fitting = [part for part in parts if part.family == family]
     if len(fitting) != 1:
-        found = ", ".join(f"{part.__name__} of the {part.family}" for part in parts) or "no part"
-        raise RetortError(f"{where}: one part of the {family} is wanted, found {found}")
+        listed = ", ".join(f"{part.__name__} of the {part.family}" for part in parts) or "no part"
+        raise RetortError(f"{where}: one part of the {family} is wanted, found {listed}")
+    if fitting[0].kind != kind:
+        raise RetortError(
+            f"{where}: {fitting[0].__name__} calls itself {fitting[0].kind!r}, but it is found by the name {kind!r}; "
+            "give it that kind, or leave its kind out and name its file so"
+        )
     return fitting[0]
-
-
-def entries() -> list[str]:
-    """Names of the parts that installed packages bring."""
-    return [entry.name for entry in entry_points(group=GROUP)]
-
-
-def _entry_of(kind: str) -> EntryPoint | None:
-    return next((entry for entry in entry_points(group=GROUP) if entry.name == kind), None)
-
-
-def _loaded(entry: EntryPoint) -> ModuleType:
-    """The module that an entry point names."""
-    try:
-        return entry.load()
-    except Exception as error:
-        raise RetortError(f"the part {entry.name} ({entry.value}): {type(error).__name__}: {error}") from error

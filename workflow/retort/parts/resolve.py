@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from retort.base.errors import RetortError
-from retort.base.hints import nearest
+from retort.base.hints import did_you_mean, nearest
 from retort.parts import foreign
 from retort.parts.part import Part
 
@@ -42,8 +42,14 @@ def ours(family: str) -> dict[str, type[Part]]:
 
 
 def part_class(family: str, kind: str) -> type[Part]:
-    """The class of a part. Raises RetortError where no part of this family has this name."""
-    return ours(family).get(kind) or foreign.part_class(family, kind, list(ours(family)))
+    """The class of a part.
+
+    Raises RetortError where no part of this family has this name, and where a file of a user has the name of ours.
+    """
+    own, file = ours(family).get(kind), foreign.file_of(kind)
+    if own and file and any(cls.family == family for cls in foreign.parts_in(foreign.module_of(file))):
+        raise RetortError(f"{file}: one of Retort's own {family} is called {kind!r}; rename the file")
+    return own or foreign.part_class(family, kind, list(ours(family)))
 
 
 def part_of(family: str, found: Any) -> Part:
@@ -54,8 +60,13 @@ def part_of(family: str, found: Any) -> Part:
     if isinstance(found, Part):
         return found
     if (tag := kind_of(family, found)) is None:
-        raise RetortError(f"{found!r} is none of the {family}")
-    cls = part_class(family, found["kind"] if tag == FOREIGN else tag.strip("<>"))
+        words = [kind for kind, cls in ours(family).items() if cls.is_word()]
+        hint = did_you_mean(found, [*words, *foreign.names()]) if isinstance(found, str) else ""
+        raise RetortError(
+            f"{found!r} is none of the {family}{hint} (allowed: {', '.join([*words, 'or a table of its keys'])})"
+        )
+    kind = tag.strip("<>") if tag != FOREIGN else found if isinstance(found, str) else found["kind"]
+    cls = part_class(family, kind)
     return cls.model_validate(cls.without_kind(found))
 
 
@@ -65,12 +76,17 @@ def kind_of(family: str, found: Any) -> str | None:
     if isinstance(found, Part):
         return f"<{found.kind}>" if found.kind in known else FOREIGN
     if isinstance(found, str):
-        return found if found in known and known[found].is_word() else FOREIGN if foreign.has(found) else None
+        return found if found in known and known[found].is_word() else FOREIGN if _meant(found, known) else None
     if not isinstance(found, Mapping):
         return None
     if "kind" in found:
         return f"<{found['kind']}>" if found["kind"] in known else FOREIGN
     return next((f"<{kind}>" for kind in _told(known, set(map(str, found)))), None)
+
+
+def _meant(word: str, known: dict[str, type[Part]]) -> bool:
+    """Whether a word that is none of ours names a part that lies elsewhere, well or badly spelt."""
+    return foreign.has(word) or (not nearest(word, known) and nearest(word, foreign.names()) is not None)
 
 
 def _told(known: dict[str, type[Part]], keys: set[str]) -> list[str]:
@@ -104,11 +120,11 @@ def any_of(family: str, described: str) -> Any:
 
 
 def _foreign(family: str, found: Any) -> Part:
-    """A part that is not ours, from a word or a table of the config."""
+    """A part that is not ours, from a word or a table of the config; `retort.config.mistakes` tells its mistakes."""
     try:
-        return part_of(family, {"kind": found} if isinstance(found, str) else found)
+        return part_of(family, found)
     except RetortError as error:
-        problems = [str(error)]
+        raise PydanticCustomError("part", "{problem}", {"problem": str(error)}) from None
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or found['kind']}: {e['msg']}" for e in error.errors()]
-    raise PydanticCustomError("part", "{problems}", {"problems": "; ".join(problems)})
+        inner = error.errors(include_url=False)
+        raise PydanticCustomError("keys_of_part", "its keys have mistakes", {"inner": inner}) from None

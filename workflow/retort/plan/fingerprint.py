@@ -61,7 +61,7 @@ def fingerprint(stage: Path, root: Path = PACKAGE_ROOT, name: str = "__main__") 
     """
     digest = hashlib.sha256(_read(stage, name).code.encode())
     for reached in sorted(reachable(stage, root, name)):
-        digest.update(f"{reached} {_read(_source_of(reached, root), reached).code}".encode())
+        digest.update(f"{reached} {_read(source_of_module(reached, root), reached).code}".encode())
     for table in sorted(tables(stage, root, name)):
         digest.update(table.relative_to(root).as_posix().encode())
         digest.update(_content(table))
@@ -75,13 +75,13 @@ def reachable(stage: Path, root: Path = PACKAGE_ROOT, name: str = "__main__") ->
         reached = todo.pop()
         if reached not in seen:
             seen.add(reached)
-            todo.extend(_imports(_source_of(reached, root), reached, root))
+            todo.extend(_imports(source_of_module(reached, root), reached, root))
     return seen
 
 
 def tables(stage: Path, root: Path = PACKAGE_ROOT, name: str = "__main__") -> set[Path]:
     """Files of the package, other than code, whose names stand in a module that a stage reaches."""
-    return set().union(*(_tables_named(_source_of(m, root), root) for m in reachable(stage, root, name)))
+    return set().union(*(_tables_named(source_of_module(m, root), root) for m in reachable(stage, root, name)))
 
 
 @cache
@@ -104,7 +104,8 @@ def _content(table: Path) -> bytes:
 
 
 @cache
-def _source_of(name: str, root: Path) -> Path | None:
+def source_of_module(name: str, root: Path) -> Path | None:
+    """The file of a module of the package at `root`; None for what is none."""
     package, *parts = name.split(".")
     if package != root.name:
         return None
@@ -118,7 +119,7 @@ def _imports(source: Path, name: str, root: Path) -> frozenset[str]:
     """Modules of the package that `source`, known as `name`, imports; importing a.b.c also runs a and a.b."""
     found = set(_read(source, name).imports)
     parents = {".".join(m.split(".")[:i]) for m in found for i in range(1, m.count(".") + 1)}
-    return frozenset(m for m in found | parents if _source_of(m, root) is not None)
+    return frozenset(m for m in found | parents if source_of_module(m, root) is not None)
 
 
 @cache

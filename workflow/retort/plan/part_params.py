@@ -10,7 +10,7 @@ from typing import Any
 from retort.config.schema.methods import Method
 from retort.parts.foreign import package_of
 from retort.parts.part import Part, parts_in
-from retort.plan.fingerprint import PACKAGE_ROOT, fingerprint
+from retort.plan.fingerprint import PACKAGE_ROOT, fingerprint, reachable, source_of_module
 
 
 def described(part: Part) -> dict[str, Any]:
@@ -26,8 +26,10 @@ def code_of_part(cls: type[Part]) -> str:
     file = source_of(cls)
     if not is_foreign(cls):
         return fingerprint(file)
-    own = fingerprint(file, root=file.parent, name=cls.__module__)
-    return hashlib.sha256(f"{own} {fingerprint(file)}".encode()).hexdigest()[:12]
+    root, name = _package_of(cls)
+    own, package = fingerprint(file, root, name), package_of(cls.kind)
+    library = (fingerprint(beside) for beside in _files_of(cls))  # what these reach of Retort
+    return hashlib.sha256(" ".join([own, *library, *filter(None, [package])]).encode()).hexdigest()[:12]
 
 
 def source_of(cls: type[Part]) -> Path:
@@ -35,19 +37,41 @@ def source_of(cls: type[Part]) -> Path:
     return Path(inspect.getfile(cls)).resolve()
 
 
-def origin_of_parts(method: Method) -> dict[str, dict[str, str]]:
-    """family/kind -> the code of each part of a method, for the provenance of its sets; of parts that are not ours with
-    their source, or the package that they come from."""
+def is_foreign(cls: type[Part]) -> bool:
+    return not source_of(cls).is_relative_to(PACKAGE_ROOT)
+
+
+def origin_of_parts(method: Method) -> dict[str, dict[str, Any]]:
+    """family/kind -> the code of each part of a method, for the provenance of its sets.
+
+    Of parts that are not ours also the package that they come from, or their files, the part's own first, whose text
+    `write_set` adds when it writes the set: a comment in them is no reason to make anything again.
+    """
     found = {}
     for _, _, part in method.parts():
         cls, origin = type(part), {"code": code_of_part(type(part))}
         if package := package_of(part.kind) if is_foreign(cls) else None:
             origin["package"] = package
         elif is_foreign(cls):
-            origin |= {"file": source_of(cls).name, "source": source_of(cls).read_text(encoding="utf-8")}
+            root, _ = _package_of(cls)
+            origin["files"] = [file.relative_to(root.parent).as_posix() for file in _files_of(cls)]
         found[f"{part.family}/{part.kind}"] = origin
     return found
 
 
-def is_foreign(cls: type[Part]) -> bool:
-    return not source_of(cls).is_relative_to(PACKAGE_ROOT)
+def _files_of(cls: type[Part]) -> list[Path]:
+    """The file of a part that is not ours, and those that it imports beside it."""
+    root, name = _package_of(cls)
+    beside = reachable(source_of(cls), root, name)
+    return [source_of(cls), *sorted(source_of_module(other, root) for other in beside)]
+
+
+def _package_of(cls: type[Part]) -> tuple[Path, str]:
+    """The folder of the package that holds a part which is not ours, and the name of the part's module in it.
+
+    A folder of parts is a package by its own name here, wherever it lies.
+    """
+    file, (_, *inner) = source_of(cls), cls.__module__.split(".")
+    up = len(inner) + (file.name == "__init__.py")
+    root = file.parents[max(up - 1, 0)]
+    return root, ".".join([root.name, *inner])

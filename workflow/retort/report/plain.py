@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from retort.base.errors import RetortError
+
 Words = TypeVar("Words")
 
 
@@ -28,9 +30,10 @@ def _inner(value: Any) -> str:
 def in_words_or_plain(words: Callable[[Any], Words], does: str, settings: Any) -> Words | str:
     """What `words` say of a part's settings; of a part that they do not know, what it `does` by its settings as set.
 
-    A part may be younger than the words: that is no reason to lose a report of everything that was trained.
+    A part may be younger than the words, or lie in a folder that is gone: that is no reason to lose a report of
+    everything that was trained.
     """
     try:
         return words(settings)
-    except (LookupError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, RetortError):
         return f"{does} by {plain(settings)}"

@@ -1,6 +1,6 @@
 """The card of a distilled set: what it is, how it was made, what stands behind it, how to load it; in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,19 @@ def sources_in_words(provenance: dict) -> list[str]:
         for name, settings in provenance[part].items():
             kind = settings.get("kind") or settings.get("arch")
             lines.append(f"{what} {name} ({kind}): {origin_in_words(origins.get((part, name)), settings)}.")
+    return lines + _parts_from_outside(provenance.get("parts", {}))
+
+
+def _parts_from_outside(parts: Mapping[str, Mapping]) -> list[str]:
+    """A sentence for each part of the method whose code is not Retort's own."""
+    lines = []
+    for name, record in parts.items():
+        family, _, kind = name.partition("/")
+        if package := record.get("package"):
+            lines.append(f"Code outside Retort: {kind} of the {family}, from the package {package}.")
+        elif files := record.get("files"):
+            text = f"{'its text stands' if len(files) == 1 else 'their texts stand'} in `provenance.json`"
+            lines.append(f"Code outside Retort: {kind} of the {family}, from {', '.join(files)}; {text}.")
     return lines
 
 

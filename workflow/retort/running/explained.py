@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retort.base.errors import RetortError
+from retort.parts.foreign import place_of
 from retort.running.corrupt import damaged_input
 
 KEPT = "Nothing that is finished is lost"
@@ -32,7 +33,15 @@ def explained(error: BaseException, snakemake) -> str | None:
         return f"it was interrupted. {KEPT}: run the same command again"
     if _lacks_memory(error):
         return _more_memory(str(error), snakemake)
-    return _of_gpus(error) or _of_kernels(error) or _of_files(error, snakemake) or damaged_input(snakemake.input)
+    refused = _of_gpus(error) or _of_kernels(error) or _of_files(error, snakemake)
+    return refused or damaged_input(snakemake.input) or of_part(error)
+
+
+def of_part(error: BaseException) -> str | None:
+    """Where a part that lies outside Retort went wrong, and how; None where Retort's own code did."""
+    where = place_of(error)
+    first = next(iter(str(error).splitlines()), "")
+    return where and f"{where}: {type(error).__name__}: {first} (the log of the job has the traceback)"
 
 
 # ---------------------------------------------------------------- files and disks

@@ -14,7 +14,7 @@ from pathlib import Path
 from retort.artifacts import job_logs
 from retort.base.running import Running
 from retort.running.checkpoint_lock import alone_at
-from retort.running.explained import Stopped, explained
+from retort.running.explained import Stopped, explained, of_part
 from retort.running.gpus import own_gpu, why_no_gpu
 from retort.running.progress.muted import is_muted
 
@@ -27,10 +27,10 @@ def job(snakemake) -> Iterator[None]:
     its client inside.
 
     The log begins with the job, where it runs and since when, and ends with the time that it took or with its error.
-    Mistakes in the input and what the machine refuses (see explained.py) are one line; any other error has its
-    traceback before it. SIGTERM is such a line too, and what the job had begun is cleaned up as after any error. A job
-    that asks for a GPU has one, or says at once why it computes on the CPU, or ends (see gpus.py). One with a
-    checkpoint has that for itself (see checkpoint_lock.py).
+    Mistakes in the input, what the machine refuses and errors in parts that lie outside Retort (see explained.py) are
+    one line; any other error has its traceback before it. SIGTERM is such a line too, and what the job had begun is
+    cleaned up as after any error. A job that asks for a GPU has one, or says at once why it computes on the CPU, or
+    ends (see gpus.py). One with a checkpoint has that for itself (see checkpoint_lock.py).
     """
     if snakemake.resources.get("network"):
         os.environ.pop("HF_HUB_OFFLINE", None)
@@ -51,6 +51,8 @@ def job(snakemake) -> Iterator[None]:
             log.write(job_logs.done(time.perf_counter() - began))
         except (Exception, Stopped, KeyboardInterrupt) as error:
             reason = explained(error, snakemake)
+            if reason and reason == of_part(error):
+                log.write("".join(traceback.format_exception(error)))
             if reason is None:
                 traceback.print_exc()
                 reason = f"{type(error).__name__}: {error} (not foreseen: the traceback stands before this line)"

@@ -22,3 +22,7 @@ class Coverage(Part):
         D is at most n - 1 where features had more numbers than rows: they are rotated, which keeps every distance.
         """
         raise NotImplementedError
+
+    def reads_order(self) -> bool:
+        """Whether others may be chosen where the same rows stand in another order."""
+        return False

@@ -11,5 +11,8 @@ class Kmeans(Coverage):
 
         return kmeans_medoids(features, count, seed)
 
+    def reads_order(self) -> bool:
+        return True  # it begins with rows that it draws by their number
+
     def in_words(self) -> str:
         return "nearest to k-means centres"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from retort.parts.part import Part
 
@@ -14,6 +14,7 @@ class Ranking(Part):
     """A ranking; one that names an encoder or a teacher is given what that makes of each patch."""
 
     family = "rankings"
+    stage: ClassVar[str | None] = "rank_patches"
 
     def order(self, features: np.ndarray, scores: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows of features (n, D) float32 in order, (n,) int64, and the cluster of each row, (n,) int64.

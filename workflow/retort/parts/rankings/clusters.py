@@ -12,7 +12,6 @@ class Clusters(Ranking):
     """Patches are ranked for diversity: k-means clusters the class, then each cluster gives a patch in turn."""
 
     assumed = True
-    stage = "rank_patches"
 
     clusters: Count = Field(32, description="The patches of a class form this many clusters.")
     encoder: EncoderName | None = Field(

@@ -6,6 +6,8 @@ from retort.parts.rankings import Ranking
 class ByScore(Ranking):
     """The patches of best score are taken first."""
 
+    stage = None  # they are scored in this order
+
     def in_words(self) -> str:
         return ""
 

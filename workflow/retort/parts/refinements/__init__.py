@@ -18,6 +18,7 @@ class Refinement(Part):
     """A refinement of latents by the model that they were sampled from."""
 
     family = "refinements"
+    stage = "refine_latents"
 
     def passes(self) -> int:
         """How often the model is asked, and its gradient computed, for an image."""

@@ -14,7 +14,6 @@ class ConditionAware(Refinement):
     """Each kept latent moves to where the model denoises it best (CaO2's condition-aware optimisation)."""
 
     assumed = True
-    stage = "refine_latents"
 
     iterations: Count = Field(100, description="Each latent is optimised for this many iterations.")
     lr: float = Field(6e-4, gt=0, description="This is Adam's learning rate.")

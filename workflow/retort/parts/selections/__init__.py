@@ -25,6 +25,10 @@ class Seen:
     logits: Tensor | None
     class_index: int
 
+    def count(self) -> int:
+        """How many candidates there are."""
+        return len(self.logits if self.features is None else self.features)
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -32,6 +36,22 @@ class Chosen:
 
     members: Sequence[int]
     columns: Mapping[str, Sequence] = field(default_factory=dict)
+
+
+def mistake_of(chosen: Chosen, count: int, candidates: int) -> str | None:
+    """What is wrong with a choice of `count` of so many candidates; None where nothing is."""
+    members = list(map(int, chosen.members))
+    if len(set(members)) != count or len(members) != count:
+        return (
+            f"keeps {len(members)} images, {len(set(members))} of them different, where {count} different ones are "
+            "wanted"
+        )
+    if outside := [member for member in members if not 0 <= member < candidates]:
+        return f"keeps image {outside[0]} of {candidates}, which are numbered from 0"
+    for name, values in chosen.columns.items():
+        if len(values) != count:
+            return f"has {len(values)} values of the column {name} for {count} images"
+    return None
 
 
 class Selection(Part):
@@ -47,11 +67,17 @@ class Selection(Part):
     """Whether a set of it is the whole training set."""
 
     def choose(self, seen: Seen, count: int, seed: int) -> Chosen:
-        """`count` distinct candidates of a class; the order of the candidates may not matter, but for ties.
+        """`count` distinct candidates of a class; which they are may not depend on the order of the candidates, but for
+        ties, unless `reads_order` says so.
 
         Raises ValueError where they cannot be chosen from.
         """
         raise NotImplementedError
+
+    def reads_order(self) -> bool:
+        """Whether others may be chosen where the same candidates stand in another order, as with k-means, which begins
+        with rows that it draws by their number."""
+        return False
 
     def sees_raw(self) -> bool:
         """Whether its teacher sees images of a pool as they are, not normalised as it was trained to see them."""

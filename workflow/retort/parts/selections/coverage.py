@@ -34,6 +34,9 @@ class CoverageSelect(Selection):
 
         return Chosen(list(map(int, self.coverage.cover(prepared(seen.features, count), count, seed))))
 
+    def reads_order(self) -> bool:
+        return self.coverage.reads_order()
+
     def in_words(self) -> str:
         space = f"latents of {self.encoder}" if self.encoder else f"features of {self.teacher}"
         return f"real images that cover the class ({self.coverage.in_words()}) in {space}"

@@ -23,6 +23,7 @@ from retort.data.licences import data_licence
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.data.stores import Put, storing
 from retort.data.streams import stream_squares
+from retort.parts.foreign import texts_of
 from retort.report.public import public
 from retort.report.set_card import set_card
 
@@ -162,6 +163,7 @@ def _provenance(about: dict, model_directories: Sequence[str], images: int, impo
     weights = {str(d): read_json(Path(d, "origin.json")) for d in model_directories if Path(d, "origin.json").exists()}
     return (
         public(about)
+        | {"parts": {name: _with_texts(name, part) for name, part in about.get("parts", {}).items()}}
         | ({"imported": public(origin_of(imported))} if imported else {})
         | {
             "images": images,
@@ -172,6 +174,11 @@ def _provenance(about: dict, model_directories: Sequence[str], images: int, impo
             "machine": platform.machine(),
         }
     )
+
+
+def _with_texts(name: str, part: dict) -> dict:
+    """What the provenance says of a part: of one from a folder of `parts:` also the text of its files."""
+    return part | ({"files": texts_of(name.partition("/")[2], part["files"])} if "files" in part else {})
 
 
 def _write_class_order(directory: Path, classes: list[ClassEntry]) -> None:
