@@ -25,6 +25,7 @@ class Workspace:
 
     def __init__(self, folder: Path, config: dict):
         self.folder = folder
+        self.variables: dict[str, str] = {}  # of the environment, beside a user's
         self.configure(config)
 
     @classmethod
@@ -66,7 +67,8 @@ class Workspace:
         return self.ended([sys.executable, "-m", "snakemake", *arguments], succeeds)
 
     def ended(self, command: list[str], succeeds: bool = True) -> str:
-        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=1800)
+        surroundings = {"cwd": self.folder, "env": environment() | self.variables}
+        done = subprocess.run(command, **surroundings, capture_output=True, text=True, timeout=1800)
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == succeeds, output[-6000:]
         return output

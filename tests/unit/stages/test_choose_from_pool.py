@@ -178,7 +178,7 @@ def test_k_means_is_seeded_by_seed_and_data_set(home):
 
 @pytest.mark.parametrize("coverage", ["herding", "kmeans", "k-centre"])
 def test_a_pool_that_cannot_be_covered_names_its_class(home, coverage):
-    with pytest.raises(RetortError, match="class ant: 13 rows cannot be chosen from 12"):
+    with pytest.raises(RetortError, match="class ant: 13 images are wanted of 12; lower ipc in runs"):
         chosen(home, {"coverage": coverage}, teacher=False, ipc=POOL + 1)
 
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ValidationError
 from retort.base.grammar import Strict
 from retort.base.hints import did_you_mean, nearest
 from retort.config.schema import Config
-from retort.parts.part import Part
 
 
 def filled(raw: Any) -> Any:
@@ -184,8 +183,8 @@ def yaml_booleans(raw: Any, typed: Any, path: tuple = ()) -> Iterator[str]:
         yield f"{_place(path)}: must be a number; found {raw}"
     elif isinstance(raw, dict):
         for key, value in raw.items():
-            if key == "kind" and isinstance(typed, Part):
-                continue  # the name of its class, and no key of it
+            if key == "kind" and isinstance(typed, BaseModel) and key not in typed.attributes():
+                continue  # of a part: the name of its class, and no key of it
             inner = getattr(typed, typed.attributes()[key]) if isinstance(typed, BaseModel) else typed[key]
             yield from yaml_booleans(value, inner, (*path, key))
     elif isinstance(raw, list):

@@ -84,14 +84,17 @@ def texts_of(kind: str, files: Sequence[str]) -> dict[str, str]:
 
 def part_class(family: str, kind: Any, known: Sequence[str]) -> type[Part]:
     """The class of a part that is not ours. Raises RetortError where there is none, or its file cannot be read."""
-    if isinstance(kind, str) and kind in _files:
-        return _of_family(parts_in(module_of(_files[kind])), family, kind, str(_files[kind]))
-    if isinstance(kind, str) and kind in _entries():
-        return _of_family(_loaded(_entries()[kind]), family, kind, f"the package {package_of(kind)}")
+    if isinstance(kind, str) and has(kind):
+        return _of_family(parts_of(kind), family, kind, str(file_of(kind) or f"the package {package_of(kind)}"))
     raise RetortError(
-        f"none of the {family} is called {kind!r}{did_you_mean(kind, [*known, *names()])} (allowed: {', '.join(known)}, "
-        "or the name of a file in a folder of `parts:`)"
+        f"none of the {family} is called {kind!r}{did_you_mean(kind, [*known, *names()])} (allowed: "
+        f"{', '.join(known)}, or the name of a file in a folder of `parts:`)"
     )
+
+
+def parts_of(kind: str) -> list[type[Part]]:
+    """The classes of parts of a file, or of what an entry point names. Raises RetortError where it cannot be read."""
+    return list(parts_in(module_of(_files[kind]))) if kind in _files else _loaded(_entries()[kind])
 
 
 # ---------------------------------------------------------------- files of folders
@@ -177,7 +180,9 @@ def _loaded(entry: EntryPoint) -> list[type[Part]]:
         raise RetortError(f"the part {entry.name} ({entry.value}): {type(error).__name__}: {error}") from error
     top = sys.modules[entry.module.partition(".")[0]]
     _packages.append(Path(top.__file__).parent if hasattr(top, "__path__") else Path(top.__file__))
-    return list(parts_in(found)) if isinstance(found, ModuleType) else [found]
+    if isinstance(found, ModuleType):
+        return list(parts_in(found))
+    return [found] if isinstance(found, type) and issubclass(found, Part) else []
 
 
 # ---------------------------------------------------------------- what is found
@@ -190,9 +195,8 @@ def parts_in(module: ModuleType) -> Iterator[type[Part]]:
             yield found
 
 
-def _of_family(found: Iterator[type[Part]] | list[type[Part]], family: str, kind: str, where: str) -> type[Part]:
-    """The one part of a family that was found, which has the name that it was found by."""
-    parts = [part for part in found if isinstance(part, type) and issubclass(part, Part)]
+def _of_family(parts: list[type[Part]], family: str, kind: str, where: str) -> type[Part]:
+    """The one part of a family, which has the name that it was found by."""
     fitting = [part for part in parts if part.family == family]
     if len(fitting) != 1:
         listed = ", ".join(f"{part.__name__} of the {part.family}" for part in parts) or "no part"

@@ -5,7 +5,7 @@ which say what each family asks). Nothing heavy is imported before a part works,
 quickly: what it computes with is imported inside its methods.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, get_args
 
@@ -43,6 +43,8 @@ class Part(Strict):
     assumed: ClassVar[bool] = False
     stage: ClassVar[str | None] = None
     """The stage of the workflow that runs this part for a method alone; None where others run it."""
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
+    """Keys with which `retort.parts.check` tries the part, beside names of teachers and the like, which it gives."""
 
     def __init_subclass__(cls, **given: Any):
         super().__init_subclass__(**given)

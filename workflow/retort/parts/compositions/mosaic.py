@@ -16,6 +16,10 @@ class Mosaic(Composition):
 
     assumed = True
     stage = "compose_mosaics"
+    examples = (
+        {"score": {"teacher": "any"}},
+        {"score": {"typicality": "any"}, "rank": {"clusters": 3, "encoder": "any"}},
+    )
 
     score: any_of("scores", _SCORE) = Field(description=f"Patches are cut and scored in this way: {_SCORE}.")
     rank: any_of("rankings", _RANK) = Field(

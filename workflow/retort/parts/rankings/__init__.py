@@ -24,6 +24,13 @@ class Ranking(Part):
         """
         raise NotImplementedError
 
+    def clashes(self, method):
+        if self.stage and not (self.name_in("encoders") or self.name_in("teachers")):
+            yield (
+                f"compose.rank: {self.kind} ranks patches by what an encoder or a teacher makes of them, and names "
+                "neither; let it have a key for one"
+            )
+
     def taken(self) -> str:
         """How patches are taken, for the card of a set: "taken ..."."""
         return self.in_words()

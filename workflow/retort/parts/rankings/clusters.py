@@ -12,6 +12,7 @@ class Clusters(Ranking):
     """Patches are ranked for diversity: k-means clusters the class, then each cluster gives a patch in turn."""
 
     assumed = True
+    examples = ({"clusters": 3, "encoder": "any"}, {"clusters": 3, "teacher": "any"})
 
     clusters: Count = Field(32, description="The patches of a class form this many clusters.")
     encoder: EncoderName | None = Field(

@@ -14,6 +14,7 @@ class ConditionAware(Refinement):
     """Each kept latent moves to where the model denoises it best (CaO2's condition-aware optimisation)."""
 
     assumed = True
+    examples = tuple({"iterations": 4, "condition": name} for name in ("class", "unconditional"))
 
     iterations: Count = Field(100, description="Each latent is optimised for this many iterations.")
     lr: float = Field(6e-4, gt=0, description="This is Adam's learning rate.")

@@ -9,6 +9,7 @@ class Ddim(Sampler):
     """Sampling runs DDIM on an even grid of timesteps (Song et al. 2021)."""
 
     on_ddim_grid = True
+    examples = ({}, {"eta": 0.5})
 
     eta: float = Field(
         0.0,

@@ -84,6 +84,12 @@ class Selection(Part):
         return False
 
     def clashes(self, method):
+        looks = self.stage == "select_by_features"
+        if looks and not method.generate and not (self.name_in("encoders") or self.name_in("teachers")):
+            yield (
+                f"select: {self.kind} chooses real images by what an encoder or a teacher sees in them, and names "
+                "neither; let it have a key for one, or add generate"
+            )
         if method.generate and not self.pools:
             yield (
                 f"with generate, select chooses from the pool, and {self.source()} chooses among real images; give a "

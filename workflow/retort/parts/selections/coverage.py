@@ -12,6 +12,10 @@ class CoverageSelect(Selection):
     """The images that cover the class are kept."""
 
     told_by = "coverage"
+    examples = (
+        *({"coverage": name, "encoder": "any"} for name in ("herding", "kmeans", "k-centre")),
+        {"coverage": "herding", "teacher": "any"},
+    )
 
     coverage: any_of("coverages", "herding, kmeans or k-centre") = Field(
         description="A class is covered in this way: herding follows its mean; kmeans takes the images nearest to "

@@ -13,6 +13,7 @@ class TeacherSelect(Selection):
 
     told_by = "teacher"
     seconds = 0
+    examples = ({"keep": "confident"}, {"keep": "uncertain"}, {"teacher_input": "raw"})
 
     teacher: TeacherName = Field(description="This teacher classifies the images.")
     keep: Literal["confident", "uncertain"] = Field(

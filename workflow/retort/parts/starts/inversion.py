@@ -15,6 +15,7 @@ class InversionStart(Start):
 
     told_by = "inversion"
     stage = "choose_starts"
+    examples = ({}, {"search": "closed-form"})
 
     inversion: InversionName = Field(description="The statistics are those of this inversion.")
     search: Literal["groups", "closed-form"] = Field(
