@@ -6,6 +6,7 @@ import pytest
 
 from tests.survive import test_bad_artifacts as artifacts
 from tests.survive import test_bad_input as inputs
+from tests.survive import test_bad_parts as parts
 from tests.unit.config.test_config import BAD, edited, mistakes
 
 from .messages import Answer, check, read
@@ -21,6 +22,8 @@ ANSWERS: dict[str, Answer] = {
         "folders": inputs.FOLDERS,
         "models": inputs.MODELS,
         "sets made elsewhere": inputs.SETS,
+        "parts": parts.PARTS,
+        "parts at work": parts.WORKING,
     }.items()
     for case, (_, answer) in cases.items()
 }

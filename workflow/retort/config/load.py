@@ -14,6 +14,7 @@ from retort.config.paths import expanded
 from retort.config.references import dangling
 from retort.config.schema import Config
 from retort.parts.foreign import look_in
+from retort.parts.resolve import refuse_taken_names
 
 # `snakemake NAME` runs a method, so a method may not be called like one of these targets.
 RESERVED_TARGETS = ("all", "fetch", "tables", "figures", "exports", "report")
@@ -41,6 +42,7 @@ def _find_parts(raw: Any) -> None:
     named = [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, list) else []
     try:
         look_in([expanded(folder) for folder in named])
+        refuse_taken_names()
     except PydanticCustomError as error:
         raise RetortError(_report([f"parts: {error.message()}"])) from None
     except RetortError as error:

@@ -42,14 +42,16 @@ def ours(family: str) -> dict[str, type[Part]]:
 
 
 def part_class(family: str, kind: str) -> type[Part]:
-    """The class of a part.
+    """The class of a part. Raises RetortError where no part of this family has this name."""
+    return ours(family).get(kind) or foreign.part_class(family, kind, list(ours(family)))
 
-    Raises RetortError where no part of this family has this name, and where a file of a user has the name of ours.
-    """
-    own, file = ours(family).get(kind), foreign.file_of(kind)
-    if own and file and any(cls.family == family for cls in foreign.parts_in(foreign.module_of(file))):
-        raise RetortError(f"{file}: one of Retort's own {family} is called {kind!r}; rename the file")
-    return own or foreign.part_class(family, kind, list(ours(family)))
+
+def refuse_taken_names() -> None:
+    """Raises RetortError where a file of a user holds a part with the name of one of ours, which would be taken."""
+    for family in FAMILIES:
+        for kind, file in ((kind, foreign.file_of(kind)) for kind in ours(family)):
+            if file and any(cls.family == family for cls in foreign.parts_of(kind)):
+                raise RetortError(f"parts: {file}: one of Retort's own {family} is called {kind!r}; rename the file")
 
 
 def part_of(family: str, found: Any) -> Part:
