@@ -84,7 +84,7 @@ def check_folder(folder: Path) -> Iterator[Line]:
         return
     files = foreign.files_in(folder.resolve())
     if not files:
-        yield Line(str(folder), "it has a file for each part", False, "no .py file whose name does not begin with _")
+        yield Line(str(folder), "it has a file for each part", False, "no .py file but helpers, which begin with _")
     for kind in map(foreign.kind_of_file, files):
         yield from check_named(kind)
 
