@@ -21,7 +21,7 @@ def test_a_stage_by_hand_makes_what_the_workflow_made_beside_it(finished, tmp_pa
     before = finished.contents()
     done = by_hand(finished, "generate_images", "method=d3hr", "number=1", "shard=0000", "--into", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "'sampling': Sampling(sampler='ddim'" in done.stdout
+    assert "'sampling': Sampling(sampler=Ddim(eta=0.0)" in done.stdout
     assert (tmp_path / "results" / made).read_bytes() == finished.results(made).read_bytes()
     assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()] == [f"results/{made}"]
     assert finished.contents() == before
