@@ -1,6 +1,7 @@
 """From real images to a manifest, and to the pixels that teachers and students see."""
 
 from retort.plan.least import refuse_known_small, word_of_needs
+from retort.plan.part_params import code_of_layout
 from retort.data.manifest import read_made_of
 
 try:
@@ -20,9 +21,15 @@ def data_stamp(wildcards):
     return stamp_of_images()
 
 
+# The layout of the images is a part of its own: an edit of another layout rereads nothing.
+CODE_OF_EXPORT, CODE_OF_MANIFEST = (
+    f"{code_of(stage)} {code_of_layout(plan.dataset)}" for stage in ("export_images", "build_manifest")
+)
+
+
 def images_origin(wildcards):
     """What tells the images that a manifest points at from others of the same names and sizes."""
-    return {"data": stamp_of_images(), "written_by": code_of("export_images") if plan.dataset.written_out else None}
+    return {"data": stamp_of_images(), "written_by": CODE_OF_EXPORT if plan.dataset.written_out else None}
 
 
 def images_needed(wildcards):
@@ -60,7 +67,7 @@ if plan.dataset.written_out:
             runtime=minutes(120),
         params:
             data_stamp,
-            code=code_of("export_images"),
+            code=CODE_OF_EXPORT,
             class_ids=as_it_stands(sorted(plan.classes)),
             layout=plan.written_layout(),
         script:
@@ -85,7 +92,7 @@ rule build_manifest:
         runtime=minutes(240),
         needed=images_needed,
     params:
-        code=code_of("build_manifest"),
+        code=CODE_OF_MANIFEST,
         class_ids=as_it_stands(plan.classes),
         arguments=plan.manifest_settings(),
         made_of=images_origin,

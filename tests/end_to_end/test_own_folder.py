@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import yaml
 
-from retort.data.sources import write_digits
+from retort.data.layouts.digits import write_images as write_digits
 from tests.helpers.workspace import REPOSITORY, Workspace, smoke_config
 
 

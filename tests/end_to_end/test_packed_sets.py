@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from retort.data.sources import write_digits
+from retort.data.layouts.digits import write_images as write_digits
 from tests.helpers.workspace import Workspace, smoke_config
 
 SET = "results/mine/distilled/random/ipc2"

@@ -64,7 +64,7 @@ CONFIGS = {
     ),
     "an unknown kind of data": (
         setting("dataset/kind", "cifar"),
-        Answer("dataset.kind", "found 'cifar'", "must be 'digits' or 'folder'"),
+        Answer("dataset.kind", "found 'cifar'", "must be 'cifar10' or 'cifar100' or 'digits'"),
     ),
     "an unknown teacher": (
         setting("protocols/soft/labels/teacher", "resent"),

@@ -175,7 +175,7 @@ BAD = [
     ("runs.0.students", [], "runs[0].students", ["must have at least one entry", "found []"]),
     ("runs", [], "runs", ["must have at least one entry", "found []"]),
     ("dataset.kind", "digit", "dataset.kind", ["'digits' or 'fashion-mnist'", "found 'digit', did you mean 'digits'?"]),
-    ("dataset.kind", GONE, "dataset.kind", ["must be 'digits' or 'fashion-mnist' or 'folder'", "found nothing"]),
+    ("dataset.kind", GONE, "dataset.kind", ["must be 'cifar10' or 'cifar100' or 'digits'", "found nothing"]),
     ("dataset", IMAGENET | {"subset": "imagenete"}, "dataset.subset", ["'imagenette'", "did you mean 'imagenette'?"]),
     ("dataset", IMAGENET | {"check": "none"}, "dataset.check", ["must be 'decode' or 'header'", "found 'none'"]),
     (

@@ -6,8 +6,8 @@ import pytest
 from timm.data import ImageNetInfo
 
 from retort.base.errors import RetortError
-from retort.config.schema.data import ImageNetSubset
 from retort.data.imagenet import FULL, imagenet_classes, imagenet_names, subset_classes, subset_names
+from retort.parts.layouts import ImageNetSubset
 
 
 def test_order_and_names_are_those_of_timms_heads():

@@ -13,9 +13,10 @@ from sklearn.datasets import load_digits
 from retort.base.errors import RetortError
 from retort.config.load import load_config
 from retort.data.class_ids import refuse_odd_ids
-from retort.data.classes import class_list, digit_classes
+from retort.data.classes import class_list
+from retort.data.layouts.digits import list_classes as list_digits
+from retort.data.layouts.digits import write_images as write_digits
 from retort.data.layouts.folders import list_folder_classes, list_images, places
-from retort.data.sources import write_digits
 
 TEN = [str(d) for d in range(10)]
 
@@ -78,10 +79,10 @@ def test_digits_are_enlarged_to_the_side_asked_for(tmp_path):
 
 
 def test_digit_classes_keep_the_order_asked_for_and_refuse_what_is_no_digit():
-    assert digit_classes(None) == TEN
-    assert digit_classes(["7", "0"]) == ["7", "0"]
+    assert list_digits(None) == TEN
+    assert list_digits(["7", "0"]) == ["7", "0"]
     with pytest.raises(RetortError, match=r"dataset.classes: the digits have no class 10, x; they are '0' to '9'"):
-        digit_classes(["1", "10", "x"])
+        list_digits(["1", "10", "x"])
 
 
 # ---------------------------------------------------------------- folders

@@ -10,13 +10,15 @@ from pydantic import TypeAdapter
 from tests.helpers.small_datasets import built, paint, planned
 
 from retort.base.errors import RetortError
-from retort.config.schema.data import AnyDataset, DigitsDataset, FashionMnistDataset
+from retort.config.schema.data import AnyDataset
 from retort.data.classes import contents_stamp
 from retort.data.layouts.cifar import ARCHIVES
 from retort.data.layouts.fashion_mnist import FILES
 from retort.data.layouts.listing import image_names
 from retort.data.manifest import read_made_of
 from retort.data.stamps import stamp_of
+from retort.parts.layouts.digits import Digits
+from retort.parts.layouts.fashion_mnist import FashionMnist
 
 OLD = 1_500_000_000  # clocks of file systems are coarse
 TENCH, BIRD, MACHINE = "n01440764", "n02012849", "n03126707"
@@ -175,8 +177,8 @@ def test_a_link_that_leads_nowhere_is_noticed_when_it_leads_somewhere(tmp_path):
 
 
 def test_images_that_are_installed_with_the_software_do_not_change():
-    assert contents_stamp(DigitsDataset(kind="digits"), ["0", "1"]) is not None
-    assert contents_stamp(FashionMnistDataset(kind="fashion-mnist"), ["bag", "coat"]) is not None
+    assert contents_stamp(Digits(kind="digits"), ["0", "1"]) is not None
+    assert contents_stamp(FashionMnist(kind="fashion-mnist"), ["bag", "coat"]) is not None
 
 
 def test_a_manifest_differs_when_an_image_does_though_names_and_sizes_stay(tmp_path):

@@ -34,7 +34,7 @@ FLOORS = {
     "stages": 8,
 }
 # What a part computes with it imports when it works, so that a config is read without it; what it is, before.
-LATE = {"parts": {"methods"}}
+LATE = {"parts": {"methods", "data"}}
 
 
 def imports(source: str, package: str) -> set[str]:
@@ -168,7 +168,7 @@ def test_no_stage_imports_a_stage(name):
         ("retort.models.dit", "retort.running.job", True),
         ("retort.stages.tables.tabulate_costs", "retort.methods.ddim", False),
         ("retort.plan.plan", "retort.running.job", True),
-        ("retort.base.errors", "retort.config.paths", True),
+        ("retort.base.errors", "retort.config.inherit", True),
         ("retort", "retort.base.errors", True),
         ("retort.data.images", "numpy", False),
     ],

@@ -162,9 +162,14 @@ def test_what_was_parsed_is_kept_for_this_version_of_the_reading_alone(tmp_path,
 
 
 def test_tables_of_classes_count_where_they_are_read():
-    named = {"imagenet_subsets.csv", "cifar_classes.csv", "train.parquet", "validation.parquet"}
-    assert {table.name for table in tables(STAGES["build_manifest"])} == named
-    assert tables(STAGES["train_students"]) == set()
+    layouts = reader.PACKAGE_ROOT / "parts" / "layouts"
+    named = {
+        layout: {table.name for table in tables(layouts / f"{layout}.py")}
+        for layout in ("imagenet", "cifar10", "folder")
+    }
+    assert named == {"imagenet": {"imagenet_subsets.csv"}, "cifar10": {"cifar_classes.csv"}, "folder": set()}
+    assert {table.name for table in tables(layouts / "fashion_mnist.py")} == {"train.parquet", "validation.parquet"}
+    assert tables(STAGES["build_manifest"]) == tables(STAGES["train_students"]) == set()
 
 
 def reached_by(stage: str) -> set[str]:

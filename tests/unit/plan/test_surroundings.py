@@ -3,12 +3,12 @@
 import os
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from retort.base.errors import RetortError
 from retort.data.classes import look_into
+from retort.parts.layouts.folder import Folder
 from retort.plan.surroundings import refuse_odd_paths, refused
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -78,7 +78,7 @@ def images(tmp_path):
     for name in ("ant", "bee"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "0.png").touch()
-    return SimpleNamespace(kind="folder", bundled=False, path=str(tmp_path))
+    return Folder(kind="folder", name="own", resolution=32, path=str(tmp_path))
 
 
 @pytest.mark.parametrize("lacks", [os.R_OK, os.X_OK])

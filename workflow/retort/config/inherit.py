@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from retort.base.errors import RetortError
-from retort.config.paths import expanded
+from retort.base.paths import expanded
 from retort.config.strict_yaml import read_strictly
 
 REPOSITORY = Path(__file__).resolve().parents[3]

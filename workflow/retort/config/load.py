@@ -7,10 +7,10 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from retort.base.errors import RetortError
+from retort.base.paths import expanded
 from retort.config.arithmetic import misfits
 from retort.config.inherit import inherited
 from retort.config.mistakes import empty_stages, filled, typed, yaml_booleans
-from retort.config.paths import expanded
 from retort.config.references import dangling
 from retort.config.schema import Config
 from retort.parts.foreign import look_in

@@ -6,10 +6,10 @@ from typing import get_args
 from retort.base.hints import did_you_mean
 from retort.config.architectures import ARCHITECTURES, smallest_side
 from retort.config.schema import Config
-from retort.config.schema.data import ImageNetSubset
 from retort.config.schema.methods import Method
 from retort.config.schema.models import DitFineTuning, DitModel, TextModel
 from retort.config.timm_names import timm_tags
+from retort.parts.layouts import ImageNetSubset
 
 CLASS_LISTS = ("dataset", *get_args(ImageNetSubset))  # what a model's or a teacher's labels may stand for
 

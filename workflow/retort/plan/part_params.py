@@ -9,6 +9,7 @@ from typing import Any
 
 from retort.config.schema.methods import Method
 from retort.parts.foreign import package_of
+from retort.parts.layouts import Layout
 from retort.parts.part import Part, parts_in
 from retort.plan.fingerprint import PACKAGE_ROOT, fingerprint, reachable, source_of_module
 
@@ -32,8 +33,13 @@ def code_of_part(cls: type[Part]) -> str:
     return hashlib.sha256(" ".join([own, *library, *filter(None, [package])]).encode()).hexdigest()[:12]
 
 
-def source_of(cls: type[Part]) -> Path:
-    """The file of a part's class."""
+def code_of_layout(layout: Layout) -> str:
+    """The fingerprint of all code that a layout reaches."""
+    return fingerprint(source_of(type(layout)))
+
+
+def source_of(cls: type) -> Path:
+    """The file of a class."""
     return Path(inspect.getfile(cls)).resolve()
 
 

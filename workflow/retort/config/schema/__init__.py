@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from retort.base.grammar import Name, Strict
-from retort.config.paths import LocalPath
+from retort.base.paths import LocalPath
 from retort.config.schema.data import AnyDataset
 from retort.config.schema.evaluation import Protocol, Quality, Run
 from retort.config.schema.methods import Method

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 
 from retort.base.grammar import TABLE_TAG, Count, Strict
-from retort.config.paths import LocalPath
+from retort.base.paths import LocalPath
 
 VALUES = "unit, signed, imagenet, bytes, or {mean: [...], std: [...]}"
 _WORDS = ("unit", "signed", "imagenet", "bytes")

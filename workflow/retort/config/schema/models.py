@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from retort.base.grammar import TABLE_TAG, Count, Fraction, Name, Strict, exactly_one, kind_by_key
-from retort.config.paths import Source
+from retort.base.paths import Source
 
 Precision = Literal["float32", "bfloat16"]
 
