@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from retort.data.imagenet import subset_classes
-from retort.plan import fingerprint
+from retort.plan import fingerprint, part_params
 from tests.helpers.workspace import smoke_config
 
 HERE = Path(__file__).parent
+EXAMPLE = HERE.parent / "example_parts" / "my_parts"
 OLD = (1_500_000_000, 1_500_000_000)  # clocks of file systems are coarse
 
 # ---------------------------------------------------------------- the config
@@ -73,6 +74,8 @@ def lay_out(home: Path) -> None:
         (home / name).write_text("something")
     for path in (path for name in files for path in (home / name, (home / name).parent)):
         os.utime(path, OLD)
+    shutil.copytree(EXAMPLE, home / "my_parts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(EXAMPLE, home / "more_parts", ignore=lambda folder, names: set(names) - {"_helper.py"})
     (home / "parent.yaml").write_text("methods: {spare: {select: random}}\n")
 
 
@@ -118,3 +121,4 @@ def _forget(file: Path) -> None:
     if file.suffix == ".py":
         fingerprint._read.cache_clear()
         fingerprint._imports.cache_clear()
+        part_params.code_of_part.cache_clear()

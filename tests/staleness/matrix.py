@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from retort.plan import fingerprint
+from retort.parts.resolve import FAMILIES, ours
+from retort.plan import fingerprint, part_params
 from tests.helpers.workspace import REPOSITORY, Workspace
 from tests.staleness.changes import bases, edited, edits, key_changes, lay_out
 from tests.staleness.planning import Plan, Reruns, changed, plan, reruns
@@ -57,14 +58,16 @@ class Matrix:
 
     @cached_property
     def code(self) -> dict[Path, frozenset[str]]:
-        """The rules of the stages whose fingerprint changes with a line of a file of the library."""
-        own = {name: fingerprint.fingerprint(module) for name, module in STAGES.items()}
+        """The rules of which a job runs a stage, or a part of a method, whose fingerprint changes with a line of a file
+        of the library."""
         jobs = [job for planned in self.plans.values() for job in planned.values()]
         rules_of = {name: {job.rule for job in jobs if job.stage == name} for name in STAGES}
-        found = {}
+        for cls, code in _codes_of_parts().items():
+            rules_of[cls] = {job.rule for job in jobs if any(code in str(value) for value in job.compared["params"])}
+        own, found = _codes(), {}
         for file in LIBRARY:
             with one_line_more(file):
-                new = [name for name, module in STAGES.items() if fingerprint.fingerprint(module) != own[name]]
+                new = [name for name, code in _codes().items() if code != own[name]]
             found[file] = frozenset(rule for name in new for rule in rules_of[name])
         return found
 
@@ -77,11 +80,25 @@ class Matrix:
 
     def _edit(self, item: dict) -> Row:
         base = item["base"]
-        with edited(self.home / item["file"], item["how"]) if "file" in item else nullcontext():
+        other = nullcontext()
+        if "file" in item:
+            other = edited(self.home / item["file"], item["how"])
+        elif "code" in item:
+            other = one_line_more(WORKFLOW / "retort" / item["code"])
+        with other:
             return self._row(base, item["what"], self._plan(base, self._bases[base], **item.get("run", {})))
 
     def _row(self, base: str, what: str, after: Plan) -> Row:
         return Row(base, what, reruns(after, changed(self.plans[base], after)))
+
+
+def _codes() -> dict[str | type, str]:
+    """The fingerprint of each stage, by its name, and of each part of Retort's own."""
+    return {name: fingerprint.fingerprint(module) for name, module in STAGES.items()} | _codes_of_parts()
+
+
+def _codes_of_parts() -> dict[type, str]:
+    return {cls: part_params.code_of_part(cls) for family in FAMILIES for cls in ours(family).values()}
 
 
 @contextmanager
@@ -94,7 +111,9 @@ def one_line_more(file: Path) -> Iterator[None]:
 
     fingerprint._read = lambda source, name: read(source, name)._replace(**other(source))
     fingerprint._content = lambda table: content(table) + b"\n" * (table == file)
+    part_params.code_of_part.cache_clear()
     try:
         yield
     finally:
         fingerprint._read, fingerprint._content = read, content
+        part_params.code_of_part.cache_clear()

@@ -2,11 +2,10 @@
 
 import pandas as pd
 
-from retort.base.errors import RetortError
+from retort.base.errors import RetortError, place_of
 from retort.base.files import whole_file
 from retort.base.seeds import derive_seed
 from retort.data.manifest import ClassEntry
-from retort.parts.foreign import file_of, place_of
 from retort.parts.selections import Seen, Selection, mistake_of
 
 
@@ -23,12 +22,13 @@ def chosen_rows(
     try:
         chosen = selection.choose(seen, count, derive_seed(*seed, entry.id) % 2**31)
     except ValueError as error:
-        where = place_of(error)
+        where = (file := selection.file_outside()) and place_of(error, [file.parent])
         raise RetortError(f"class {entry.id}: {f'{where}: ' if where else ''}{error}") from None
     if wrong := mistake_of(chosen, count, found):
-        file = file_of(selection.kind)
-        where = f"the selection {selection.kind}{f' ({file})' if file else ''}"
-        raise RetortError(f"class {entry.id}: {where} {wrong}; this is a mistake in the code of the selection")
+        raise RetortError(
+            f"class {entry.id}: the selection {selection.named_with_file()} {wrong}; this is a mistake in the code of "
+            "the selection"
+        )
     members = list(map(int, chosen.members))
     columns = {name: list(values) for name, values in chosen.columns.items()}
     return [{"member": m} | {name: values[i] for name, values in columns.items()} for i, m in enumerate(members)]

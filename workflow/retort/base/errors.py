@@ -21,3 +21,14 @@ def some_of(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (
         f" and {len(names) - most} more" if len(names) > most else "" if names else "none"
     )
+
+
+def place_of(error: BaseException, roots: Sequence[Path]) -> str | None:
+    """FILE, line N of the last frame of an error in one of these folders or files; None where there is none."""
+    found, trace = None, error.__traceback__
+    while trace:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if any(file.is_relative_to(root) for root in roots):
+            found = f"{file}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return found

@@ -8,7 +8,6 @@ from torch import Tensor
 from retort.base.errors import RetortError
 from retort.methods.guidance import Guided, Pull
 from retort.models.interface import Condition, LatentDiffusion
-from retort.parts.foreign import file_of
 from retort.parts.guides import Course, Guide
 from retort.parts.samplers import Sampler
 
@@ -83,5 +82,4 @@ class _Held:
             )
 
     def _named(self) -> str:
-        file = file_of(self._guide.kind)
-        return f"the guide {self._guide.kind}{f' ({file})' if file else ''}"
+        return f"the guide {self._guide.named_with_file()}"

@@ -68,7 +68,7 @@ def _promises(name: str, part: Part) -> Iterator[Line]:
         except Broken as broken:
             yield Line(name, promise, False, str(broken))
         except Exception as error:
-            where = foreign.place_of(error)
+            where = foreign.blamed(error)
             yield Line(name, promise, False, f"{f'{where}: ' if where else ''}{type(error).__name__}: {error}")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from retort.base.errors import RetortError
+from retort.base.errors import RetortError, place_of
 from retort.base.hints import did_you_mean
 from retort.parts.part import Part
 
@@ -139,19 +139,9 @@ def _said(error: Exception) -> str:
     return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
-def place_of(error: BaseException, roots: Sequence[Path] | None = None) -> str | None:
-    """FILE, line N of the last frame of an error that lies in a part that is not ours; None where there is none.
-
-    roots: folders to look for, by default those of parts and of packages whose parts were taken.
-    """
-    roots = [*_folders, *_packages] if roots is None else roots
-    found, trace = None, error.__traceback__
-    while trace:
-        file = Path(trace.tb_frame.f_code.co_filename)
-        if any(file.is_relative_to(root) for root in roots):
-            found = f"{file}, line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return found
+def blamed(error: BaseException) -> str | None:
+    """FILE, line N of the last frame of an error in a part that is not ours; None where there is none."""
+    return place_of(error, [*_folders, *_packages])
 
 
 # ---------------------------------------------------------------- packages

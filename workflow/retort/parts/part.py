@@ -7,6 +7,8 @@ quickly: what it computes with is imported inside its methods.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import getfile
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer
@@ -87,6 +89,15 @@ class Part(Strict):
     def unread(self) -> set[str]:
         """Keys whose values change nothing, by the values of others."""
         return set()
+
+    def file_outside(self) -> Path | None:
+        """The file of a part that is none of Retort's own."""
+        cls = type(self)
+        return None if cls.__module__.startswith("retort.") else Path(getfile(cls))
+
+    def named_with_file(self) -> str:
+        """Its name, for an error in what it does, with its file where that is none of Retort's."""
+        return f"{self.kind} ({file})" if (file := self.file_outside()) else self.kind
 
     # ------------------------------------------------------------ what it goes with
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retort.base.errors import RetortError
-from retort.parts.foreign import place_of
+from retort.parts.foreign import blamed
 from retort.running.corrupt import damaged_input
 
 KEPT = "Nothing that is finished is lost"
@@ -39,7 +39,7 @@ def explained(error: BaseException, snakemake) -> str | None:
 
 def of_part(error: BaseException) -> str | None:
     """Where a part that lies outside Retort went wrong, and how; None where Retort's own code did."""
-    where = place_of(error)
+    where = blamed(error)
     first = next(iter(str(error).splitlines()), "")
     return where and f"{where}: {type(error).__name__}: {first} (the log of the job has the traceback)"
 
