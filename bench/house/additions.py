@@ -31,6 +31,8 @@ class Addition:
 ADDITIONS = (
     Addition("sampler", "DPM-Solver++", r"dpm", ("4b6ecba", "c0d4e1c")),
     Addition("selection", "coverage", r"coverage", ("c0d4e1c",)),
+    Addition("selection", "greedy k-centre", r"k.?centre", ("cb36def",)),
+    Addition("key of a sampler", "DDIM's eta", r"\beta\b", ("cb36def",)),
     Addition("layout", "Tiny-ImageNet", r"tiny.?imagenet", ("28b7e03",)),
     Addition("backbone", "SDXL", r"sdxl", ("c0d4e1c",)),
     Addition("column", "the labelling teacher's architecture", r"teacher_arch", ("de174a0",)),

@@ -268,7 +268,7 @@ def test_timesteps_of_a_typicality_are_a_range(low, high):
 # ---------------------------------------------------------------- words and keys of what may be several things
 
 SELECT_IS = (
-    "must be random, all, {teacher: NAME, keep: ...}, {coverage: herding | kmeans | k-centre, encoder | teacher: NAME} "
+    "must be random, all, {teacher: NAME, keep: ...}, {coverage: herding | k-centre | kmeans, encoder | teacher: NAME} "
     "or {discovery: NAME}"
 )
 SCORE_IS = "must be {teacher: NAME, ...} or {typicality: NAME, ...}"
@@ -308,7 +308,7 @@ SEVERAL = [
     (
         "select: {coverage: kmean, encoder: vae}",
         ".select.coverage",
-        "must be herding, kmeans or k-centre; found 'kmean', did you mean 'kmeans'?",
+        "must be herding, k-centre or kmeans; found 'kmean', did you mean 'kmeans'?",
     ),
     (
         "select: {teacher: resnet, keep: confidnt}",
@@ -365,7 +365,8 @@ SEVERAL = [
     (
         "generate: {model: dit, sampler: dpm+}",
         ".generate.sampler",
-        "must be ddim, ddpm or dpm++, or {kind: ddim, eta: ...}; found 'dpm+', did you mean 'dpm++'?",
+        "must be ddim, ddpm or dpm++, or a table with its kind and keys, such as "
+        "{kind: ddim, eta: 0.5}; found 'dpm+', did you mean 'dpm++'?",
     ),
 ]
 

@@ -4,6 +4,7 @@ Modules are imported by name, when a config is read or a job runs a part, so no 
 run.
 """
 
+import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -99,12 +100,25 @@ def _told(known: dict[str, type[Part]], keys: set[str]) -> list[str]:
     return [*by_keys, *(kind for kind, part in known.items() if part.assumed)]
 
 
+def listed(family: str) -> str:
+    """The kinds of ours that a config may give as a word, in words: "a, b or c"."""
+    *first, last = (kind for kind, cls in ours(family).items() if cls.is_word())
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def summary(cls: type[Part]) -> str:
+    """What a part does, in the first paragraph that its class says of itself."""
+    return inspect.cleandoc(cls.__doc__).split("\n\n")[0].replace("\n", " ")
+
+
 def any_of(family: str, described: str) -> Any:
     """The annotation of a key of the config that takes any part of a family; described: its forms, for an error."""
     members: list[Any] = []
     for kind, cls in ours(family).items():
         if cls.is_word():
-            members.append(Annotated[Literal[kind], AfterValidator(lambda _, cls=cls: cls()), Tag(kind)])
+            word = {"const": kind, "type": "string", "description": summary(cls)}
+            made = AfterValidator(lambda _, cls=cls: cls())
+            members.append(Annotated[Literal[kind], made, WithJsonSchema(word), Tag(kind)])
         members.append(Annotated[cls, BeforeValidator(cls.without_kind), Tag(f"<{kind}>")])
     kind = {"type": "string", "not": {"enum": list(ours(family))}}
     schema = {

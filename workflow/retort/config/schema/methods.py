@@ -9,14 +9,14 @@ from pydantic_core import PydanticCustomError
 from retort.base.grammar import Count, Name, Strict
 from retort.config.schema.imported import Imported
 from retort.parts.part import Part, parts_in
-from retort.parts.resolve import any_of
+from retort.parts.resolve import any_of, listed, ours
 
 _START = "noise, or {inversion: NAME, ...}"
-_SAMPLER = "ddim, ddpm or dpm++, or {kind: ddim, eta: ...}"
+_SAMPLER = f"{listed('samplers')}, or a table with its kind and keys, such as {{kind: ddim, eta: 0.5}}"
 _GUIDE = "{discovery: NAME, ...}"
 _SELECT = (
-    "random, all, {teacher: NAME, keep: ...}, {coverage: herding | kmeans | k-centre, encoder | teacher: NAME} or "
-    "{discovery: NAME}"
+    "random, all, {teacher: NAME, keep: ...}, "
+    f"{{coverage: {' | '.join(ours('coverages'))}, encoder | teacher: NAME}} or {{discovery: NAME}}"
 )
 
 
@@ -30,9 +30,7 @@ class Generate(Strict):
     sampler: any_of("samplers", _SAMPLER) = Field(
         "ddim",
         validate_default=True,
-        description="This sampler is used: ddim is deterministic, as D3HR, unless a table gives its eta; ddpm is "
-        "ancestral, with learned variance where the model has it, as CaO2; dpm++ is second-order DPM-Solver++ with "
-        "Karras sigmas, as CoDA.",
+        description=f"This sampler is used: {_SAMPLER}.",
     )
     guidance: float = Field(
         4.0, ge=0, description="This is the classifier-free guidance (CFG); 1 is the plain conditional model."

@@ -6,7 +6,7 @@ from retort.parts.samplers import Sampler
 
 
 class Ddim(Sampler):
-    """Sampling runs DDIM on an even grid of timesteps (Song et al. 2021)."""
+    """Sampling runs DDIM on an even grid of timesteps, without noise unless eta says otherwise, as D3HR does."""
 
     on_ddim_grid = True
     examples = ({}, {"eta": 0.5})

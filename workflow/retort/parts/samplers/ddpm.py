@@ -4,7 +4,7 @@ from retort.parts.samplers import Sampler
 
 
 class Ddpm(Sampler):
-    """Sampling is ancestral, on a respaced schedule (Ho et al. 2020)."""
+    """Sampling is ancestral on a respaced schedule, with learned variance where the model has it, as CaO2 does."""
 
     def grid(self, alphas_cumprod, steps, first):
         from retort.methods import ancestral

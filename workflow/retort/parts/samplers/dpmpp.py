@@ -4,7 +4,7 @@ from retort.parts.samplers import Sampler
 
 
 class DpmPlusPlus(Sampler):
-    """Sampling runs DPM-Solver++ on Karras sigmas (Lu et al. 2022)."""
+    """Sampling runs second-order DPM-Solver++ on Karras sigmas, as CoDA does."""
 
     kind = "dpm++"
     usual_steps = 25

@@ -4,7 +4,7 @@ from pydantic import Field, model_validator
 
 from retort.base.grammar import exactly_one
 from retort.parts.part import EncoderName, TeacherName
-from retort.parts.resolve import any_of
+from retort.parts.resolve import any_of, listed, ours
 from retort.parts.selections import Chosen, Selection, among
 
 
@@ -13,13 +13,12 @@ class CoverageSelect(Selection):
 
     told_by = "coverage"
     examples = (
-        *({"coverage": name, "encoder": "any"} for name in ("herding", "kmeans", "k-centre")),
+        *({"coverage": name, "encoder": "any"} for name in ours("coverages")),
         {"coverage": "herding", "teacher": "any"},
     )
 
-    coverage: any_of("coverages", "herding, kmeans or k-centre") = Field(
-        description="A class is covered in this way: herding follows its mean; kmeans takes the images nearest to "
-        "centres; k-centre takes the image farthest from those that are taken, so that none is far from all of them."
+    coverage: any_of("coverages", listed("coverages")) = Field(
+        description=f"A class is covered in this way: {listed('coverages')}."
     )
     encoder: EncoderName | None = Field(
         None, description="The latents of this encoder are covered; give either this or teacher."
