@@ -18,7 +18,7 @@ FLOWERS = BIRDS | {
     "deterministic": True,
     "dataset": BIRDS["dataset"] | {"classes": ["3", "4", "5"], "shard_classes": 1},
 }
-CHEAP = ["results/smoke/distilled/random/ipc2", "results/figures/smoke/sets/random-ipc2.png"]
+CHEAP = ["results/smoke/students/random/ipc2/hard/resnet8", "results/figures/smoke/sets/random-ipc2.png"]
 LOCAL = ["check_models", "fetch", "fetch_model", "fetch_teacher"]
 
 
@@ -27,6 +27,9 @@ class Parent(Workspace):
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", *PROFILE, *arguments]
+
+    def planned(self, *targets: str) -> dict[str, int]:
+        return self.listed(*targets)
 
     def write(self, snakefile: str, **configs: dict) -> None:
         (self.folder / "Snakefile").write_text(snakefile)
@@ -98,8 +101,8 @@ def test_what_both_make_is_what_each_makes_alone_and_nothing_mixes(parent, alone
         made[name] = twin.hashes()
         assert made[name] == workspace.hashes()
         assert {"smoke/classes.csv", "smoke/distilled/random/ipc2/manifest.csv"} < set(made[name])
-        log = twin.results("smoke", "logs", "write_set", "random", "ipc2.log").read_text()
-        assert f"retort: {name}_write_set method=random ipc=2 on " in log
+        log = twin.results("smoke", "logs", "train_students", "random", "ipc2", "hard", "resnet8.log").read_text()
+        assert f"retort: {name}_train_students method=random ipc=2 protocol=hard student=resnet8 on " in log
         assert ("with deterministic kernels only" in log) == (name == "flowers")
     assert made["birds"]["smoke/classes.csv"] != made["flowers"]["smoke/classes.csv"]
     assert made["birds"]["figures/smoke/sets/random-ipc2.png"] != made["flowers"]["figures/smoke/sets/random-ipc2.png"]
@@ -111,7 +114,8 @@ def test_what_both_make_is_what_each_makes_alone_and_nothing_mixes(parent, alone
     head, row = benchmark.read_text().splitlines()
     benchmark.write_text("\n".join([head, "\t".join(["7200", *row.split("\t")[1:]])]) + "\n")
     parent.write(SNIPPET, birds=BIRDS | {"seed": 1})
-    assert parent.planned(*targets) == of_module("birds", {"select_images": 1, "write_set": 1, "draw_contact_sheet": 1})
+    after = {"select_images": 1, "write_set": 1, "draw_contact_sheet": 1, "train_students": 1}
+    assert parent.planned(*targets) == of_module("birds", after)
     output = parent.run("--cores", "2", *targets)
     said = "birds/results/smoke/distilled/random/ipc2 is finished and will be replaced, 2:00:00 of work last time"
     assert f"birds_write_set: {said}" in output

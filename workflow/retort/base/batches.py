@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
-import torch
-from torch import Tensor
+Rows = TypeVar("Rows")
+"""A tensor or an array, by rows; torch is not imported here, where jobs that only read sets do not need it."""
 
 
 def in_batches(items: Iterable, size: int) -> Iterator[list]:
@@ -14,9 +15,10 @@ def in_batches(items: Iterable, size: int) -> Iterator[list]:
         yield batch
 
 
-def repeated_to(items: Tensor, size: int) -> Tensor:
+def repeated_to(items: Rows, size: int) -> Rows:
     """The items (N, ...), N > 0, and their last one again until there are `size` (at least): a shape that is known."""
-    return torch.cat([items, items[-1:].expand(size - len(items), *items.shape[1:])]) if len(items) < size else items
+    last = len(items) - 1
+    return items if last + 1 >= size else items[[min(row, last) for row in range(size)]]
 
 
 def on_grid(first: int, count: int, size: int) -> Iterator[list[int]]:
