@@ -46,4 +46,4 @@ def test_seeds_apart_are_the_seeds_of_one_job_and_more_of_them_train_none_again(
 
 
 def test_where_one_job_fits_into_a_day_there_is_one(together):
-    assert "train_one_student" not in together.planned("--forceall", STUDENTS)
+    assert "train_one_student" not in together.planned(STUDENTS, forceall=True)

@@ -151,7 +151,7 @@ def test_every_job_leaves_a_log_with_its_beginning_its_progress_and_its_end(fini
     assert None not in logs
     assert [log.path for log in logs if not log.done] == []
     stages = {log.job.split()[0] for log in logs}
-    assert len(stages) == len(finished.planned("--forceall").keys() - {"all"})
+    assert len(stages) == len(finished.planned(forceall=True).keys() - {"all"})
     for log in logs:
         if log.job.split()[0] not in WITHOUT_A_BAR:
             assert log.progress, f"{log.path} has no progress line"

@@ -1,5 +1,7 @@
 """What reruns after which change, exactly. Rows that end in the tables rerun them too, which is cheap."""
 
+from copy import deepcopy
+
 import pytest
 
 from retort.base.files import read_json
@@ -7,34 +9,58 @@ from tests.helpers.expected_reruns import CODE_CHANGES, CONFIG_CHANGES
 from tests.helpers.workspace import Workspace, smoke_config
 
 
+@pytest.fixture(scope="module")
+def changing(finished, tmp_path_factory) -> Workspace:
+    """One copy of the finished run; each test puts back what it changed."""
+    return finished.twin(tmp_path_factory.mktemp("changing") / "twin")
+
+
 @pytest.mark.parametrize("change", CONFIG_CHANGES)
-def test_a_config_change_reruns_what_it_can_affect_and_nothing_else(twin, change):
+def test_a_config_change_reruns_what_it_can_affect_and_nothing_else(changing, change):
     edit, expected = CONFIG_CHANGES[change]
-    config = twin.config
+    before, config = changing.config, deepcopy(changing.config)
     edit(config)
-    twin.configure(config)
-    assert twin.planned() == expected
+    changing.configure(config)
+    planned = changing.planned()
+    changing.configure(before)
+    assert planned == expected
+
+
+def test_the_command_line_says_the_same_of_a_change_and_of_none(changing):
+    edit, expected = CONFIG_CHANGES["guidance"]
+    before, config = changing.config, deepcopy(changing.config)
+    edit(config)
+    changing.configure(config)
+    listed = changing.listed()
+    changing.configure(before)
+    assert listed == expected
+    assert changing.listed() == {}
 
 
 @pytest.mark.parametrize("change", CODE_CHANGES)
-def test_a_code_change_reruns_the_stages_that_can_reach_it(twin, change):
+def test_a_code_change_reruns_the_stages_that_can_reach_it(changing, change):
     module, old, new, expected = CODE_CHANGES[change]
-    twin.edit(f"workflow/retort/{module}", old, new + old if change == "a comment" else new)
-    assert twin.planned() == expected
+    path, new = f"workflow/retort/{module}", new + old if change == "a comment" else new
+    changing.edit(path, old, new)
+    planned = changing.planned()
+    changing.edit(path, new, old)
+    assert planned == expected
 
 
-def test_a_fresh_checkout_reruns_nothing(twin):
-    for script in (twin.folder / "workflow").rglob("*.py"):
+def test_a_fresh_checkout_reruns_nothing(changing):
+    for script in (changing.folder / "workflow").rglob("*.py"):
         script.touch()
-    (twin.folder / "Snakefile").touch()
-    assert twin.planned() == {}
+    (changing.folder / "Snakefile").touch()
+    assert changing.planned() == {}
 
 
-def test_another_version_of_a_package_is_recorded_and_reruns_nothing(twin):
-    set_of = twin.results("smoke", "distilled", "random", "ipc2")
+def test_another_version_of_a_package_is_recorded_and_reruns_nothing(changing):
+    set_of = changing.results("smoke", "distilled", "random", "ipc2")
     assert read_json(set_of / "provenance.json")["versions"].keys() >= {"torch", "numpy"}
-    twin.edit("envs/retort.yaml", "torch==", "torch==9")
-    assert twin.planned() == {}
+    changing.edit("envs/retort.yaml", "torch==", "torch==9")
+    planned = changing.planned()
+    changing.edit("envs/retort.yaml", "torch==9", "torch==")
+    assert planned == {}
 
 
 def test_what_methods_and_image_counts_share_is_planned_once(tmp_path):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from retort.plan import fingerprint
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "workflow", "profiles", "envs", "config.yaml", "configs")
 
@@ -73,8 +75,17 @@ class Workspace:
         assert (done.returncode == 0) == succeeds, output[-6000:]
         return output
 
-    def planned(self, *targets: str) -> dict[str, int]:
-        """Rule -> number of jobs that a run would start now; empty when there is nothing to do."""
+    def planned(self, *targets: str, forceall: bool = False) -> dict[str, int]:
+        """Rule -> number of jobs that a run would start now; empty when there is nothing to do.
+
+        Snakemake says it in this process, which has its modules already: eight times as fast as `listed`.
+        """
+        from tests.staleness.planning import stale
+
+        return stale(self.folder, targets, forceall)
+
+    def listed(self, *targets: str) -> dict[str, int]:
+        """The same as the command line says it."""
         output = self.run("--dry-run", "--cores", "2", *targets)
         if "Nothing to be done" in output:
             return {}
@@ -93,6 +104,8 @@ class Workspace:
         text = file.read_text()
         assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path}"
         file.write_text(text.replace(old, new))
+        if file.suffix == ".py":
+            forget_code()
 
     def results(self, *parts: str) -> Path:
         return self.folder.joinpath("results", *parts)
@@ -117,6 +130,12 @@ class Workspace:
                     content = json.dumps(json.loads(content) | {"seconds": None}).encode()
             found[str(name)] = hashlib.sha256(content).hexdigest()
         return found
+
+
+def forget_code() -> None:
+    """A process reads code once, which is right for Snakemake's but not for one that plans before and after an edit."""
+    for cached in (fingerprint._read, fingerprint._imports, fingerprint._source_of, fingerprint._tables_named):
+        cached.cache_clear()
 
 
 def environment() -> dict[str, str]:

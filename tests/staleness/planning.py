@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 from snakemake.api import SnakemakeApi
+from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 from snakemake.workflow import Workflow
 
@@ -55,19 +56,31 @@ def plan(home: Path, config: dict, targets: Iterable[str], **resources) -> Plan:
 @contextmanager
 def built(home: Path, config: dict, targets: Iterable[str], **resources) -> Iterator[Workflow]:
     """The same as Snakemake itself has it, with its graph of jobs; as long as the block lasts."""
-    file = home / "experiment.yaml"
-    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    (home / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    with _workflow(home, ResourceSettings(**{"cores": 2} | resources), targets, forceall=True) as workflow:
+        yield workflow
+
+
+def stale(home: Path, targets: Iterable[str], forceall: bool = False) -> dict[str, int]:
+    """Rule -> how many of its jobs `snakemake -n` would list in this folder, by its own records of what it made."""
+    with _workflow(home, ResourceSettings(cores=2), targets, forceall) as workflow:
+        return dict(Counter(job.rule.name for job in workflow.dag.needrun_jobs()))
+
+
+@contextmanager
+def _workflow(home: Path, resources: ResourceSettings, targets: Iterable[str], forceall: bool) -> Iterator[Workflow]:
     with _own_surroundings(), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         loaded = api.workflow(
-            resource_settings=ResourceSettings(**{"cores": 2} | resources),
-            config_settings=ConfigSettings(configfiles=[file]),
+            resource_settings=resources,
+            config_settings=ConfigSettings(configfiles=[home / "experiment.yaml"]),
             snakefile=home / "Snakefile",
             workdir=home,
         )
-        loaded.dag(DAGSettings(targets=set(targets), forceall=True))
+        asked = {"rerun_triggers": RerunTrigger.parse_choices_set(triggers(home)), "force_incomplete": True}
+        loaded.dag(DAGSettings(targets=set(targets), forceall=forceall, **asked))
         workflow = loaded._workflow
         # As `snakemake --dag` does; what is public only prints.
-        workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
+        workflow._prepare_dag(forceall=forceall, ignore_incomplete=True, lock_warn_only=True)
         workflow._build_dag()
         yield workflow
 
