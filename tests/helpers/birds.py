@@ -1,6 +1,7 @@
 """A tiny made-up data set of three birds, distilled sets and a teacher of it, and students trained on them."""
 
 import secrets
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,8 @@ def train(
     results = [read_json(home / "students" / f"{i}.json") for i in range(seeds)]
     assert all(result.pop("seconds") > 0 for result in results)
     return results
+
+
+def members(archive: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(archive) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}

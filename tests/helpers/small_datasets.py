@@ -29,8 +29,12 @@ REST = {
 
 def planned(kind: str, path: Path, **keys) -> Plan:
     """The plan for a data set, as the rules have it."""
-    config = load_config(REST | {"dataset": {"kind": kind, "path": str(path), "name": "mine", "resolution": 8} | keys})
-    return Plan(config, class_list(config.dataset))
+    return plan_of(REST | {"dataset": {"kind": kind, "path": str(path), "name": "mine", "resolution": 8} | keys})
+
+
+def plan_of(config: dict) -> Plan:
+    checked = load_config(config)
+    return Plan(checked, class_list(checked.dataset))
 
 
 def built(plan: Plan, out: Path, written: Path | None = None) -> pd.DataFrame:
@@ -73,3 +77,13 @@ def seen(images: pd.DataFrame) -> list[tuple[str, str, int, int]]:
 
 def classes_of(out: Path) -> list[tuple[str, str, str]]:
     return [(row["index"], row["id"], row["name"]) for row in read_rows(out / "classes.csv")]
+
+
+def spoil(path: str, content: str | None = None):
+    def change(root: Path) -> None:
+        if content is None:
+            (root / path).unlink()
+        else:
+            (root / path).write_text(content)
+
+    return change

@@ -4,8 +4,8 @@
 it for the three parts of its `Answer`, so that no rearranged program can answer otherwise unnoticed. After a change
 that is meant,
 
-    RETORT_WRITE_MESSAGES=1 pytest tests/survive/test_bad_input.py tests/survive/test_bad_parts.py \
-        tests/survive/test_bad_artifacts.py
+    RETORT_WRITE_MESSAGES=1 pytest tests/survive/test_bad_configs.py tests/survive/test_bad_input.py \
+        tests/survive/test_bad_parts.py tests/survive/test_bad_artifacts.py
 
 writes the new ones down (in one process), to be read in the difference.
 """

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.survive import test_bad_artifacts as artifacts
+from tests.survive import test_bad_configs as configs
 from tests.survive import test_bad_input as inputs
 from tests.survive import test_bad_parts as parts
 from tests.unit.config.test_config import BAD, edited, mistakes
@@ -14,10 +15,10 @@ from .messages import Answer, check, read
 ANSWERS: dict[str, Answer] = {
     f"{group}: {case}": answer
     for group, cases in {
-        "configs": inputs.CONFIGS,
-        "config files": inputs.FILES,
-        "default config": inputs.DEFAULTS,
-        "targets": inputs.TARGETS,
+        "configs": configs.CONFIGS,
+        "config files": configs.FILES,
+        "default config": configs.DEFAULTS,
+        "targets": configs.TARGETS,
         "images": inputs.IMAGES,
         "folders": inputs.FOLDERS,
         "models": inputs.MODELS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.stages.test_fetch_model import SDXL
+from tests.helpers.fetched_models import SDXL
 
 from retort.base.errors import RetortError
 from retort.base.files import sha256_of, write_json

@@ -1,149 +1,35 @@
 """Distilled sets on disk: pixel-exact, readable by others, and never half written."""
 
-import re
-import sys
-from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import yaml
 from PIL import Image
-from tests.helpers.small_datasets import REST
-from tests.unit.config.test_config import SHIPPED
+from tests.helpers.written_sets import (
+    ABOUT,
+    CLASSES,
+    SIDE,
+    filled,
+    make_home,
+    noise,
+    pixels_of,
+    select,
+    write_generated,
+    write_made,
+    write_selected,
+)
 from torchvision.datasets import ImageFolder
 
 from retort.artifacts.sets import COLUMNS, read_set
 from retort.base.errors import RetortError
-from retort.base.files import read_json, read_rows, write_json, write_rows
-from retort.base.tensors import open_tensors, write_tensors
-from retort.config.load import load_config
-from retort.data.licences import data_licence, hub_keys
-from retort.data.manifest import ClassEntry, write_manifest
-from retort.plan.plan import Plan
-from retort.report.public import public
-from retort.report.set_card import steps_in_words
-from retort.stages.data.decode_split import decode_split
+from retort.base.files import read_rows, write_rows
+from retort.base.tensors import write_tensors
 from retort.stages.sets.write_set import write_set
-
-SIDE, PER_CLASS = 8, 4
-CLASSES = ["n03", "n01", "n02"]  # not in alphabetical order
-NAMES = {"n03": "cassette player", "n01": "tench", "n02": "English springer"}
-CONFIG = REST | {
-    "seed": 7,
-    "dataset": {"kind": "folder", "path": "photos", "name": "toy", "resolution": SIDE},
-    "models": {
-        "vae": {"kind": "vae", "source": "somebody/vae"},
-        "dit": {"kind": "dit", "encoder": "vae", "train": {"steps": 10}},
-    },
-    "teachers": {"resnet": {"arch": "resnet18.a1_in1k"}},
-    "inversions": {"ddim": {"model": "dit", "stop": 20}},
-    "discoveries": {"density": {"encoder": "vae"}},
-    "typicalities": {"default": {"model": "dit"}},
-    "methods": {
-        "random": {"select": "random"},
-        "chosen": {"select": {"coverage": "herding", "encoder": "vae"}},
-        "shown": {"select": {"discovery": "density"}},
-        "d3hr": {"generate": {"model": "dit", "start": {"inversion": "ddim", "groups": 123}}},
-        "exact": {"generate": {"model": "dit", "start": {"inversion": "ddim", "search": "closed-form"}}},
-        "cao2": {
-            "generate": {"model": "dit", "sampler": "ddpm", "steps": 40, "guidance": 2.5, "pool": 3},
-            "select": {"teacher": "resnet", "keep": "uncertain"},
-            "refine": {"iterations": 77},
-        },
-        "coda": {"generate": {"model": "dit", "guide": {"discovery": "density", "strength": 0.07}}},
-        "rded": {"compose": {"score": {"teacher": "resnet", "images": 30}}},
-        "ddps": {"compose": {"score": {"typicality": "default"}, "rank": {"clusters": 9, "encoder": "vae"}, "grid": 3}},
-        "full": {"select": "all"},
-    },
-}
-
-
-def about(method: str, ipc: str = "2") -> dict:
-    """What the rule says of a set of the method."""
-    return Plan(load_config(CONFIG), CLASSES).provenance_of(method) | {"ipc": ipc}
-
-
-ABOUT = about("d3hr")
 
 
 @pytest.fixture
 def home(tmp_path) -> Path:
-    """Four images per class with their manifest and the split decoded, and two generated shards of two per class."""
-    rng = np.random.default_rng(0)
-    write_pictures(tmp_path, rng)
-    arguments = (str(tmp_path / "manifest.parquet"), str(tmp_path / "train.safetensors"))
-    decode_split(*arguments, split="train", side=SIDE, threads=1)
-    for shard, classes in (("0000", [0, 1]), ("0001", [2])):
-        indices = {"class_index": np.repeat(classes, 2), "index": np.tile([0, 1], len(classes))}
-        group = {"group": indices["class_index"] * 100 - 1, "score": indices["class_index"] / 8}
-        write_tensors(tmp_path / f"{shard}.safetensors", {"pixels": noise(rng, 2 * len(classes))} | indices | group)
-    return tmp_path
-
-
-def write_pictures(home: Path, rng: np.random.Generator) -> None:
-    """Image files of several shapes, manifest.parquet and classes.csv; validation images stand between the others."""
-    rows = []
-    for i, label in enumerate(np.repeat(np.arange(3), PER_CLASS)):
-        path = home / "images" / f"{i}.png"
-        path.parent.mkdir(exist_ok=True)
-        size = (SIDE, SIDE) if i % 2 else (SIDE + i, SIDE + 3)
-        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
-        class_id = CLASSES[label]
-        row = {"class_id": class_id, "class_name": NAMES[class_id], "class_index": label, "path": str(path)}
-        row |= {"image_id": f"{class_id}/{i}.png", "width": size[1], "height": size[0]}
-        rows += [row | {"split": split} for split in ("val", "train")]
-    entries = [ClassEntry(i, c, NAMES[c]) for i, c in enumerate(CLASSES)]
-    write_manifest(pd.DataFrame(rows), entries, home / "manifest.parquet", home / "classes.csv")
-
-
-def noise(rng: np.random.Generator, n: int) -> np.ndarray:
-    return rng.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8)
-
-
-def pixels_of(*paths: Path) -> np.ndarray:
-    return np.concatenate([open_tensors(path)["pixels"] for path in paths])
-
-
-def write_made(
-    home: Path, names: list[str], chosen: Sequence[str] = (), models: list[str] | None = None, method: str = "d3hr"
-) -> Path:
-    """The set of some shards, of which `chosen` names the members, shard by shard."""
-    shards = [str(home / f"{name}.safetensors") for name in names]
-    choices = [str(home / f"{name}.csv") for name in chosen]
-    arguments = (str(home / "classes.csv"), str(home / "manifest.parquet"), [], shards, choices, models or [])
-    write_set(*arguments, str(home / "set"), copy_images=True, origin=about(method), side=SIDE, threads=1)
-    return home / "set"
-
-
-def write_generated(home: Path, models: list[str] | None = None) -> Path:
-    return write_made(home, ["0000", "0001"], models=models)
-
-
-def select(home: Path, rows: list[int]) -> None:
-    """A selection of rows of the split, in label order."""
-    places = [(row // PER_CLASS, row) for row in rows]
-    seen = [sum(label == other for other, _ in places[:i]) for i, (label, _) in enumerate(places)]
-    listed = [
-        {"class_index": label, "index": index, "row": row, "image_id": f"{CLASSES[label]}/{row}.png"}
-        for index, (label, row) in zip(seen, places, strict=True)
-    ]
-    write_rows(home / "selection.csv", ["class_index", "index", "row", "image_id"], listed)
-
-
-def filled(row: dict[str, str]) -> dict[str, str]:
-    """The columns of a manifest's row that say something."""
-    return {name: value for name, value in row.items() if value != ""}
-
-
-def write_selected(home: Path, rows: list[int], copy: bool) -> Path:
-    select(home, rows)
-    selection = [str(home / "selection.csv")]
-    inputs = (str(home / "classes.csv"), str(home / "manifest.parquet"), selection)
-    write_set(*inputs, [], [], [], str(home / "set"), copy_images=copy, origin=about("random"), side=SIDE, threads=1)
-    return home / "set"
+    return make_home(tmp_path)
 
 
 # ---------------------------------------------------------------- images
@@ -383,149 +269,6 @@ def test_mosaics_are_written_with_the_rows_of_their_patches(home):
     assert [row["source"] for row in written] == ["patches"] * 6
     assert [row["row"] for row in written] == [" ".join(map(str, r)) for r in rows.tolist()]
     assert [float(row["score"]) for row in written] == [0, 0.125, 0.25, 0.375, 0.5, 0.625]
-
-
-# ---------------------------------------------------------------- where it came from
-
-
-def test_provenance_has_settings_seed_versions_and_sources(home):
-    fetched, trained = home / "vae", home / "dit"
-    fetched.mkdir()
-    trained.mkdir()
-    origin = {"name": "vae", "source": "somebody/vae", "revision": "abc123"}
-    write_json(fetched / "origin.json", origin)
-    provenance = read_json(write_generated(home, [str(fetched), str(trained)]) / "provenance.json")
-    assert provenance.items() >= ABOUT.items()
-    assert provenance["images"] == 6
-    assert provenance["sources"] == {f"{home.name}/vae": origin}
-    for package in ("torch", "diffusers", "numpy"):
-        assert provenance["versions"][package] == version(package)
-
-
-def test_the_card_names_method_data_set_and_classes(home):
-    card = (write_generated(home) / "card.md").read_text()
-    assert card.startswith("# d3hr, 2 images per class, from toy\n")
-    assert "6 images of 3 classes (cassette player, tench, English springer)" in card
-    assert "manifest.csv" in card
-    assert "Global seed: 7" in card
-
-
-@pytest.mark.parametrize(
-    ("method", "said"),
-    [
-        ("random", ["Random images of the real training images"]),
-        ("chosen", ["images of the real training images that cover their class in the latents of vae (herding)"]),
-        ("shown", ["the discovery density calls representative"]),
-        ("d3hr", ["from the model dit: sampler ddim,", "guidance 4,", "best of 123 random groups", "step 20 of 50"]),
-        ("exact", ["start of each class: one group made to match the statistics of its training images at step 20"]),
-        ("coda", ["from noise", "the discovery density found (strength 0.07, first 90% of the steps)"]),
-        ("rded", ["best of 5 random crops of each of 30 real images", "teacher resnet", "2 x 2 patches to an image"]),
-        ("ddps", ["with most typicality (default)", "3 x 3 patches", "each of 9 clusters (latents of vae) in turn"]),
-        ("full", ["Every training image"]),
-        (
-            "cao2",
-            [
-                "Sampled 3 times as many images as were wanted from the model dit: sampler ddpm, 40 steps",
-                "guidance 2.5, from noise",
-                "images of the pool that the teacher resnet recognises, uncertain ones first",
-                "77 iterations (Adam, rate 0.0006)",
-            ],
-        ),
-    ],
-)
-def test_the_card_says_in_words_how_the_images_were_made(method, said):
-    words = "\n".join(steps_in_words(about(method)))
-    assert [part for part in said if part not in words] == []
-    assert ("from the model" in words) == (method in ("d3hr", "exact", "coda", "cao2"))
-
-
-@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: path.name)
-def test_every_method_of_a_shipped_config_has_its_words(config):
-    plan = Plan(load_config(yaml.safe_load(config.read_text())), CLASSES)
-    words = {method: steps_in_words(plan.provenance_of(method)) for method in plan.config.methods}
-    assert [method for method, steps in words.items() if not steps] == []
-
-
-def test_the_card_says_where_models_come_from_and_under_which_licence(home):
-    places = {name: home / kind / name for kind, name in (("models", "vae"), ("models", "dit"), ("teachers", "resnet"))}
-    for place in places.values():
-        place.mkdir(parents=True)
-    origin = {"name": "vae", "source": "somebody/vae", "revision": "abc123", "licence": "cc-by-nc-4.0"}
-    write_json(places["vae"] / "origin.json", origin)
-    write_json(places["resnet"] / "origin.json", {"name": "resnet", "source": "timm/resnet18.a1_in1k", "revision": "d"})
-    write_json(places["dit"] / "origin.json", {"name": "dit", "trained_from": {"source": "big/dit", "licence": "mit"}})
-    directory = write_made(home, ["0000", "0001"], models=[str(p) for p in places.values()], method="cao2")
-    card = (directory / "card.md").read_text()
-    assert "Data: toy (kind folder, at photos); licence unknown, check" in card
-    assert "Model vae (vae): from somebody/vae at revision abc123; licence cc-by-nc-4.0." in card
-    assert "Model dit (dit): trained here on the data above, with weights from big/dit; licence mit." in card
-    assert "Teacher resnet (resnet18.a1_in1k): from timm/resnet18.a1_in1k at revision d; licence unknown, check" in card
-
-
-def test_neither_card_nor_provenance_says_where_things_lie_on_this_machine(home, monkeypatch):
-    """The licence is still that of the folder, which is read before its path is left out."""
-    (home / "photos").mkdir()
-    (home / "photos" / "README.md").write_text("---\nlicense: cc0-1.0\n---\n")
-    places = {"dataset": {**CONFIG["dataset"], "path": str(home / "photos")}}
-    places |= {"models": CONFIG["models"] | {"vae": {"kind": "vae", "source": "~/weights/vae"}}}
-    places |= {"teachers": {"resnet": {"arch": "resnet18", "source": str(home / "nets" / "teacher.pt")}}}
-    monkeypatch.setattr(sys.modules[__name__], "CONFIG", CONFIG | places)
-    (home / "models" / "dit").mkdir(parents=True)
-    came = {"name": "dit", "trained_from": {"source": str(home / "dits" / "xl"), "licence": "mit"}}
-    write_json(home / "models" / "dit" / "origin.json", came)
-    directory = write_made(home, ["0000", "0001"], models=[str(home / "models" / "dit")], method="cao2")
-    card, provenance = ((directory / name).read_text() for name in ("card.md", "provenance.json"))
-    for text in (card, provenance):
-        assert str(home) not in text
-        assert "~/" not in text
-        assert not re.search(r"[\s\"'`(](/[\w.-]+){2,}", text)
-    assert "at photos); licence cc0-1.0." in card
-    assert "weights from xl; licence mit" in card
-    assert "from teacher.pt" in card
-    assert read_json(directory / "provenance.json")["data"]["path"] == "photos"
-
-
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        *((text, text) for text in ("photos", "../photos/a", "some/hub", "https://a.org/b/c", "", 3, None, True)),
-        *((text, "b") for text in ("/a/b", "/a/b/", "~/a/b", "$DATA/a/b", "C:\\a\\b", "file:///a/b")),
-        ({"/a/b/c": ["/x/y", {"k": "/z"}]}, {"b/c": ["y", {"k": "z"}]}),
-    ],
-)
-def test_what_may_be_passed_on_has_no_absolute_path(said, kept):
-    assert public(said) == kept
-
-
-@pytest.mark.parametrize(
-    ("data", "licence", "keys"),
-    [
-        ({"kind": "digits"}, "cc-by-4.0", {"license": "cc-by-4.0"}),
-        ({"kind": "imagenet", "path": "x"}, "imagenet-terms-of-access", {"license": "other"}),
-        ({"kind": "folder", "path": "no/where"}, None, {}),
-    ],
-)
-def test_the_licence_of_data_of_a_known_kind_is_recorded(data, licence, keys):
-    assert data_licence(data) == licence
-    assert hub_keys(data["kind"], licence).items() >= keys.items()
-
-
-def test_a_licence_that_is_no_id_of_the_hub_is_named_beside_other():
-    assert hub_keys("folder", "mit") == {"license": "mit"}
-    assert hub_keys("folder", "My own terms, 2024") == {"license": "other", "license_name": "my-own-terms-2024"}
-
-
-def test_the_card_gives_the_licence_that_the_data_state(home, monkeypatch):
-    monkeypatch.chdir(home)
-    (home / "photos").mkdir()
-    (home / "photos" / "README.md").write_text("---\nlicense: cc0-1.0\n---\n")
-    assert "Data: toy (kind folder, at photos); licence cc0-1.0." in (write_generated(home) / "card.md").read_text()
-
-
-def test_a_model_without_an_origin_was_trained_here(home):
-    card = (write_generated(home) / "card.md").read_text()
-    assert "Model dit (dit): trained here on the data above, from random weights." in card
-    assert "Model vae (vae): from somebody/vae; licence unknown, check" in card
 
 
 # ---------------------------------------------------------------- the full set
