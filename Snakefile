@@ -44,7 +44,7 @@ rule all:
         sets_and_students(),
 
 
-# One target per method of the config: a method added there can be named here at once.
+# One target per method and sweep of the config: what is added there can be named here at once.
 for method in plan.config.methods:
 
     rule:
@@ -52,6 +52,15 @@ for method in plan.config.methods:
             method
         input:
             method_targets(method),
+
+
+for sweep in plan.config.sweeps:
+
+    rule:
+        name:
+            sweep
+        input:
+            sweep_targets(sweep),
 
 
 include: "rules/targets.smk"

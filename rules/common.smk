@@ -89,6 +89,7 @@ wildcard_constraints:
     discovery=one_of(plan.config.discoveries),
     typicality=one_of(plan.config.typicalities),
     method=one_of(plan.config.methods),
+    sweep=one_of(plan.config.sweeps),
     protocol=one_of(plan.config.protocols),
     ipc=r"\d+|all",
     number=r"\d+",

@@ -1,5 +1,8 @@
 """Pictures for people who would rather look than read."""
 
+from retort.config.sweeps import members
+from retort.plan.sweeps import wanted_sweeps
+
 
 def figures_of(methods=None):
     """The contact sheets of some methods, or of all that are wanted, and pictures of how they work."""
@@ -20,6 +23,8 @@ def figures_of(methods=None):
         ),
     ]
 
+
+SWEEPS = wanted_sweeps(plan)
 
 # Pictures show the first classes only, so they read no more than the shards that hold them.
 DRAWN_SHARDS = plan.shards_of_first(MOST_CLASSES)
@@ -66,6 +71,12 @@ def sets_of(rows):
 def sets_and_students(methods=None):
     """What users take away, of some methods, or of all that are wanted: no table or picture alone would miss it."""
     return sets_of(plan.wanted("method", "ipc", methods=methods)) + students_of(methods)
+
+
+def sweep_targets(sweep):
+    """What `snakemake SWEEP` makes: what its members make, and the picture of their accuracy where that is measured."""
+    of_members = [file for m in members(sweep, plan.config.sweeps[sweep].values) for file in method_targets(m.name)]
+    return of_members + (collect(rules.draw_sweep.output, sweep=sweep) if sweep in SWEEPS else [])
 
 
 def method_targets(method):
@@ -270,8 +281,35 @@ rule draw_accuracy:
         "../workflow/run.py"
 
 
+rule draw_sweep:
+    input:
+        table=RESULTS / "accuracy.csv",
+    output:
+        figure=report(
+            FIGURES / "sweeps" / "{sweep}.png",
+            caption=CAPTIONS / "sweep.rst",
+            category="Accuracy",
+            labels={"what": "over the key of {sweep}"},
+        ),
+    log:
+        LOGS / "draw_sweep" / "{sweep}.log",
+    benchmark:
+        BENCHMARKS / "draw_sweep" / "{sweep}.tsv"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
+    params:
+        code=code_of("draw_sweep"),
+        sweep=of(SWEEPS.get, "sweep"),
+        random=plan.wanted_that_select("random"),
+        full=plan.wanted_that_select("all"),
+    script:
+        "../workflow/run.py"
+
+
 rule figures:
     input:
+        collect(rules.draw_sweep.output, sweep=SWEEPS),
         rules.draw_gallery.output,
         rules.draw_classes.output,
         rules.draw_accuracy.output,

@@ -366,3 +366,18 @@ def test_a_run_makes_its_page_and_its_jobs_are_all_counted(twin):
     apportioned = costs[costs["method"] != "all"]["apportioned_seconds"].sum()
     assert apportioned == pytest.approx(jobs["seconds"].sum(), rel=1e-3)
     assert (jobs["bytes"] > 0).all()
+
+
+def test_each_sweep_is_drawn_over_its_key(tmp_path):
+    config = smoke_config()
+    config["sweeps"] = {"dit-cfg": {"method": "dit", "key": "generate.guidance", "values": [1, 4]}}
+    config["runs"][0]["methods"].append("dit-cfg")
+    report_page(str(TEMPLATE), str(tmp_path / "report.html"), **made_up_results(tmp_path, config, ["0", "1"]))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    figure = re.search(r'<figure class="chart" id="sweep-dit-cfg">.*?</figure>', text, re.DOTALL)[0]
+    charts = re.findall(r'<svg [^>]*role="img".*?</svg>', figure, re.DOTALL)
+    titles = [ElementTree.fromstring(chart).find("title").text for chart in charts]
+    assert titles == [f"Test accuracy over generate.guidance of dit: {kind}, resnet8" for kind in ("hard", "soft")]
+    words = {element.text for element in ElementTree.fromstring(charts[0]).iter("text")}
+    assert {"1", "4", "2 images per class", "generate.guidance of dit"} <= words
+    assert "The sweep dit-cfg: mean test top-1 over generate.guidance of dit" in figure

@@ -111,6 +111,7 @@ def test_a_job_that_runs_is_shown_with_its_progress_and_one_that_was_killed_as_f
 def test_a_view_beside_a_run_neither_waits_nor_disturbs_it(twin):
     Path(twin.folder, PICTURE).unlink()
     locks = Path(twin.folder, ".snakemake", "locks")
+    locks.mkdir(exist_ok=True)  # Snakemake removes it with its last lock
     (locks / "0.input.lock").write_text("results/accuracy.csv\n")
     (locks / "0.output.lock").write_text(f"{PICTURE}\n")
     said = status(twin)

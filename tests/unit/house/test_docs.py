@@ -108,7 +108,7 @@ def snippets():
 def test_every_snippet_of_the_method_pages_is_a_config_that_loads_and_plans(block):
     config, snippet = yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(block)
     for part, table in snippet.items():
-        config[part] = {**config.get(part, {}), **table}
+        config[part] = [*config[part], *table] if isinstance(table, list) else {**config.get(part, {}), **table}
     if "methods" in snippet:
         run = {"methods": list(snippet["methods"]), "ipc": [1, 4], "protocols": ["hard"], "students": ["resnet8"]}
         config |= {"methods": snippet["methods"], "runs": [run]}

@@ -15,7 +15,7 @@ def filled(raw: Any) -> Any:
     """`raw` with an empty table where yaml reads nothing after `teachers:`, or after a `train:` without settings."""
     if not isinstance(raw, dict):
         return raw
-    for part in ("models", "teachers", "inversions", "discoveries", "typicalities"):
+    for part in ("models", "teachers", "inversions", "discoveries", "typicalities", "sweeps"):
         if part in raw and raw[part] is None:
             raw[part] = {}
         things = raw.get(part, {})

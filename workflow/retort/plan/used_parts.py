@@ -3,6 +3,7 @@
 from retort.plan.jobs import jobs_behind
 from retort.plan.papers import papers_behind
 from retort.plan.plan import Plan
+from retort.plan.sweeps import wanted_sweeps
 
 DUMP = {"mode": "json", "exclude_none": True, "by_alias": True}
 
@@ -33,6 +34,7 @@ def used_parts(plan: Plan) -> dict:
             for name, protocol in config.protocols.items()
             if name in used
         },
+        "sweeps": wanted_sweeps(plan),
         "lower": plan.wanted_that_select("random"),
         "upper": plan.wanted_that_select("all"),
     }

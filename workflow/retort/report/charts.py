@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from retort.report.marks import INK
+from retort.report.sweep import draw_panel, rows_of
 from retort.report.words import duration
 
 PANEL = (4.5, 3.3)  # inches
@@ -88,6 +89,24 @@ def accuracy_over_cost(
     return _chart(table, upper, draw, methods, "cost", "Test accuracy over the time that a method's sets cost")
 
 
+def accuracy_over_key(table: pd.DataFrame, name: str, sweep: dict, lower: Sequence[str], upper: Sequence[str]) -> dict:
+    """Mean last top-1 over the values of the key that a sweep varies: `name`, `key`, `method` and `panels` (SVG).
+
+    sweep: from `plan.sweeps`. Lines are numbers of images per class; dotted ones are the methods `lower` of the same
+    number, dashed ones `upper`. A panel has no more protocols and students than the sweep was measured by.
+    """
+    rows = rows_of(table, sweep)
+
+    def draw(axis: Axes, own: pd.DataFrame) -> None:
+        same = (table["protocol"] == own["protocol"].iloc[0]) & (table["student"] == own["student"].iloc[0])
+        draw_panel(axis, own, table[same], sweep, lower, upper, ink=INK)
+        axis.legend(fontsize=9, frameon=False)
+
+    title = f"Test accuracy over {sweep['key']} of {sweep['method']}"
+    panels = _panels(rows, draw, f"sweep-{name}", title)
+    return {"name": name, "key": sweep["key"], "method": sweep["method"], "panels": panels}
+
+
 def _methods(small: pd.DataFrame, marks: dict[str, dict]) -> list[str]:
     """The methods of the rows, in the order of their marks."""
     there = set(small["method"])
@@ -100,22 +119,32 @@ def _chart(table: pd.DataFrame, upper: Sequence[str], draw: Draw, methods: list[
     spread = shown["top1_last_std"].fillna(0)
     low, high = (shown["top1_last_mean"] - spread).min(), (shown["top1_last_mean"] + spread).max()
     room = 0.06 * max(high - low, 1)
+
+    def panel(axis: Axes, rows: pd.DataFrame) -> None:
+        draw(axis, rows[~rows["method"].isin(upper)])
+        for line in rows.loc[rows["method"].isin(upper), "top1_last_mean"]:
+            axis.axhline(line, color=INK, linestyle="--", lw=1)
+        axis.set_ylim(low - room, high + room)
+
+    panels = _panels(table, panel, name, title)
+    return {"panels": panels, "methods": methods, "lines": [name for name in upper if name in set(table["method"])]}
+
+
+def _panels(table: pd.DataFrame, draw: Draw, name: str, title: str) -> list[str]:
+    """A drawing of each protocol and student, as SVG; draw(axis, rows) is given the rows of it."""
     panels = []
     for i, ((protocol, student), rows) in enumerate(table.groupby(["protocol", "student"], sort=False)):
         with matplotlib.rc_context(STYLE | {"svg.hashsalt": f"{name}-{i}"}):
             figure = Figure(figsize=PANEL, layout="constrained")
             axis = figure.subplots()
-            draw(axis, rows[~rows["method"].isin(upper)])
-            for line in rows.loc[rows["method"].isin(upper), "top1_last_mean"]:
-                axis.axhline(line, color=INK, linestyle="--", lw=1)
-            axis.set_ylim(low - room, high + room)
+            draw(axis, rows)
             axis.set_title(f"{protocol}, {student}", fontsize=11, loc="left", parse_math=False)
             axis.grid(axis="y", color=INK, alpha=0.15)
             axis.set_ylabel("test top-1 (%)")
             buffer = io.StringIO()
             figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         panels.append(inline(buffer.getvalue(), f"{name}-{i}", f"{title}: {protocol}, {student}"))
-    return {"panels": panels, "methods": methods, "lines": [name for name in upper if name in set(table["method"])]}
+    return panels
 
 
 def inline(svg: str, name: str, title: str) -> str:

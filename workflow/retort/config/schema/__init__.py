@@ -16,6 +16,7 @@ from retort.config.schema.methods import Method
 from retort.config.schema.models import AnyModel, Teacher
 from retort.config.schema.sets import Sets
 from retort.config.schema.shared import Discovery, Inversion, Typicality
+from retort.config.schema.sweeps import Sweep
 
 
 class Config(Strict):
@@ -55,6 +56,11 @@ class Config(Strict):
     )
     methods: dict[Name, Method] = Field(
         min_length=1, description="These are the methods, by name; each is also a target of snakemake."
+    )
+    sweeps: dict[Name, Sweep] = Field(
+        {},
+        description="These are sweeps, by name: each makes methods that differ in one key. A run that names a sweep "
+        "runs all of its members.",
     )
     sets: Sets = Field(Sets(), description="This table says how the distilled sets are stored.")
     protocols: dict[Name, Protocol] = Field(

@@ -15,7 +15,7 @@ from retort.base.words import counted
 from retort.data.manifest import read_classes, read_split
 from retort.report.accuracy import CELL, accuracy_view, headlines, of_method, regimes
 from retort.report.accuracy_table import note_of
-from retort.report.charts import accuracy_over_cost, accuracy_over_ipc
+from retort.report.charts import accuracy_over_cost, accuracy_over_ipc, accuracy_over_key
 from retort.report.classes import by_cell, class_tables, confusion_changes
 from retort.report.costs import making_seconds, method_costs, projection_target, read_costs, stage_costs
 from retort.report.files import inside
@@ -89,6 +89,7 @@ def report_page(
         "charts": {
             "ipc": accuracy_over_ipc(table, upper, marks),
             "cost": accuracy_over_cost(table, upper, marks, seconds),
+            "sweeps": [accuracy_over_key(table, name, of, lower, upper) for name, of in about["sweeps"].items()],
         },
         "costs": {"methods": method_costs(cost), "stages": stage_costs(cost, ALL), "target": projection_target(cost)},
         "regimes": regimes(table, read_numbers(scores), about["protocols"]),
