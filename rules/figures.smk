@@ -10,6 +10,7 @@ def figures_of(methods=None):
     refined = plan.methods_that("refine_latents")
     windowed = [m for m in plan.methods_that("score_windows") if m in {row["method"] for row in sets}]
     found = [job for row in sets for job in plan.jobs_of("choose_representatives", **row)]
+    inversions = dict.fromkeys(job["inversion"] for row in sets for job in plan.jobs_of("invert_latents", **row))
     largest = {
         job["discovery"]: max(int(j["number"]) for j in found if j["discovery"] == job["discovery"]) for job in found
     }
@@ -17,6 +18,7 @@ def figures_of(methods=None):
         *(path_of(rules.draw_contact_sheet.output.figure, **row) for row in sets),
         *(path_of(rules.draw_refinement.output.figure, **row) for row in sets if row["method"] in refined),
         *(path_of(rules.draw_typicality.output.figure, method=method) for method in windowed),
+        *(path_of(rules.draw_inversion.output.figure, inversion=inversion) for inversion in inversions),
         *(
             path_of(rules.draw_discovery.output.figure, discovery=name, number=number)
             for name, number in largest.items()
@@ -49,6 +51,10 @@ def drawn_maps(wildcards):
 
 def drawn_patches(wildcards):
     return [ranked_path(wildcards.method, shard) for shard in DRAWN_SHARDS]
+
+
+def drawn_inversions(wildcards):
+    return collect(rules.invert_latents.output.statistics, inversion=wildcards.inversion, shard=DRAWN_SHARDS)
 
 
 def drawn_clusters(wildcards):
@@ -193,6 +199,31 @@ rule draw_discovery:
         runtime=minutes(30),
     params:
         code=code_of("draw_discovery"),
+        most_classes=MOST_CLASSES,
+    script:
+        "../workflow/run.py"
+
+
+rule draw_inversion:
+    input:
+        statistics=drawn_inversions,
+        class_table=CLASSES,
+    output:
+        figure=report(
+            FIGURES / "inversion" / "{inversion}.png",
+            caption=CAPTIONS / "inversion.rst",
+            category="How methods work",
+            labels={"what": "inversion {inversion}", "images per class": "any"},
+        ),
+    log:
+        LOGS / "draw_inversion" / "{inversion}.log",
+    benchmark:
+        BENCHMARKS / "draw_inversion" / "{inversion}.tsv"
+    resources:
+        mem_mb=memory(4),
+        runtime=minutes(30),
+    params:
+        code=code_of("draw_inversion"),
         most_classes=MOST_CLASSES,
     script:
         "../workflow/run.py"

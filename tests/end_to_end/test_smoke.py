@@ -129,7 +129,7 @@ def test_costs_and_model_quality_are_measured(finished):
 
 def test_pictures_show_something(finished):
     pictures = ["accuracy.png", "gallery.png", "sets/d3hr-ipc2.png", "sets/full-ipcall.png", "classes/class-0001.png"]
-    pictures += ["discovery/density-n2.png", "typicality/ddps.png", "refinement/cao2-ipc1.png"]
+    pictures += ["discovery/density-n2.png", "typicality/ddps.png", "inversion/ddim.png", "refinement/cao2-ipc1.png"]
     for name in pictures:
         pixels = np.asarray(Image.open(finished.results("figures", "smoke", name)).convert("L"))
         assert pixels.std() > 10, f"{name} is blank"
@@ -143,7 +143,7 @@ def test_nothing_is_left_half_written(finished):
 
 # Their work does not grow with images, classes, steps or files: they draw what fits on a page, or copy a few lines.
 WITHOUT_A_BAR = {"draw_contact_sheet", "draw_discovery", "draw_typicality", "draw_refinement", "draw_accuracy"}
-WITHOUT_A_BAR |= {"tabulate_models"}
+WITHOUT_A_BAR |= {"tabulate_models", "draw_inversion"}
 
 
 def test_every_job_leaves_a_log_with_its_beginning_its_progress_and_its_end(finished):

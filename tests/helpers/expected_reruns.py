@@ -58,7 +58,7 @@ CONFIG_CHANGES = {
     ),
     "inversion stop": (
         setting("inversions/ddim/stop", 5),
-        {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
+        {**AFTER_START, "invert_latents": 1, "choose_starts": 2, "draw_inversion": 1},
     ),
     "neighbours of the embedding": (
         setting("discoveries/density/umap/neighbors", 12),
@@ -120,7 +120,7 @@ CODE_CHANGES = {
         "stages/shared/invert_latents.py",
         "            of_classes.append(found)\n",
         "            of_classes += [found]\n",
-        {**AFTER_START, "invert_latents": 1, "choose_starts": 2},
+        {**AFTER_START, "invert_latents": 1, "choose_starts": 2, "draw_inversion": 1},
     ),
     "a line of the group search": (
         "methods/groups.py",

@@ -172,6 +172,13 @@ def _pictures(folder: Path, plan: Plan, names: list[str]) -> dict:
         file.parent.mkdir(parents=True)
         Image.fromarray(panels).save(file)
         pictures.append(str(file))
+    inversions = {start.inversion: None for m in plan.wanted_methods if (start := plan.start_of(m))}
+    for name in inversions:
+        file = figures / "inversion" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        height = round(130 * (1.6 + 0.32 * len(names)))
+        Image.fromarray(random.integers(0, 256, (height, 1300, 3), dtype=np.uint8)).save(file)
+        pictures.append(str(file))
     heads = ("images of the first patches", "typicality and windows")
     windowed = [m for m in plan.methods_that("score_windows") if m in plan.wanted_methods]
     pictures += [sheet(f"typicality/{m}", names, heads, (4, 4), 96) for m in windowed]

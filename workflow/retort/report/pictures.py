@@ -47,7 +47,7 @@ def class_pictures(folder: str, names: dict[int, str]) -> list[dict]:
     return found
 
 
-def method_pictures(paths: list[str], method: str, discovery: str | None) -> list[dict]:
+def method_pictures(paths: list[str], method: str, discovery: str | None, inversion: str | None) -> list[dict]:
     """Of the contact sheets and pictures of how methods work, those of one, by the folder and name of their file."""
     found = []
     for path in map(Path, paths):
@@ -64,6 +64,12 @@ def method_pictures(paths: list[str], method: str, discovery: str | None) -> lis
         elif kind == "typicality" and name == method:
             caption = "Typicality of real images"
             alt = f"Real images with their typicality for {method}, orange where typical, and the windows that were cut"
+        elif kind == "inversion" and name == inversion:
+            caption = f"Inversion {inversion}"
+            alt = (
+                f"Spread of each class's latents inverted by {inversion}, beside the expected one, and how far these "
+                "and clean latents are from normal"
+            )
         elif kind == "discovery" and discovery and name.rsplit("-n", 1)[0] == discovery:
             caption = f"Discovery {discovery}"
             alt = (

@@ -174,6 +174,7 @@ def _quality(path: str, methods: Sequence[str]) -> dict:
 
 def _method(name: str, about: dict, costs: pd.DataFrame, view: dict, pictures: Sequence[str]) -> dict:
     method = about["methods"][name]
+    inversion = next(iter(method["shared"].get("inversions", {})), None)
     return {
         "name": name,
         "line": method_line(method["settings"], method["steps"]),
@@ -182,5 +183,5 @@ def _method(name: str, about: dict, costs: pd.DataFrame, view: dict, pictures: S
         "settings": indented(method["settings"] | method["shared"]),
         "accuracy": of_method(view, name),
         "costs": stage_costs(costs, name),
-        "pictures": method_pictures(list(pictures), name, method["discovery"]),
+        "pictures": method_pictures(list(pictures), name, method["discovery"], inversion),
     }

@@ -1,4 +1,4 @@
-"""DDIM inversion of every latent of some classes; only each class's mean and variance are kept."""
+"""DDIM inversion of every latent of some classes; only moments of each class are kept."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from retort.artifacts.inversions import spread_in, spread_tensors, write_statistics
 from retort.artifacts.kept_classes import KeptClasses
 from retort.artifacts.latents import class_latents, finite
 from retort.base.batches import repeated_to
 from retort.base.errors import RetortError
-from retort.base.tensors import write_tensors
 from retort.data.manifest import ClassEntry, read_classes
-from retort.methods.ddim import invert
+from retort.methods.ddim import grid_stride, invert
 from retort.methods.guidance import Guided
-from retort.methods.moments import RunningMoments
+from retort.methods.normality import RunningNormality
+from retort.methods.spread import Spread, expected_spread, said_of, spread_of
 from retort.models.health import Watched
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
@@ -37,13 +38,15 @@ def invert_latents(
 ) -> None:
     """mean and variance (K, C, H, W) float64 and count (K,) of the inverted latents of `class_ids`, in that order.
 
-    The variance is unbiased. What `kept` has of a class is not computed again. Raises RetortError naming the class for
-    latents that leave the finite numbers and for a class of one image.
+    The variance is unbiased. Beside them stands how far they spread and how normal they are, which is printed for each
+    class, with a warning where it is not as it should be. What `kept` has of a class is not computed again. Raises
+    RetortError naming the class for latents that leave the finite numbers and for a class of one image.
     """
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
     diffusion.check_classes(table)
     entries, shape = {entry.id: entry for entry in table}, diffusion.latent_shape
+    alpha_bar = float(diffusion.alphas_cumprod[stop * grid_stride(diffusion.alphas_cumprod, steps)])
     # A compiled network is compiled again for each other shape, such as that of a class's last batch.
     size, of_classes = batch if model.run.compile else 0, []
     with tqdm(total=sum(len(class_latents(latents, c, shape)) for c in class_ids), unit="image") as bar:
@@ -52,18 +55,20 @@ def invert_latents(
             clean = class_latents(latents, class_id, shape)
             found = kept.tensors(class_id)
             if found is None:
-                moments = RunningMoments(shape)
+                before, moments = RunningNormality(shape), RunningNormality(shape)
                 for first in range(0, len(clean), batch):
                     chunk = finite(clean[first : first + batch], latents, class_id)
+                    before.add(chunk)
                     moments.add(_inverted(diffusion, chunk, entries[class_id], (steps, stop, guidance), size))
                     bar.update(len(chunk))
-                found = _statistics(moments, class_id)
+                found = _statistics(before, moments, alpha_bar, class_id)
                 kept.keep(class_id, found)
             else:
                 bar.update(len(clean))
             of_classes.append(found)
-    write_tensors(statistics, {name: np.stack([found[name] for found in of_classes]) for name in of_classes[0]})
+    write_statistics(statistics, of_classes)
     kept.clear()
+    _say({class_id: spread_in(found) for class_id, found in zip(class_ids, of_classes, strict=True)})
 
 
 def _inverted(
@@ -79,7 +84,27 @@ def _inverted(
     return found[: len(latents)].numpy()
 
 
-def _statistics(moments: RunningMoments, class_id: str) -> dict[str, np.ndarray]:
+def _statistics(
+    before: RunningNormality, moments: RunningNormality, alpha_bar: float, class_id: str
+) -> dict[str, np.ndarray]:
+    """Of one class, from its clean and its inverted latents."""
     if moments.count < 2:
         raise RetortError(f"class {class_id} has {moments.count} training image; a variance needs two")
-    return {"mean": moments.mean, "variance": moments.variance, "count": np.array(moments.count)}
+    spread = Spread(
+        spread_of(moments.variance),
+        expected_spread(before.variance, alpha_bar),
+        moments.negentropy,
+        before.negentropy,
+    )
+    found = {"mean": moments.mean, "variance": moments.variance, "count": np.array(moments.count)}
+    return found | spread_tensors(spread)
+
+
+def _say(spreads: dict[str, Spread]) -> None:
+    for class_id, spread in spreads.items():
+        print(
+            f"{class_id}: inverted latents spread by {spread.observed:.3f} where {spread.expected:.3f} is expected; "
+            f"negentropy in nats per coordinate {spread.negentropy:.4f}, of clean latents {spread.clean_negentropy:.4f}"
+        )
+    for sentence in said_of(spreads):
+        print(f"warning: {sentence}")
