@@ -110,6 +110,15 @@ def test_wrong_ones_that_fill_are_marked_and_warned_of_by_class(home, capsys):
     assert "marked correct = 0 in the manifest" in told
 
 
+@pytest.mark.parametrize("teacher_input", ["normalised", "raw"])
+def test_the_warning_names_images_without_normalisation_as_a_cause_where_they_are(home, capsys, teacher_input):
+    found = chosen(home, CONFIDENT | {"teacher_input": teacher_input})
+    assert not found["correct"].all()
+    told = capsys.readouterr().out
+    assert ("any other teacher needs select.teacher_input: normalised. A larger" in told) == (teacher_input == "raw")
+    assert "A larger generate.pool, more guidance or a better model would help." in told
+
+
 def test_without_wrong_ones_there_is_no_warning(home, capsys):
     recognised = (probabilities(home).argmax(2) == np.arange(4)[:, None]).sum(1)
     tensors = open_tensors(home / "whole.safetensors")

@@ -201,6 +201,35 @@ def test_more_crops_never_score_worse(home, few):
     assert (four[one.index] > one + 1e-3).any()
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.75, 1.0])
+def test_how_often_the_teacher_recognises_the_crops_is_said_with_a_warning_near_chance(
+    home, few, monkeypatch, capsys, share
+):
+    """Two classes; a guess reaches one half of 200 crops, and 57 % once in about forty times."""
+    stream = iter(np.random.default_rng(0).permutation(200) < share * 200)
+    rows = dict(zip(SHAPES, range(2), strict=True))
+
+    class Judge(torch.nn.Module):
+        """Right for this share of the crops; which class it is shown follows from the order of the classes."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight, self.shown = torch.nn.Parameter(torch.zeros(1)), 0
+
+        def forward(self, images):
+            label = rows["01"] if self.shown < 100 else rows["NA"]
+            self.shown += len(images)
+            called = [label if next(stream) else 1 - label for _ in images]
+            return F.one_hot(torch.tensor(called), 2).float()
+
+    monkeypatch.setattr("retort.stages.shared.score_crops.load_teacher", lambda *paths: Judge())
+    cropped(home, few, crops=20)
+    said = capsys.readouterr().out
+    assert f"the teacher recognises {share:.3f} of 200 crops of real images at {SIDE // 2} px" in said
+    assert ("warning: that is what a guess among 2 classes reaches" in said) == (share <= 0.5)
+    assert ("Take compose.grid: 1, a larger compose.score.area" in said) == (share <= 0.5)
+
+
 def test_crops_follow_seed_and_data_set_and_not_the_threads(home, few):
     usual = cropped(home, few, images=100).set_index("image_id").sort_index()
     again = cropped(home, few, images=100, threads=1).set_index("image_id").sort_index()

@@ -56,6 +56,11 @@ def check_teacher(
     return top1
 
 
+def no_better_than_a_guess(hits: int, images: int, classes: int) -> bool:
+    """Whether a guesser among so many classes would be right at least `hits` times more often than 1 time in 100."""
+    return _luck(hits, images, 1 / classes) > BY_LUCK
+
+
 def swapped_names(called: np.ndarray, labels: np.ndarray, classes: int) -> dict[int, int]:
     """Class -> the other class by whose name its images go with one voice, where classes have each other's names.
 

@@ -13,6 +13,12 @@ from retort.models.health import DAMAGED, check_finite
 from retort.models.teacher import check_seen, features_and_logits, load_teacher, logits_of
 from retort.parts.selections import Seen, Selection
 
+REMEDY = "A larger generate.pool, more guidance or a better model would help."
+RAW = (
+    "The teacher sees the pool without normalisation (select.teacher_input: raw), as torchvision's ResNet-18 in CaO2's "
+    "code; any other teacher needs select.teacher_input: normalised. "
+)
+
 
 def choose_from_pool(
     pool: str,
@@ -48,8 +54,7 @@ def choose_from_pool(
             check_finite(latents, name_of, f"a latent in {pool} is", DAMAGED)
             seen = Seen(latents, None, int(label))
         chosen[entry] = chosen_rows(select, seen, entry, ipc, (seed, "coverage", dataset))
-    remedy = "A larger generate.pool, more guidance or a better model would help."
-    write_choices(chosen, selection, "the pool", remedy)
+    write_choices(chosen, selection, "the pool", (RAW if select.sees_raw() else "") + REMEDY)
 
 
 def _by_teacher(judge: nn.Module, pixels: np.ndarray, raw: bool, label: int, name_of: Callable[[int], str]) -> Seen:

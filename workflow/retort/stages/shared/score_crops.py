@@ -16,6 +16,7 @@ from retort.data.streams import read_ahead
 from retort.methods.mosaics import best_crop_per_image, padded, ranked_by_loss
 from retort.methods.selection import random_order
 from retort.models.classifiers import normalised
+from retort.models.judging import no_better_than_a_guess
 from retort.models.teacher import check_seen, load_teacher
 from retort.parts.scores import CropScore
 
@@ -39,8 +40,9 @@ def score_crops(
     """CSV of the best of some random square crops of random images of each class, lowest loss by `score` first.
 
     Boxes are in pixels of the image file; the column score is minus the loss by what the teacher says of the crop,
-    resized to side // grid and padded to `side` with the mean colour. Crops are seeded by image. Raises RetortError
-    naming the image in which the teacher sees what is not finite.
+    resized to side // grid and padded to `side` with the mean colour. Crops are seeded by image. How many of them the
+    teacher calls right is printed, with a warning where a guess would reach that. Raises RetortError naming the
+    image in which the teacher sees what is not finite.
     """
     table = read_classes(class_table)
     judge, labels = load_teacher(teacher, [c.id for c in table]), {c.id: c.index for c in table}
@@ -51,6 +53,7 @@ def score_crops(
     read = CropReader(dict(wanted[["image_id", "path"]].values), score.crops, score.area, patch, dataset, seed)
     # One stream for all, or each class would start its own readers.
     stream = chain.from_iterable(read_ahead(list(in_batches(wanted["image_id"], TOGETHER)), read, threads))
+    hits = seen = 0
     bar = tqdm(total=sum(map(len, by_class.values())), unit="image")
     for class_id, members in by_class.items():
         bar.set_description(f"cropping {class_id}", refresh=False)
@@ -62,6 +65,7 @@ def score_crops(
             check_seen(logits, f"class {class_id}, a crop of {name}")
             losses.append(score.losses(logits, torch.full((score.crops,), labels[class_id])).numpy())
             boxes.append(drawn)
+            hits, seen = hits + int((logits.argmax(1) == labels[class_id]).sum()), seen + len(logits)
             bar.update()
         losses, boxes = np.stack(losses, 1), np.stack(boxes)
         best = best_crop_per_image(losses)
@@ -71,8 +75,20 @@ def score_crops(
         rows.append(ranked_rows(class_id, members.iloc[order], boxes[order, best[order]], scores, -1))
     bar.close()
     write_patches(rows, patches)
+    _say(hits, seen, len(table), patch)
 
 
 def _some(members: pd.DataFrame, images: int, seed: int, dataset: str) -> pd.DataFrame:
     """`images` random ones of a class, or all where there are fewer."""
     return members.iloc[random_order(members["image_id"].tolist(), seed, dataset)[:images]]
+
+
+def _say(hits: int, seen: int, classes: int, patch: int) -> None:
+    """How well the teacher judges in the way in which it judges here."""
+    print(f"the teacher recognises {hits / seen:.3f} of {seen} crops of real images at {patch} px")
+    if no_better_than_a_guess(hits, seen, classes):
+        print(
+            f"warning: that is what a guess among {classes} classes reaches, although the teacher is better on whole "
+            f"images: crops of {patch} px in a frame do not show it the class, so their scores mean nothing. Take "
+            "compose.grid: 1, a larger compose.score.area, or a teacher that was trained on crops (train.crop)."
+        )
