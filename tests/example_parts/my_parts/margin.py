@@ -1,4 +1,4 @@
-"""A selection: images whose class a teacher tells from the next best one by a clear, or by a close, margin."""
+"""A selection: images that a teacher tells from the next best class by a clear, or by a close, margin."""
 
 from typing import Literal
 

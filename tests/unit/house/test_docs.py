@@ -105,10 +105,12 @@ def snippets():
 
 
 @pytest.mark.parametrize("block", snippets())
-def test_every_snippet_of_the_method_pages_is_a_config_that_loads_and_plans(block):
+def test_every_snippet_of_the_pages_is_a_config_that_loads_and_plans(block, monkeypatch):
+    monkeypatch.chdir(ROOT / "tests" / "example_parts")  # where docs/extending.md has its folder of parts
     config, snippet = yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(block)
     for part, table in snippet.items():
-        config[part] = [*config[part], *table] if isinstance(table, list) else {**config.get(part, {}), **table}
+        more = [*config.get(part, []), *table] if isinstance(table, list) else {**config.get(part, {}), **table}
+        config[part] = more
     if "methods" in snippet:
         run = {"methods": list(snippet["methods"]), "ipc": [1, 4], "protocols": ["hard"], "students": ["resnet8"]}
         config |= {"methods": snippet["methods"], "runs": [run]}
