@@ -13,10 +13,11 @@ from retort.base.paths import LocalPath
 from retort.config.schema.data import AnyDataset
 from retort.config.schema.evaluation import Protocol, Quality, Run
 from retort.config.schema.methods import Method
-from retort.config.schema.models import AnyModel, Teacher
+from retort.config.schema.models import AnyModel
 from retort.config.schema.sets import Sets
 from retort.config.schema.shared import Discovery, Inversion, Typicality
 from retort.config.schema.sweeps import Sweep
+from retort.config.schema.teachers import Teacher
 
 
 class Config(Strict):
