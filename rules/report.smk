@@ -1,7 +1,7 @@
 """One page with everything, for people who were not there. Snakemake's own --report stays possible beside it."""
 
 
-def report_about(wildcards):
+def report_used(wildcards):
     """The parts of the config that the wanted methods use."""
     return used_parts(plan)
 
@@ -42,6 +42,6 @@ rule report_page:
         runtime=minutes(60),
     params:
         code=code_of("report_page"),
-        about=report_about,
+        used=report_used,
     script:
         "../workflow/run.py"

@@ -116,7 +116,7 @@ def test_charts_are_valid_svg_in_the_pages_own_ink(text):
 
 
 def test_every_method_of_a_chart_is_in_its_legend_with_its_mark(made, text):
-    methods = list(made["about"]["methods"])
+    methods = list(made["used"]["methods"])
     for legend in re.findall(r'<ul class="legend">.*?</ul>', text, re.DOTALL):
         named = re.findall(r'href="#method-([^"]+)"', legend)
         assert named == [*[m for m in methods if m != "full"], "full"]
@@ -141,7 +141,7 @@ PAPERS = {  # by hand: arXiv's numbers, or the end of the address
 
 def test_every_method_names_its_papers_and_links_to_them(made, text):
     checked = 0
-    for method in made["about"]["methods"]:
+    for method in made["used"]["methods"]:
         (article,) = re.findall(rf'<article id="method-{method}".*?</article>', text, re.DOTALL)
         links = re.findall(r'<a href="(https://[^"]+)">([^<]+)', article)
         papers = [link.rsplit("/", 1)[1] for link, words in links if words != "code"]
@@ -182,7 +182,7 @@ def test_methods_stand_in_one_order_in_every_table_legend_and_list(tmp_path):
         Path(made[table]).write_text("\n".join([rows[0], *rows[:0:-1]]) + "\n")
     report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made)
     text = (tmp_path / "page.html").read_text()
-    order = [*(method for method in made["about"]["methods"] if method != "full"), "full"]
+    order = [*(method for method in made["used"]["methods"] if method != "full"), "full"]
     rows = re.findall(
         r'<tr data-ipc="(.+?)" data-protocol="(.+?)" data-student="(.+?)" data-method="(.+?)"',
         re.findall(r'<table id="accuracy-table".*?</table>', text, re.DOTALL)[0],
@@ -243,8 +243,8 @@ def test_what_was_run_is_said(made, text, page):
     assert constants["betas"] == ["–", "0.9, 0.999"]
     assert constants["test images: share of the side kept"] == ["1", "1"]
     assert constants["test images: resized by"] == ["bilinear", "bilinear"]
-    assert constants["id"] == [made["about"]["protocols"][name]["id"] for name in ("hard", "soft")]
-    for method in made["about"]["methods"]:
+    assert constants["id"] == [made["used"]["protocols"][name]["id"] for name in ("hard", "soft")]
+    for method in made["used"]["methods"]:
         assert f'<article id="method-{method}"' in text
 
 
@@ -278,9 +278,9 @@ def test_measures_of_sets_are_there_where_they_were_asked_for(made, page, tmp_pa
 
 
 def test_the_page_does_not_say_where_things_lie_on_this_machine(made, tmp_path):
-    about = made["about"] | {"dataset": made["about"]["dataset"] | {"path": str(tmp_path / "photos")}}
+    about = made["used"] | {"dataset": made["used"]["dataset"] | {"path": str(tmp_path / "photos")}}
     about["models"] = {"vae": {"kind": "vae", "source": "/home/somebody/weights/vae"}}
-    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
+    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"used": about})
     text = (tmp_path / "page.html").read_text()
     inside = [base64.b64decode(link.split(",")[1]).decode() for link in Page(text).values("href") if "csv;" in link]
     for said in (text, *inside):
@@ -301,7 +301,7 @@ def test_names_are_escaped(made, tmp_path):
 
 
 def test_methods_are_told_in_one_sentence(made):
-    lines = {name: method_line(m["settings"], m["steps"]) for name, m in made["about"]["methods"].items()}
+    lines = {name: method_line(m["settings"], m["steps"]) for name, m in made["used"]["methods"].items()}
     assert lines["random"] == "Random real images (baseline)."
     assert lines["dit"] == "Samples from dit (DDIM, 10 steps, CFG 2), starting from noise."
     assert lines["coda"].startswith(
@@ -339,11 +339,11 @@ def test_a_part_without_words_is_said_by_its_settings(made, settings, tmp_path):
     assert "flow" in method_line(settings, None)
     record = {"inversions": {}, "settings": settings}
     assert any("flow" in sentence for sentence in steps_in_words(record))
-    about = made["about"]
+    about = made["used"]
     methods = about["methods"] | {"random": about["methods"]["random"] | {"settings": settings}}
     odd = {"id": "odd", "labels": "flow", "views": {}, "evaluations": 1, "optimizer": {"kind": "flow", "lr": 1.0}}
     about = about | {"methods": methods, "protocols": about["protocols"] | {"odd": odd}}
-    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"about": about})
+    report_page(str(TEMPLATE), str(tmp_path / "page.html"), **made | {"used": about})
     (article,) = re.findall(
         r'<article id="method-random".*?</article>', (tmp_path / "page.html").read_text(), re.DOTALL
     )

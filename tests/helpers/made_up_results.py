@@ -59,7 +59,7 @@ def made_up_results(folder: Path, raw: dict, classes: list[str]) -> dict:
         "sets": [_set(folder, plan, **row) for row in plan.wanted("method", "ipc")],
         "origins": [_origin(folder, name) for name in ("vae", "dit")],
         **_pictures(folder, plan, names),
-        "about": used_parts(plan),
+        "used": used_parts(plan),
     }
 
 

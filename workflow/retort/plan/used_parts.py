@@ -35,8 +35,8 @@ def used_parts(plan: Plan) -> dict:
             if name in used
         },
         "sweeps": wanted_sweeps(plan),
-        "lower": plan.wanted_that_select("random"),
-        "upper": plan.wanted_that_select("all"),
+        "baselines": plan.wanted_that_select("random"),
+        "upper_bounds": plan.wanted_that_select("all"),
     }
 
 

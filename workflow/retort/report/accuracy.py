@@ -31,19 +31,19 @@ COLUMNS = [
 SORTED_LAST = 10**9  # the whole training set, among numbers of images
 
 
-def accuracy_view(table: pd.DataFrame, upper: list[str]) -> dict:
+def accuracy_view(table: pd.DataFrame, upper_bounds: list[str]) -> dict:
     """Columns (key, head, explanation), without those that are empty, and rows of cells {text, value, note} by key.
 
     A row's `best` says that no other set of its protocol, student and number of images has a higher mean top-1.
     """
     present = {"top1_last": "top1_last_mean", "top1_best": "top1_best_mean", "top5_last": "top5_last_mean"}
     columns = [c for c in COLUMNS if (name := present.get(c[0], c[0])) in table and table[name].notna().any()]
-    highest = table[~table["method"].isin(upper)].groupby(CELL)["top1_last_mean"].max()
+    highest = table[~table["method"].isin(upper_bounds)].groupby(CELL)["top1_last_mean"].max()
     rows = []
     for row in table.to_dict("records"):
         top = highest.get(tuple(row[key] for key in CELL))
         cells = {key: _cell(row, key) for key, _, _ in columns}
-        rows.append({"cells": cells, "best": row["top1_last_mean"] == top and row["method"] not in upper})
+        rows.append({"cells": cells, "best": row["top1_last_mean"] == top and row["method"] not in upper_bounds})
     return {"columns": columns, "rows": rows, "filters": {key: _distinct(table, key) for key in CELL}}
 
 
@@ -80,11 +80,11 @@ def _cell(row: dict, key: str) -> dict:
     return {"text": text, "value": value, "note": note}
 
 
-def headlines(table: pd.DataFrame, lower: list[str], upper: list[str]) -> list[dict]:
+def headlines(table: pd.DataFrame, baselines: list[str], upper_bounds: list[str]) -> list[dict]:
     """For each protocol, student and number of images: the method of highest mean, the two lines, the gap and its p."""
     found = []
     for (protocol, student, ipc), group in table.groupby(CELL, sort=False):
-        methods = group[~group["method"].isin([*lower, *upper])]
+        methods = group[~group["method"].isin([*baselines, *upper_bounds])]
         if methods.empty:
             continue
         best = methods.loc[methods["top1_last_mean"].idxmax()]
@@ -93,7 +93,7 @@ def headlines(table: pd.DataFrame, lower: list[str], upper: list[str]) -> list[d
             {"protocol": protocol, "student": student, "ipc": ipc, "method": best["method"], "of": len(methods)}
             | {"top1": spread(best["top1_last_mean"], best["top1_last_std"]), "p": p_text(best["p_random"])}
             | {"gap": gap(best["gap_to_random"])}
-            | {"random": _line(group, lower), "full": _line(table[same], upper)}
+            | {"random": _line(group, baselines), "full": _line(table[same], upper_bounds)}
         )
     return found
 

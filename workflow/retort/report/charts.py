@@ -34,12 +34,12 @@ STYLE = {
 Draw = Callable[[Axes, pd.DataFrame], None]
 
 
-def accuracy_over_ipc(table: pd.DataFrame, upper: Sequence[str], marks: dict[str, dict]) -> dict:
+def accuracy_over_ipc(table: pd.DataFrame, upper_bounds: Sequence[str], marks: dict[str, dict]) -> dict:
     """Mean last top-1 over the number of images per class: `panels` (SVG), `methods` and `lines` of the legend.
 
     Methods of one number stand side by side; bars are one standard deviation, the dashed line is the full data.
     """
-    small = table[~table["method"].isin(upper)]
+    small = table[~table["method"].isin(upper_bounds)]
     ipcs = sorted(small["ipc"].unique(), key=int)
     methods = _methods(small, marks)
 
@@ -55,17 +55,17 @@ def accuracy_over_ipc(table: pd.DataFrame, upper: Sequence[str], marks: dict[str
         axis.set_xlim(-0.5, len(ipcs) - 0.5)
         axis.set_xlabel("images per class")
 
-    return _chart(table, upper, draw, methods, "ipc", "Test accuracy over the number of images per class")
+    return _chart(table, upper_bounds, draw, methods, "ipc", "Test accuracy over the number of images per class")
 
 
 def accuracy_over_cost(
-    table: pd.DataFrame, upper: Sequence[str], marks: dict[str, dict], seconds: dict[str, float]
+    table: pd.DataFrame, upper_bounds: Sequence[str], marks: dict[str, dict], seconds: dict[str, float]
 ) -> dict | None:
     """The same over the seconds that a method's sets cost, with its share of what methods share.
 
     A larger mark is a larger set. None where no time was measured.
     """
-    small = table[~table["method"].isin(upper) & table["method"].isin([m for m in seconds if seconds[m] > 0])]
+    small = table[~table["method"].isin(upper_bounds) & table["method"].isin([m for m in seconds if seconds[m] > 0])]
     ipcs = sorted(small["ipc"].unique(), key=int)
     methods = _methods(small, marks)
     if not methods:
@@ -86,20 +86,22 @@ def accuracy_over_cost(
         axis.set_xticks(thinned, [duration(second).replace(".0 ", " ") for second in thinned])
         axis.set_xlabel("time to make the method's sets")
 
-    return _chart(table, upper, draw, methods, "cost", "Test accuracy over the time that a method's sets cost")
+    return _chart(table, upper_bounds, draw, methods, "cost", "Test accuracy over the time that a method's sets cost")
 
 
-def accuracy_over_key(table: pd.DataFrame, name: str, sweep: dict, lower: Sequence[str], upper: Sequence[str]) -> dict:
+def accuracy_over_key(
+    table: pd.DataFrame, name: str, sweep: dict, baselines: Sequence[str], upper_bounds: Sequence[str]
+) -> dict:
     """Mean last top-1 over the values of the key that a sweep varies: `name`, `key`, `method` and `panels` (SVG).
 
-    sweep: from `plan.sweeps`. Lines are numbers of images per class; dotted ones are the methods `lower` of the same
-    number, dashed ones `upper`. A panel has no more protocols and students than the sweep was measured by.
+    sweep: from `plan.sweeps`. Lines are numbers of images per class; dotted ones are the methods `baselines` of the
+    same number, dashed ones `upper_bounds`. A panel has no more protocols and students than the sweep was measured by.
     """
     rows = rows_of(table, sweep)
 
     def draw(axis: Axes, own: pd.DataFrame) -> None:
         same = (table["protocol"] == own["protocol"].iloc[0]) & (table["student"] == own["student"].iloc[0])
-        draw_panel(axis, own, table[same], sweep, lower, upper, ink=INK)
+        draw_panel(axis, own, table[same], sweep, baselines, upper_bounds, ink=INK)
         axis.legend(fontsize=9, frameon=False)
 
     title = f"Test accuracy over {sweep['key']} of {sweep['method']}"
@@ -113,21 +115,27 @@ def _methods(small: pd.DataFrame, marks: dict[str, dict]) -> list[str]:
     return [method for method in marks if method in there]
 
 
-def _chart(table: pd.DataFrame, upper: Sequence[str], draw: Draw, methods: list[str], name: str, title: str) -> dict:
+def _chart(
+    table: pd.DataFrame, upper_bounds: Sequence[str], draw: Draw, methods: list[str], name: str, title: str
+) -> dict:
     """A panel for each protocol and student, drawn by draw(axis, rows), all with the same axis of accuracy."""
-    shown = table[table["method"].isin([*methods, *upper])]
+    shown = table[table["method"].isin([*methods, *upper_bounds])]
     spread = shown["top1_last_std"].fillna(0)
     low, high = (shown["top1_last_mean"] - spread).min(), (shown["top1_last_mean"] + spread).max()
     room = 0.06 * max(high - low, 1)
 
     def panel(axis: Axes, rows: pd.DataFrame) -> None:
-        draw(axis, rows[~rows["method"].isin(upper)])
-        for line in rows.loc[rows["method"].isin(upper), "top1_last_mean"]:
+        draw(axis, rows[~rows["method"].isin(upper_bounds)])
+        for line in rows.loc[rows["method"].isin(upper_bounds), "top1_last_mean"]:
             axis.axhline(line, color=INK, linestyle="--", lw=1)
         axis.set_ylim(low - room, high + room)
 
     panels = _panels(table, panel, name, title)
-    return {"panels": panels, "methods": methods, "lines": [name for name in upper if name in set(table["method"])]}
+    return {
+        "panels": panels,
+        "methods": methods,
+        "lines": [name for name in upper_bounds if name in set(table["method"])],
+    }
 
 
 def _panels(table: pd.DataFrame, draw: Draw, name: str, title: str) -> list[str]:

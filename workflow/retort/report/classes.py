@@ -48,7 +48,7 @@ def class_tables(cells: dict[Cell, dict[str, dict]], names: list[str]) -> list[d
     return tables
 
 
-def confusion_changes(cells: dict[Cell, dict[str, dict]], lower: list[str], names: list[str]) -> list[dict]:
+def confusion_changes(cells: dict[Cell, dict[str, dict]], baselines: list[str], names: list[str]) -> list[dict]:
     """For each method of the cells, what it confuses less and what more often than random real images do.
 
     A table for each cell. Entries are (class, taken for, per cent by random images, per cent by the method), largest
@@ -56,10 +56,10 @@ def confusion_changes(cells: dict[Cell, dict[str, dict]], lower: list[str], name
     """
     tables = []
     for (protocol, student, ipc), methods in cells.items():
-        line = next((methods[name]["confusion"] for name in lower if name in methods), None)
+        line = next((methods[name]["confusion"] for name in baselines if name in methods), None)
         rows = []
         for method, found in methods.items():
-            if line is None or found["confusion"] is None or method in lower:
+            if line is None or found["confusion"] is None or method in baselines:
                 continue
             change = found["confusion"] - line
             np.fill_diagonal(change, 0)

@@ -16,17 +16,19 @@ HOLLOW_EDGE, FILLED_EDGE = 1.4, 0.5  # points
 SIZE = 7.0  # points
 
 
-def marks_of(methods: Iterable[str], lower: Sequence[str], upper: Sequence[str]) -> dict[str, dict]:
+def marks_of(methods: Iterable[str], baselines: Sequence[str], upper_bounds: Sequence[str]) -> dict[str, dict]:
     """matplotlib's style of each method's mark, by its place among `methods`; the pairs of the first 66 differ.
 
-    Random real images (`lower`) are a cross in the page's ink, `upper` are lines and have no mark. Filled marks have
-    an edge in the page's ink, so that a pale colour is seen on any paper.
+    Random real images (`baselines`) are a cross in the page's ink, `upper_bounds` are lines and have no mark. Filled
+    marks have an edge in the page's ink, so that a pale colour is seen on any paper.
     """
     methods = list(methods)
-    marked = [method for method in methods if method not in {*lower, *upper}]
+    marked = [method for method in methods if method not in {*baselines, *upper_bounds}]
     marks = {method: _style(place) for place, method in enumerate(marked)}
     cross = {"color": INK, "marker": "x", "markersize": SIZE, "fillstyle": "full", "markeredgewidth": 1.5}
-    return {m: cross | {"markeredgecolor": INK} if m in lower else marks[m] for m in methods if m not in upper}
+    return {
+        m: cross | {"markeredgecolor": INK} if m in baselines else marks[m] for m in methods if m not in upper_bounds
+    }
 
 
 def _style(place: int) -> dict:

@@ -30,23 +30,23 @@ def draw_panel(
     rows: pd.DataFrame,
     around: pd.DataFrame,
     sweep: dict,
-    lower: Sequence[str],
-    upper: Sequence[str],
+    baselines: Sequence[str],
+    upper_bounds: Sequence[str],
     ink: str = "black",
 ) -> None:
     """One protocol and student: mean last top-1 in per cent over the key, bars of one standard deviation over seeds.
 
-    rows: from `rows_of`. around: all rows of this protocol and student, in which the methods `lower` are dotted lines
-    in the colour of their number of images, and `upper` dashed ones in `ink`.
+    rows: from `rows_of`. around: all rows of this protocol and student, in which the methods `baselines` are dotted
+    lines in the colour of their number of images, and `upper_bounds` dashed ones in `ink`.
     """
     for i, ipc in enumerate(sorted(rows["ipc"].unique(), key=_size)):
         own = rows[rows["ipc"] == ipc].sort_values("place")
         colour, spread = COLOURS[i % len(COLOURS)], own["top1_last_std"].fillna(0)
         style = {"color": colour, "marker": MARKERS[i % len(MARKERS)], "lw": 1, "elinewidth": 0.8, "capsize": 2}
         axis.errorbar(own["place"], own["top1_last_mean"], yerr=spread, label=images_per_class(ipc), **style)
-        for mean in around[around["method"].isin(lower) & (around["ipc"] == ipc)]["top1_last_mean"]:
+        for mean in around[around["method"].isin(baselines) & (around["ipc"] == ipc)]["top1_last_mean"]:
             axis.axhline(mean, color=colour, linestyle=":", lw=1)
-    for mean in around[around["method"].isin(upper)]["top1_last_mean"]:
+    for mean in around[around["method"].isin(upper_bounds)]["top1_last_mean"]:
         axis.axhline(mean, color=ink, linestyle="--", lw=1)
     axis.set_xticks(_places(sweep["members"]), [member["shown"] for member in sweep["members"]])
     axis.set_xlabel(f"{sweep['key']} of {sweep['method']}", parse_math=False)

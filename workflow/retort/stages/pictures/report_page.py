@@ -48,34 +48,36 @@ def report_page(
     gallery: str,
     class_sheets: str,
     pictures: Sequence[str],
-    about: dict,
+    used: dict,
 ) -> None:
     """One HTML page that needs no other file and no network.
 
     Tables by path (`quality`: of sets beside real images, where that was asked for), which the page also has as files;
     `students`, `sets` and `origins` are the folders of students' records, of distilled sets, and of models and
     teachers; of the pictures `gallery` is one, `class_sheets` a folder with one of each class, `pictures` those of sets
-    and of how methods work. `about` comes from plan/used_parts.py. The style and the script stand beside the template.
+    and of how methods work. `used` comes from plan/used_parts.py. The style and the script stand beside the template.
     """
-    about = public(about)
+    used = public(used)
     names = [c.name for c in read_classes(class_table)]
-    lower, upper = about["lower"], about["upper"]
-    methods = sorted(about["methods"], key=upper.__contains__)  # the upper bound stands last, everything else as it was
+    baselines, upper_bounds = used["baselines"], used["upper_bounds"]
+    methods = sorted(
+        used["methods"], key=upper_bounds.__contains__
+    )  # the upper_bounds bound stands last, everything else as it was
     table = rows_by_method(read_numbers(accuracy), methods, CELL)
     cost = rows_by_method(read_costs(costs), methods)
-    view = accuracy_view(table, upper)
+    view = accuracy_view(table, upper_bounds)
     files = student_files(students)
     records = by_method([read_json(path) for path in files], methods, lambda record: record["method"])
-    marks = marks_of(dict.fromkeys([*methods, *table["method"]]), lower, upper)
+    marks = marks_of(dict.fromkeys([*methods, *table["method"]]), baselines, upper_bounds)
     cells = by_cell(records)
     seconds = making_seconds(cost)
     content = {
-        "about": about,
-        "data": _data(about["dataset"], manifest, names),
-        "models": _models(about, origins, pd.read_csv(models)),
+        "used": used,
+        "data": _data(used["dataset"], manifest, names),
+        "models": _models(used, origins, pd.read_csv(models)),
         "protocols": {
-            "names": list(about["protocols"]),
-            "rows": protocol_rows(about["protocols"], about["dataset"]),
+            "names": list(used["protocols"]),
+            "rows": protocol_rows(used["protocols"], used["dataset"]),
         },
         "versions": _versions(sets),
         "date": time.strftime("%d %B %Y", time.localtime(max(Path(path).stat().st_mtime for path in files))),
@@ -83,22 +85,24 @@ def report_page(
         "made_by": {"version": VERSION, "commit": commit_of()},
         "files": inside([path for path in (accuracy, per_class, scores, costs, jobs, models, quality) if path]),
         "marks": {method: symbol_of(style) for method, style in marks.items()},
-        "headlines": headlines(table, lower, upper),
+        "headlines": headlines(table, baselines, upper_bounds),
         "accuracy": view,
         "note": note_of(table),
         "charts": {
-            "ipc": accuracy_over_ipc(table, upper, marks),
-            "cost": accuracy_over_cost(table, upper, marks, seconds),
-            "sweeps": [accuracy_over_key(table, name, of, lower, upper) for name, of in about["sweeps"].items()],
+            "ipc": accuracy_over_ipc(table, upper_bounds, marks),
+            "cost": accuracy_over_cost(table, upper_bounds, marks, seconds),
+            "sweeps": [
+                accuracy_over_key(table, name, of, baselines, upper_bounds) for name, of in used["sweeps"].items()
+            ],
         },
         "costs": {"methods": method_costs(cost), "stages": stage_costs(cost, ALL), "target": projection_target(cost)},
-        "regimes": regimes(table, read_numbers(scores), about["protocols"]),
+        "regimes": regimes(table, read_numbers(scores), used["protocols"]),
         "class_tables": class_tables(cells, names),
         "quality": _quality(quality, methods) if quality else None,
-        "confusions": confusion_changes(cells, lower, names),
+        "confusions": confusion_changes(cells, baselines, names),
         "gallery": picture_of(gallery, "First image of every class, one row for each method, real images above"),
         "class_pictures": class_pictures(class_sheets, dict(enumerate(names))),
-        "methods": [_method(name, about, cost, view, pictures) for name in methods],
+        "methods": [_method(name, used, cost, view, pictures) for name in methods],
     }
     with whole_file(page) as scratch:
         scratch.write_text(rendered(template, content), encoding="utf-8")
@@ -122,14 +126,14 @@ def _data(dataset: dict, manifest: str, names: list[str]) -> dict:
     return counts | {"names": listed, "count": len(names), "part": part}
 
 
-def _models(about: dict, origins: Sequence[str], quality: pd.DataFrame) -> list[dict]:
+def _models(used: dict, origins: Sequence[str], quality: pd.DataFrame) -> list[dict]:
     """Models and teachers: kind, where they come from, how good they were found to be."""
     records = {}
     for folder in map(Path, origins):
         if (folder / "origin.json").exists():
             records[folder.name] = public(read_json(folder / "origin.json"))
     rows = []
-    for role, table in (("model", about["models"]), ("teacher", about["teachers"])):
+    for role, table in (("model", used["models"]), ("teacher", used["teachers"])):
         for name, settings in table.items():
             measured = quality[quality["model"] == name]
             rows.append(
@@ -172,8 +176,8 @@ def _quality(path: str, methods: Sequence[str]) -> dict:
     return {"measures": measures, "rows": rows}
 
 
-def _method(name: str, about: dict, costs: pd.DataFrame, view: dict, pictures: Sequence[str]) -> dict:
-    method = about["methods"][name]
+def _method(name: str, used: dict, costs: pd.DataFrame, view: dict, pictures: Sequence[str]) -> dict:
+    method = used["methods"][name]
     inversion = next(iter(method["shared"].get("inversions", {})), None)
     return {
         "name": name,
