@@ -162,7 +162,7 @@ def test_the_end_shows_the_short_table_and_where_the_rest_is(finished, tmp_path)
     twin.results("accuracy.md").unlink()
     seen = in_terminal(twin, "--cores", "2", "all", width=80)
     assert seen.status == 0
-    table = seen.last[seen.last.index("Test accuracy of students") :]
+    table = seen.last[seen.last.index("Top-1 test accuracy in per cent") :]
     assert re.search(r"^method +IPC 2 +IPC 2 +IPC 1$", table, re.M)
     assert re.search(r"^random +[\d.]+ ± [\d.]+ +[\d.]+ ± [\d.]+$", table, re.M)
     assert max(map(len, table.splitlines()[:18])) <= 80

@@ -71,6 +71,13 @@ def test_random_images_of_the_same_number_are_dotted_and_the_full_set_is_dashed(
     assert straight == {(":", 26.0), (":", 35.0), ("--", 90.0)}
 
 
+def test_a_member_is_no_baseline_of_its_own_sweep():
+    data, axis = table(), Figure().subplots()
+    draw_panel(axis, rows_of(data, NUMBERS), data, NUMBERS, ["random", "s-1"], ["full", "s-4"])
+    straight = {float(line.get_ydata()[0]) for line in axis.lines if len(line.get_xdata()) == 2}
+    assert straight == {26.0, 35.0, 90.0}
+
+
 def test_a_single_seed_has_no_bars_and_is_drawn():
     data = table().assign(top1_last_std=float("nan"))
     _, _, (bars,) = drawn(NUMBERS, data).containers[0].lines

@@ -107,7 +107,7 @@ def test_a_mistake_of_the_user_is_told_without_a_traceback(ended):
 
 def test_any_other_error_ends_with_its_traceback_and_one_line_that_sums_it_up(ended):
     said, log = ended(KeyError("x"), traceback=True)
-    assert said == "KeyError: 'x' (not foreseen: the traceback stands before this line)"
+    assert said == "KeyError: 'x' (not foreseen: its log has the traceback before this line)"
     assert "in test_job" not in said
     assert "raise error\nKeyError: 'x'" in log
 

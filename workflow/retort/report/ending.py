@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retort.report.short_table import short_table
 
-CAPTION = "Test accuracy of students (top-1 in per cent, mean ± standard deviation over seeds):"
+CAPTION = "Top-1 test accuracy in per cent, mean ± standard deviation over seeds:"
 PAGE, EXPORTS = "report_page", "exports"
 KEPT = {
     **dict.fromkeys(["--cores", "-c", "--jobs", "-j", "--profile", "--workflow-profile", "--directory", "-d"], 1),

@@ -37,8 +37,10 @@ def draw_panel(
     """One protocol and student: mean last top-1 in per cent over the key, bars of one standard deviation over seeds.
 
     rows: from `rows_of`. around: all rows of this protocol and student, in which the methods `baselines` are dotted
-    lines in the colour of their number of images, and `upper_bounds` dashed ones in `ink`.
+    lines in the colour of their number of images, and `upper_bounds` dashed ones in `ink`; members of the sweep are
+    neither.
     """
+    around = around[~around["method"].isin([member["method"] for member in sweep["members"]])]
     for i, ipc in enumerate(sorted(rows["ipc"].unique(), key=_size)):
         own = rows[rows["ipc"] == ipc].sort_values("place")
         colour, spread = COLOURS[i % len(COLOURS)], own["top1_last_std"].fillna(0)

@@ -55,7 +55,7 @@ def job(snakemake) -> Iterator[None]:
                 log.write("".join(traceback.format_exception(error)))
             if reason is None:
                 traceback.print_exc()
-                reason = f"{type(error).__name__}: {error} (not foreseen: the traceback stands before this line)"
+                reason = f"{type(error).__name__}: {error} (not foreseen: its log has the traceback before this line)"
             print(job_logs.failure(snakemake.rule, reason), file=sys.stderr)
             sys.exit(error.code if isinstance(error, Stopped) else 1)
 
