@@ -134,7 +134,7 @@ class Workspace:
 
 def forget_code() -> None:
     """A process reads code once, which is right for Snakemake's but not for one that plans before and after an edit."""
-    for cached in (fingerprint._read, fingerprint._imports, fingerprint._source_of, fingerprint._tables_named):
+    for cached in (fingerprint._read, fingerprint._imports, fingerprint.source_of_module, fingerprint._tables_named):
         cached.cache_clear()
 
 
