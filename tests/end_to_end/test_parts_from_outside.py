@@ -92,7 +92,7 @@ def edited(run):
         file = run.folder / name
         kept[file] = file.read_text()
         run.edit(name, old, new)
-        return run.planned(*TARGETS)
+        return run.listed(*TARGETS)
 
     yield edit
     for file, text in kept.items():
@@ -115,5 +115,5 @@ def test_an_edit_of_a_comment_reruns_nothing(edited):
 def test_another_version_of_the_package_reruns_its_method_and_nothing_else(run, tmp_path):
     before = dict(run.variables)
     run.variables["PYTHONPATH"] = str(install(tmp_path / "site", version="1.3"))
-    assert run.planned(*TARGETS) == {"select_by_features": 1, "write_set": 1}
+    assert run.listed(*TARGETS) == {"select_by_features": 1, "write_set": 1}
     run.variables.update(before)
