@@ -13,8 +13,6 @@ from pathlib import Path
 
 import yaml
 
-from retort.plan import fingerprint
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "workflow", "profiles", "envs", "config.yaml", "configs")
 
@@ -26,7 +24,7 @@ class Workspace:
     """A runnable copy of the repository with its own results and its own `experiment.yaml`."""
 
     def __init__(self, folder: Path, config: dict):
-        self.folder = folder
+        self.folder, self._edited = folder, False
         self.variables: dict[str, str] = {}  # of the environment, beside a user's
         self.configure(config)
 
@@ -49,7 +47,9 @@ class Workspace:
     def twin(self, folder: Path) -> "Workspace":
         """The same workspace elsewhere, results, times and Snakemake's own records included."""
         shutil.copytree(self.folder, folder, symlinks=True, copy_function=shutil.copy2)
-        return Workspace(folder, deepcopy(self.config))
+        other = Workspace(folder, deepcopy(self.config))
+        other._edited = self._edited
+        return other
 
     def configure(self, config: dict) -> None:
         self.config = config
@@ -78,10 +78,13 @@ class Workspace:
     def planned(self, *targets: str, forceall: bool = False) -> dict[str, int]:
         """Rule -> number of jobs that a run would start now; empty when there is nothing to do.
 
-        Snakemake says it in this process, which has its modules already: eight times as fast as `listed`.
+        Snakemake says it in this process, which has its modules already: in a seventh of the time that `listed` takes.
+        A process imports code once, so edited code, parts from outside and other packages are for one of its own.
         """
         from tests.staleness.planning import stale
 
+        if self._edited or self.variables or "parts" in self.config:
+            return self.listed(*targets, *["--forceall"] * forceall)
         return stale(self.folder, targets, forceall)
 
     def listed(self, *targets: str) -> dict[str, int]:
@@ -104,8 +107,7 @@ class Workspace:
         text = file.read_text()
         assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path}"
         file.write_text(text.replace(old, new))
-        if file.suffix == ".py":
-            forget_code()
+        self._edited |= file.suffix == ".py"
 
     def results(self, *parts: str) -> Path:
         return self.folder.joinpath("results", *parts)
@@ -130,12 +132,6 @@ class Workspace:
                     content = json.dumps(json.loads(content) | {"seconds": None}).encode()
             found[str(name)] = hashlib.sha256(content).hexdigest()
         return found
-
-
-def forget_code() -> None:
-    """A process reads code once, which is right for Snakemake's but not for one that plans before and after an edit."""
-    for cached in (fingerprint._read, fingerprint._imports, fingerprint.source_of_module, fingerprint._tables_named):
-        cached.cache_clear()
 
 
 def environment() -> dict[str, str]:
