@@ -21,6 +21,7 @@ from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 from snakemake.workflow import Workflow
 
+from retort.plan import fingerprint, part_params
 from retort.running.call import stage_name
 
 Outputs = tuple[str, ...]
@@ -69,7 +70,7 @@ def stale(home: Path, targets: Iterable[str], forceall: bool = False) -> dict[st
 
 @contextmanager
 def _workflow(home: Path, resources: ResourceSettings, targets: Iterable[str], forceall: bool) -> Iterator[Workflow]:
-    with _own_surroundings(), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    with _own_surroundings(), _parts_of(home), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         loaded = api.workflow(
             resource_settings=resources,
             config_settings=ConfigSettings(configfiles=[home / "experiment.yaml"]),
@@ -117,6 +118,23 @@ def _beside(rule, path: str) -> Path:
 
 def _content(file: str | Path) -> str:
     return sha256(Path(file).read_bytes()).hexdigest()
+
+
+@contextmanager
+def _parts_of(home: Path) -> Iterator[None]:
+    """The parts of Retort's own are classes of this process, but their code is that of the folder that is planned."""
+    read, here, there = fingerprint._read, fingerprint.PACKAGE_ROOT, home / "workflow" / "retort"
+
+    def read_there(source: Path, name: str) -> fingerprint.Parsed:
+        return read(there / source.relative_to(here) if source.is_relative_to(here) else source, name)
+
+    fingerprint._read = read_there
+    part_params.code_of_part.cache_clear()
+    try:
+        yield
+    finally:
+        fingerprint._read = read
+        part_params.code_of_part.cache_clear()
 
 
 @contextmanager
