@@ -134,6 +134,13 @@ CODE_CHANGES = {
         "    losses = list()\n",
         sets(2, refine_latents=2, draw_refinement=2),
     ),
+    # The other coverage, k-means, stays.
+    "a line of herding": (
+        "methods/herding.py",
+        "    for i in range(count):\n",
+        "    for i in list(range(count)):\n",
+        sets(1, select_by_features=1),
+    ),
     "a line of the embedding": (
         "stages/shared/embed_classes.py",
         "    tensors = {}\n",

@@ -74,6 +74,24 @@ def test_every_key_of_the_config_is_changed_alone(matrix, monkeypatch):
     assert seen <= known.keys()
 
 
+PARTS = {  # what reruns first, and how many sets follow
+    "a guide in a folder of `parts:`": ({"generate_images"}, 1),
+    "a selection in a folder of `parts:`": ({"select_by_features"}, 1),
+    "a score in a folder of `parts:`": ({"score_crops"}, 1),
+    "a helper that this selection and this score import": ({"select_by_features", "score_crops"}, 2),
+    "a comment or a docstring in a folder of `parts:`": (set(), 0),
+    "a part of Retort's own, herding": ({"select_by_features", "choose_from_pool"}, 2),
+    "the algorithm of herding": ({"select_by_features", "choose_from_pool"}, 2),
+}
+
+
+def test_an_edit_of_a_part_reruns_the_methods_that_use_it_and_no_other(matrix):
+    rows = [row for row in matrix.edits["parts of methods"] if row.what in PARTS]
+    assert {row.what for row in rows} == set(PARTS)
+    for row in rows:
+        assert (row.reruns.first, row.reruns.counts.get("write_set", 0)) == PARTS[row.what], row.what
+
+
 ALSO = {"tabulate_accuracy": ["tabulate_method"], "train_students": ["train_one_student"]}  # rules of one stage
 
 
