@@ -14,12 +14,14 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from tests.helpers.fake_jobs import fake_job
 
 from retort.artifacts.job_logs import done, failure, opening
+from retort.running.explained import explained
 from retort.running.job import job as around
 from retort.running.progress import handler, lines
 from retort.running.progress.muted import NAME, is_muted, mute, unmute
 from retort.running.progress.of_dag import run_of
 from retort.running.progress.screen import Size, screen
 from retort.running.progress.state import Job, Left, Room, Run, State, planned
+from retort.running.progress.watching import was_stopped
 from retort.running.progress.words import clock, duration, rate, time_left
 from retort.running.status.jobs import KILLED
 
@@ -316,6 +318,27 @@ def test_a_job_that_fails_is_said_in_the_words_of_its_log_or_else_of_who_ran_it(
     assert "  It is tried again.\n" in text
     display.end(False)
     assert "4 of 4 jobs failed" in said(default)
+
+
+@pytest.mark.parametrize("first", ["the run", "the job"])
+def test_jobs_that_an_interrupt_ends_have_not_failed(default, tmp_path, first):
+    display = begun(default, Job("a", "data", {}, str(tmp_path / "a")), Job("b", "data"), Job("c", "data"))
+    log(LogEvent.JOB_INFO, jobid=0)
+    (tmp_path / "a").write_text(opening("a", {}) + failure("a", explained(KeyboardInterrupt(), None)))
+    events = [lambda: log(None, f"{handler.STOPPING}, this might take some time."), lambda: job_failed(0, [])]
+    for event in events if first == "the run" else reversed(events):
+        event()
+    assert ("retort: a: " in said(default)) == (first == "the job")
+    display.end(False)
+    assert "The run was stopped: 0 of 3 jobs are done" in said(default)
+
+
+def test_what_had_failed_before_an_interrupt_stays_a_failure():
+    run = a_run(Job("a", "data"), Job("b", "data"))
+    run.fail(0, "no image")
+    run.fail(1, KILLED)
+    run.give_back(was_stopped)
+    assert [job.stage for job in run.of(State.FAILED)] == ["a"]
 
 
 def test_the_log_of_an_earlier_attempt_is_not_taken_for_this_one(default, tmp_path):

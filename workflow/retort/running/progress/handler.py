@@ -19,7 +19,7 @@ from retort.running.progress import lines
 from retort.running.progress.screen import Size, screen
 from retort.running.progress.state import Run
 from retort.running.progress.terminal import Terminal
-from retort.running.progress.watching import error_of, said_by, warnings_of
+from retort.running.progress.watching import error_of, said_by, warnings_of, was_stopped
 
 BEFORE = (LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO, LogEvent.RUN_INFO)
 NOISE = ("Using shell:", "Assuming unrestricted shared", "Group jobs: inactive")
@@ -27,11 +27,17 @@ NOISE = ("Using shell:", "Assuming unrestricted shared", "Group jobs: inactive")
 
 NOTHING, STOPPING, AGAIN = "Nothing to be done", "Terminating processes on user request", "Trying to restart job"
 PASSED_ON = (STOPPING, "Will exit after finishing", "Shutting down", "SLURM run ID")
-REPEATED = ("returned non-zero exit status", "At least one job did not complete successfully", "Exiting because a job")
-"""Errors of Snakemake's that only repeat that a job failed."""
+REPEATED = (
+    "returned non-zero exit status",
+    "died with <Signals.SIGINT",
+    "At least one job did not complete successfully",
+    "Exiting because a job",
+)
+"""Errors of Snakemake's that only repeat that a job failed or was interrupted."""
 
 OF_GROUP = "it belongs to a group of which another job failed"
 TICK, BETWEEN, SILENCE = 1.0, 5.0, 300.0  # seconds between two screens, two lines, and before a line that nothing ended
+REST, LEAST_REST = 10, 0.05  # after a screen, times what it took, and seconds: the drawing of large runs costs little
 WATCHED = 10  # jobs whose logs are read for the screen
 
 
@@ -48,7 +54,8 @@ class Display(logging.Handler):
         self._results: Callable[[], str] = lambda: ""
         self._said: dict[int, str] = {}
         self._warned: set[str] = set()
-        self._working, self._over = threading.RLock(), threading.Event()
+        self._working, self._over, self._news = threading.RLock(), threading.Event(), threading.Event()
+        self._looked = 0.0
         self._interrupted = self._ended = False
 
     # ------------------------------------------------------------ the life of a run
@@ -86,6 +93,8 @@ class Display(logging.Handler):
         self._ended = True
         self._over.set()
         self._terminal.stop()
+        if self._interrupted:
+            self._run.give_back(was_stopped)
         self._terminal.say(lines.ended(self._run, time.time(), self._interrupted))
         if succeeded and (results := self._results()):
             self._terminal.say(f"\n{results}", to_copy=True)
@@ -104,7 +113,7 @@ class Display(logging.Handler):
             self._after(record)
         elif event == LogEvent.JOB_INFO:
             self._run.start(record.jobid, now)
-            self._terminal.refresh()
+            self._news.set()
         elif event == LogEvent.JOB_FINISHED:
             self._finished(record.job_id, now)
         elif event == LogEvent.JOB_ERROR:
@@ -144,7 +153,7 @@ class Display(logging.Handler):
         if not silent and now - self._last >= BETWEEN:
             self._last = now
             self._terminal.say(lines.done(self._run, job, now))
-        self._terminal.refresh()
+        self._news.set()
 
     def _failed(self, record: logging.LogRecord) -> None:
         job = self._run.jobs.get(record.jobid)
@@ -153,7 +162,7 @@ class Display(logging.Handler):
             return
         error = error_of(job, record.rule_msg)
         self._run.fail(record.jobid, error or OF_GROUP)
-        if error:
+        if error and not (self._interrupted and was_stopped(error)):
             self._terminal.say(lines.failed(job, record.log), style="red")
 
     def _of_snakemake(self, record: logging.LogRecord) -> None:
@@ -178,15 +187,20 @@ class Display(logging.Handler):
         return screen(self._run, self._said, self._log, time.time(), size)
 
     def _keep_showing(self) -> None:
-        while not self._over.wait(TICK):
+        while not self._over.is_set():
+            self._news.wait(TICK)
+            self._news.clear()
+            began = time.monotonic()
             self._guarded(self._tick)
+            self._over.wait(max(LEAST_REST, REST * (time.monotonic() - began)))
 
     def _tick(self) -> None:
         now = time.time()
         if self._ended:
             return
         if self._terminal.is_redrawn:
-            self._said = said_by(self._run.running[:WATCHED], self._queued)
+            if now - self._looked >= TICK:
+                self._said, self._looked = said_by(self._run.running[:WATCHED], self._queued), now
             self._terminal.refresh()
         elif now - self._last >= SILENCE and Quietness.PROGRESS not in self.quiet:
             self._last = now

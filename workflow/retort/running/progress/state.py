@@ -1,7 +1,7 @@
 """The jobs of a run, how far each is, and how long those that are left will take."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -119,6 +119,12 @@ class Run:
     def fail(self, number: int, error: str) -> None:
         if job := self.jobs.get(number):
             job.state, job.error = State.FAILED, error
+
+    def give_back(self, stopped: Callable[[str], bool]) -> None:
+        """Jobs that failed only because they were stopped, by their error, wait for the next run."""
+        for job in self.of(State.FAILED):
+            if stopped(job.error or ""):
+                job.state = State.WAITING
 
     # ------------------------------------------------------------ views
 

@@ -7,6 +7,7 @@ from retort.running.status.jobs import KILLED
 from retort.running.status.logs import JobLog, read_log
 
 WARNING = "warning: "
+STOPPED = ("it was interrupted", "it was asked to stop")  # as explained.py says it
 EARLIER = 2  # seconds by which a log may seem older than its job: it counts whole seconds
 MOST = 2**20  # bytes in which warnings are looked for
 
@@ -41,6 +42,11 @@ def error_of(job: Job, said: str | None) -> str | None:
     if log and log.done:
         return None
     return (log and log.error) or said or KILLED
+
+
+def was_stopped(error: str) -> bool:
+    """Whether the error of a job says no more than that somebody stopped it."""
+    return error == KILLED or error.startswith(STOPPED)
 
 
 def warnings_of(job: Job) -> list[str]:
