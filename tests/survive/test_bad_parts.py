@@ -84,6 +84,14 @@ PARTS = {
         ),
         Answer("methods.mine", "names neither", "add generate"),
     ),
+    "a score of no crops": (
+        (
+            "blind.py",
+            "from retort.parts.scores import Score\n\n\nclass Blind(Score):\n    pass\n",
+            {"compose": {"score": {"kind": "blind"}}},
+        ),
+        Answer("methods.mine", "does not say which stage cuts its patches", "let its class be a CropScore"),
+    ),
     "a syntax error": (
         ("broken.py", "import torch\n\nclass Broken(:\n", select(kind="broken")),
         Answer("my_parts/broken.py, line 3", "SyntaxError: invalid syntax", "methods.mine.select"),

@@ -29,6 +29,13 @@ class Score(Part):
     unit: ClassVar[Literal["patches", "windows"]] = "patches"
     """What the patches are called where a class has too few images for them."""
 
+    def clashes(self, method):
+        if self.stage is None:
+            yield (
+                f"compose.score: {self.kind} does not say which stage cuts its patches; let its class be a CropScore "
+                "(retort.parts.scores)"
+            )
+
     def most_patches(self) -> Most:
         """How many patches a class has at most."""
         raise NotImplementedError
