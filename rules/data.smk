@@ -22,14 +22,15 @@ def data_stamp(wildcards):
 
 
 # The layout of the images is a part of its own: an edit of another layout rereads nothing.
-CODE_OF_EXPORT, CODE_OF_MANIFEST = (
-    f"{code_of(stage)} {code_of_layout(plan.dataset)}" for stage in ("export_images", "build_manifest")
-)
+CODE_OF_LAYOUT = code_of_layout(plan.dataset)
 
 
 def images_origin(wildcards):
     """What tells the images that a manifest points at from others of the same names and sizes."""
-    return {"data": stamp_of_images(), "written_by": CODE_OF_EXPORT if plan.dataset.written_out else None}
+    return {
+        "data": stamp_of_images(),
+        "written_by": f"{code_of('export_images')} {CODE_OF_LAYOUT}" if plan.dataset.written_out else None,
+    }
 
 
 def images_needed(wildcards):
@@ -67,7 +68,7 @@ if plan.dataset.written_out:
             runtime=minutes(120),
         params:
             data_stamp,
-            code=CODE_OF_EXPORT,
+            code=code_of("export_images") + " " + CODE_OF_LAYOUT,
             class_ids=as_it_stands(sorted(plan.classes)),
             layout=plan.written_layout(),
         script:
@@ -92,7 +93,7 @@ rule build_manifest:
         runtime=minutes(240),
         needed=images_needed,
     params:
-        code=CODE_OF_MANIFEST,
+        code=code_of("build_manifest") + " " + CODE_OF_LAYOUT,
         class_ids=as_it_stands(plan.classes),
         arguments=plan.manifest_settings(),
         made_of=images_origin,
