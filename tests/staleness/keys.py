@@ -60,5 +60,5 @@ def _parts(annotation: Any) -> Iterator[Any]:
     for argument in arguments:
         if get_origin(annotation) is Literal:
             yield argument
-        elif isinstance(argument, type) or get_args(argument):
+        elif argument is not Any and (isinstance(argument, type) or get_args(argument)):  # a part from elsewhere
             yield from _parts(argument)
