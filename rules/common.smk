@@ -110,9 +110,12 @@ def path_of(output, **wildcards):
 CODES = fingerprints(STAGES.values(), memory=Path(".snakemake", "fingerprints.json"))
 
 
-def code_of(stage):
-    """The stage that a rule calls, and the fingerprint of all code that this reaches: an edit there reruns the rule."""
-    return f"{stage} {CODES[stage]}"
+def code_of(stage, *parts):
+    """The stage that a rule calls, and the fingerprint of all code that this reaches: an edit there reruns the rule.
+
+    parts: fingerprints of what it runs beside, that are parameters of no other name.
+    """
+    return " ".join([stage, CODES[stage], *parts])
 
 
 def of(function, *names):

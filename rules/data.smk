@@ -29,7 +29,7 @@ def images_origin(wildcards):
     """What tells the images that a manifest points at from others of the same names and sizes."""
     return {
         "data": stamp_of_images(),
-        "written_by": f"{code_of('export_images')} {CODE_OF_LAYOUT}" if plan.dataset.written_out else None,
+        "written_by": code_of("export_images", CODE_OF_LAYOUT) if plan.dataset.written_out else None,
     }
 
 
@@ -68,7 +68,7 @@ if plan.dataset.written_out:
             runtime=minutes(120),
         params:
             data_stamp,
-            code=code_of("export_images") + " " + CODE_OF_LAYOUT,
+            code=code_of("export_images", CODE_OF_LAYOUT),
             class_ids=as_it_stands(sorted(plan.classes)),
             layout=plan.written_layout(),
         script:
@@ -93,7 +93,7 @@ rule build_manifest:
         runtime=minutes(240),
         needed=images_needed,
     params:
-        code=code_of("build_manifest") + " " + CODE_OF_LAYOUT,
+        code=code_of("build_manifest", CODE_OF_LAYOUT),
         class_ids=as_it_stands(plan.classes),
         arguments=plan.manifest_settings(),
         made_of=images_origin,
