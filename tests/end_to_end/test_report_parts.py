@@ -225,13 +225,13 @@ def test_one_of_a_thing_is_counted_in_the_singular():
         "sampler": "ddim",
         "guidance": 2.0,
         "pool": 1,
-        "start": {"search": "groups", "groups": 1},
+        "start": {"inversion": "ddim", "search": "groups", "groups": 1},
     }
     refine = {"condition": "class", "iterations": 1}
     line = method_line({"generate": generate, "select": {"teacher": "t", "keep": "confident"}, "refine": refine}, 1)
     for said in ("1 step,", "of 1 random group by", "of 1 sample for", "in 1 step,"):
         assert said in line
-    compose = {"score": {"teacher": "t"}, "rank": {"clusters": 1}, "grid": 2}
+    compose = {"score": {"teacher": "t"}, "rank": {"clusters": 1, "encoder": "vae"}, "grid": 2}
     assert "of 1 cluster in turn" in method_line({"compose": compose}, None)
 
 

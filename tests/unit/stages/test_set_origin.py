@@ -1,12 +1,12 @@
 """Where a set came from, as its provenance and its card say it."""
 
 import re
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.helpers import written_sets
 from tests.helpers.written_sets import (
     ABOUT,
     CLASSES,
@@ -59,8 +59,11 @@ def test_the_card_names_method_data_set_and_classes(home):
         ("random", ["Random images of the real training images"]),
         ("chosen", ["images of the real training images that cover their class in the latents of vae (herding)"]),
         ("shown", ["the discovery density calls representative"]),
-        ("d3hr", ["from the model dit: sampler ddim,", "guidance 4,", "best of 123 random groups", "step 20 of 50"]),
-        ("exact", ["start of each class: one group made to match the statistics of its training images at step 20"]),
+        ("d3hr", ["from the model dit: sampler DDIM,", "guidance 4,", "best of 123 random groups", "step 20 of 50"]),
+        (
+            "exact",
+            ["start of each class: one group that is made to match the statistics of its training images at step 20"],
+        ),
         ("coda", ["from noise", "the discovery density found (strength 0.07, first 90% of the steps)"]),
         ("rded", ["best of 5 random crops of each of 30 real images", "teacher resnet", "2 x 2 patches to an image"]),
         ("ddps", ["with most typicality (default)", "3 x 3 patches", "each of 9 clusters (latents of vae) in turn"]),
@@ -68,7 +71,7 @@ def test_the_card_names_method_data_set_and_classes(home):
         (
             "cao2",
             [
-                "Sampled 3 times as many images as were wanted from the model dit: sampler ddpm, 40 steps",
+                "Sampled 3 times as many images as were wanted from the model dit: sampler ancestral DDPM, 40 steps",
                 "guidance 2.5, from noise",
                 "images of the pool that the teacher resnet recognises, uncertain ones first",
                 "77 iterations (Adam, rate 0.0006)",
@@ -112,7 +115,7 @@ def test_neither_card_nor_provenance_says_where_things_lie_on_this_machine(home,
     places = {"dataset": {**CONFIG["dataset"], "path": str(home / "photos")}}
     places |= {"models": CONFIG["models"] | {"vae": {"kind": "vae", "source": "~/weights/vae"}}}
     places |= {"teachers": {"resnet": {"arch": "resnet18", "source": str(home / "nets" / "teacher.pt")}}}
-    monkeypatch.setattr(sys.modules[__name__], "CONFIG", CONFIG | places)
+    monkeypatch.setattr(written_sets, "CONFIG", CONFIG | places)
     (home / "models" / "dit").mkdir(parents=True)
     came = {"name": "dit", "trained_from": {"source": str(home / "dits" / "xl"), "licence": "mit"}}
     write_json(home / "models" / "dit" / "origin.json", came)
