@@ -90,9 +90,9 @@ class Part(Strict):
         """Keys whose values change nothing, by the values of others."""
         return set()
 
-    def file_outside(self) -> Path | None:
+    @classmethod
+    def file_outside(cls) -> Path | None:
         """The file of a part that is none of Retort's own."""
-        cls = type(self)
         return None if cls.__module__.startswith("retort.") else Path(getfile(cls))
 
     def named_with_file(self) -> str:
@@ -125,6 +125,11 @@ class Part(Strict):
     def name_in(self, table: str) -> str | None:
         """The first of these."""
         return next(iter(self.all_named(table)), None)
+
+    def space(self) -> dict[str, str]:
+        """In what it sees images: {"encoder": NAME}, {"teacher": NAME}, or empty where it looks at none."""
+        named = {"encoder": self.name_in("encoders"), "teacher": self.name_in("teachers")}
+        return {key: name for key, name in named.items() if name}
 
     # ------------------------------------------------------------ in words
 

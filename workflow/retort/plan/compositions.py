@@ -115,11 +115,12 @@ class Compositions:
 
     def selection_space(self, method: str) -> dict[str, str]:
         """Where images are selected, {"encoder": NAME} or {"teacher": NAME}; empty where nothing is looked at."""
-        return _space(self.config.methods[method].select)
+        select = self.config.methods[method].select
+        return select.space() if select else {}
 
     def ranking_space(self, method: str) -> dict[str, str]:
         """Where patches are ranked, alike."""
-        return _space(self.compose_of(method).rank)
+        return self.compose_of(method).rank.space()
 
     METHOD_STAGES = (
         *("invert_latents", "choose_starts", "embed_classes", "cluster_classes", "choose_representatives"),
@@ -253,13 +254,6 @@ def _stages(method: Method) -> set[str]:
     if method.generate and method.select:
         return stages - {method.select.stage} | {"choose_from_pool"}
     return stages
-
-
-def _space(part: Part | None) -> dict[str, str]:
-    named = (
-        {key: part.name_in(table) for key, table in (("encoder", "encoders"), ("teacher", "teachers"))} if part else {}
-    )
-    return {key: name for key, name in named.items() if name}
 
 
 def _sampled(generate: Generate | None) -> Generate | None:

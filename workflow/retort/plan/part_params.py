@@ -11,7 +11,7 @@ from retort.config.schema.methods import Method
 from retort.parts.foreign import package_of
 from retort.parts.layouts import Layout
 from retort.parts.part import Part, parts_in
-from retort.plan.fingerprint import PACKAGE_ROOT, fingerprint, reachable, source_of_module
+from retort.plan.fingerprint import fingerprint, reachable, source_of_module
 
 
 def described(part: Part) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def described(part: Part) -> dict[str, Any]:
 def code_of_part(cls: type[Part]) -> str:
     """The fingerprint of all code that a part reaches: in this library, and, of one that lies elsewhere, beside it."""
     file = source_of(cls)
-    if not is_foreign(cls):
+    if not cls.file_outside():
         return fingerprint(file)
     root, name = _package_of(cls)
     own, package = fingerprint(file, root, name), package_of(cls.kind)
@@ -43,10 +43,6 @@ def source_of(cls: type) -> Path:
     return Path(inspect.getfile(cls)).resolve()
 
 
-def is_foreign(cls: type[Part]) -> bool:
-    return not source_of(cls).is_relative_to(PACKAGE_ROOT)
-
-
 def origin_of_parts(method: Method) -> dict[str, dict[str, Any]]:
     """family/kind -> the code of each part of a method, for the provenance of its sets.
 
@@ -56,9 +52,9 @@ def origin_of_parts(method: Method) -> dict[str, dict[str, Any]]:
     found = {}
     for _, _, part in method.parts():
         cls, origin = type(part), {"code": code_of_part(type(part))}
-        if package := package_of(part.kind) if is_foreign(cls) else None:
+        if package := package_of(part.kind) if cls.file_outside() else None:
             origin["package"] = package
-        elif is_foreign(cls):
+        elif cls.file_outside():
             root, _ = _package_of(cls)
             origin["files"] = [file.relative_to(root.parent).as_posix() for file in _files_of(cls)]
         found[f"{part.family}/{part.kind}"] = origin

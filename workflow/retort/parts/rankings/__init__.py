@@ -25,7 +25,7 @@ class Ranking(Part):
         raise NotImplementedError
 
     def clashes(self, method):
-        if self.stage and not (self.name_in("encoders") or self.name_in("teachers")):
+        if self.stage and not self.space():
             yield (
                 f"compose.rank: {self.kind} ranks patches by what an encoder or a teacher makes of them, and names "
                 "neither; let it have a key for one"

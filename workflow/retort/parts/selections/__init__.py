@@ -85,7 +85,7 @@ class Selection(Part):
 
     def clashes(self, method):
         looks = self.stage == "select_by_features"
-        if looks and not method.generate and not (self.name_in("encoders") or self.name_in("teachers")):
+        if looks and not method.generate and not self.space():
             yield (
                 f"select: {self.kind} chooses real images by what an encoder or a teacher sees in them, and names "
                 "neither; let it have a key for one, or add generate"
