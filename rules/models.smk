@@ -1,4 +1,4 @@
-"""Models that are trained here; each measured before it is used. Those from elsewhere stand in fetch.smk."""
+"""Models that are trained or made here; each measured before it is used. Those from elsewhere stand in fetch.smk."""
 
 
 def vae_training(wildcards):
@@ -84,6 +84,28 @@ rule train_dit:
         start_classes=starting_classes,
         seed=plan.seed,
         checkpoint=str(CHECKPOINTS / "{model}.safetensors"),
+    script:
+        "../workflow/run.py"
+
+
+rule memorise_latents:
+    input:
+        latents=encoder_latents,
+        class_table=CLASSES,
+    output:
+        model=directory(DATA / "models" / "{model}"),
+    log:
+        LOGS / "memorise_latents" / "{model}.log",
+    benchmark:
+        BENCHMARKS / "memorise_latents" / "{model}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.model_names("optimal")),
+    priority: LONG_CHAIN
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(60),
+    params:
+        code=code_of("memorise_latents"),
     script:
         "../workflow/run.py"
 

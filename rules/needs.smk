@@ -58,6 +58,8 @@ def training_memory(wildcards):
 
 def memory_by_kind(model):
     settings = plan.config.models[model]
+    if settings.kind == "optimal":
+        return TRAINED_HERE + round(4 * work.memorised(model) / 1e9)
     if settings.train is not None:
         return TRAINED_HERE
     return TEXT_TO_IMAGE if settings.kind in ("sd", "sdxl") else TRANSFORMER

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from retort.base.tensors import open_tensors
 from retort.running.status.logs import read_log
 from tests.helpers.workspace import Workspace, smoke_config
 
@@ -184,6 +185,26 @@ def test_a_method_of_the_config_is_a_target_without_touching_a_rule(twin, method
     planned = twin.planned(method)
     assert planned.items() >= {"generate_images": 2, "write_set": 2}.items()  # two image counts
     assert not planned.keys() & {"train_dit", "encode_latents", "invert_latents", "train_students"}
+
+
+def test_the_optimal_denoiser_of_the_training_latents_only_repeats_them(twin):
+    config = smoke_config()
+    config["models"]["ideal"] = {"kind": "optimal", "encoder": "vae"}
+    config["methods"]["ideal"] = {"generate": {"model": "ideal", "steps": 25, "guidance": 1.0}}
+    config["runs"] = [{"methods": ["ideal"], "ipc": [2], "protocols": ["hard"], "students": ["resnet8"], "seeds": 1}]
+    twin.configure(config)
+    assert twin.planned("ideal")["memorise_latents"] == 1
+    assert not twin.planned("ideal").keys() & {"train_dit", "fetch_model", "encode_latents"}
+    twin.run("--cores", "2", "ideal", "results/models.csv", "results/costs.csv")
+    latents = open_tensors(twin.results("smoke", "latents", "vae", "0000.safetensors"))
+    (made,) = twin.results("smoke", "generated", "ideal").rglob("*.safetensors")
+    found = open_tensors(made)
+    for latent, label in zip(found["latents"], found["class_index"], strict=True):
+        away = np.sqrt(((latents[f"latents/{label}"] - latent) ** 2).mean((1, 2, 3)))
+        assert away.min() < 0.1 * np.median(away)
+    assert len(list(twin.results("smoke", "distilled", "ideal", "ipc2").rglob("*.png"))) == 4
+    assert "ideal" in pd.read_csv(twin.results("models.csv"))["model"].tolist()
+    assert "memorise_latents" in pd.read_csv(twin.results("costs.csv"))["stage"].tolist()
 
 
 def test_one_method_alone_gets_its_own_table(finished):

@@ -7,6 +7,7 @@ from tests.unit.config.test_config import mistakes, put
 from retort.base.running import Running
 from retort.config.load import load_config
 from retort.models.load import CodecFiles, ModelFiles, RefinerFiles
+from retort.plan.jobs import jobs_behind
 from retort.plan.plan import Plan
 
 CONFIG = """
@@ -19,6 +20,7 @@ models:
   base: {kind: sdxl, source: some/sdxl, encoder: vae, refiner: {model: refiner, from: 0.7}}
   refiner: {kind: sdxl-refiner, source: some/refiner, dtype: float16}
   idle: {kind: sdxl-refiner, source: some/other}
+  ideal: {kind: optimal, encoder: vae}
 methods:
   dit: {generate: {model: dit}}
   sdxl: {generate: {model: base}}
@@ -55,6 +57,19 @@ def test_settings_of_a_model_are_what_changes_its_predictions():
         "prompt": "{name}",
         "refiner": {"dtype": "float16", "start": 0.7},
     }
+
+
+def test_an_optimal_denoiser_is_made_of_latents_neither_trained_nor_fetched():
+    plan = plan_of(("methods.ideal", {"generate": {"model": "ideal"}})).with_every_method().only("ideal")
+    assert plan.memorised_models() == plan.used_models() == ["ideal"]
+    assert plan.used_latents() == plan.fetched_models() == ["vae"]
+    assert "ideal" not in [*plan.model_names(trained=True), *plan.model_names(trained=False)]
+    assert plan.model_settings("ideal") == {"kind": "optimal"}
+    stages = jobs_behind(plan)
+    assert stages["memorise_latents"] == [{"model": "ideal"}]
+    assert not stages.keys() & {"train_dit", "train_vae"}
+    files = ModelFiles.from_rule("models/ideal", plan.model_settings("ideal"), Running())
+    assert (files.kind, files.decoder) == ("optimal", None)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +151,8 @@ MISTAKES = [
     ("models.base.refiner.model", "vae", "models.base.refiner.model", ["no sdxl-refiner model is called 'vae'"]),
     ("models.base.refiner.from", 1.0, "models.base.refiner.from", ["must be less than 1; found 1.0"]),
     ("models.base.refiner.form", 0.8, "models.base.refiner", ["'form'", "did you mean 'from'", "model, from"]),
+    ("models.ideal.source", "some/dit", "models.ideal", ["unknown key 'source'", "allowed: kind, encoder, decoder"]),
+    ("models.ideal.encoder", "dit", "models.ideal.encoder", ["no vae model is called 'dit'"]),
     ("models.sd.refiner", {"model": "refiner"}, "models.sd", ["refiner: goes with kind sdxl"]),
     ("models.base.encoder", "refiner", "models.base.encoder", ["no vae model is called 'refiner'"]),
     ("models.refiner.encoder", "vae", "models.refiner", ["unknown key 'encoder'", "allowed: kind, source, revision"]),

@@ -10,11 +10,13 @@ MODELS = {
     "hub-vae": {"kind": "vae", "source": "some/vae"},
     "dit": {"kind": "dit", "encoder": "vae", "train": {}},
     "hub": {"kind": "dit", "encoder": "hub-vae", "source": "some/dit"},
+    "ideal": {"kind": "optimal", "encoder": "hub-vae"},
 }
 METHODS = {
     "random": ({"select": "random"}, []),
     "noise": ({"generate": {"model": "hub"}}, []),
     "trained": ({"generate": {"model": "dit"}}, ["vae"]),  # its training reads them
+    "by heart": ({"generate": {"model": "ideal"}}, ["hub-vae"]),
     "inverted": ({"generate": {"model": "hub", "start": {"inversion": "ddim"}}}, ["hub-vae"]),
     "guided": ({"generate": {"model": "hub", "guide": {"discovery": "density"}}}, ["hub-vae"]),
     "found": ({"select": {"discovery": "density"}}, ["hub-vae"]),

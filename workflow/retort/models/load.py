@@ -41,14 +41,15 @@ class CodecFiles:
 class ModelFiles:
     """Where a model lies and how to run it: the parameters of a rule that can change what the model computes.
 
-    kind: "dit", "sd" (Stable Diffusion 1.x and 2.x) or "sdxl". timestep_embedding and classes (the list in whose order
-    its labels are: "dataset" or a name of `subset_classes`) are read for a dit; prompt, with {name} for the class, for
-    the others; refiner for an sdxl. decoder: what turns latents into images, None for the encoder.
+    kind: "dit", "optimal", "sd" (Stable Diffusion 1.x and 2.x) or "sdxl". timestep_embedding and classes (the list in
+    whose order its labels are: "dataset" or a name of `subset_classes`) are read for a dit; prompt, with {name} for the
+    class, for an sd and an sdxl; refiner for an sdxl; dtype for all but an optimal. decoder: what turns latents into
+    images, None for the encoder.
     run changes nothing but speed and memory.
     """
 
     directory: str
-    dtype: str
+    dtype: str = "float32"
     timestep_embedding: str = "diffusers"
     kind: str = "dit"
     prompt: str = "{name}"
@@ -85,12 +86,14 @@ def load_codec(files: CodecFiles) -> Codec:
 def load_diffusion(files: ModelFiles, codec: CodecFiles) -> Backbone:
     """The LatentDiffusion that `files` describes, on this job's device.
 
-    Raises RetortError when its latents are not of the shape that the encoder makes (a dit) or not of as many
-    channels (the others, which take latents of any size), and when a decoder apart reads other latents.
+    Raises RetortError when its latents are not of the shape that the encoder makes (a dit, an optimal) or not of as
+    many channels (the others, which take latents of any size), and when a decoder apart reads other latents.
     """
     encoder = load_codec(codec)
     model = KINDS[files.kind](files, encoder)
-    takes = model.latent_shape if files.kind == "dit" else (model.unet.config.in_channels, *model.latent_shape[1:])
+    takes = (
+        model.latent_shape if files.kind in OF_ONE_SIZE else (model.unet.config.in_channels, *model.latent_shape[1:])
+    )
     if takes != encoder.latent_shape:
         raise RetortError(
             f"{files.directory} works on latents {takes}, but {codec.directory} makes "
@@ -128,6 +131,12 @@ def _dit(files: ModelFiles, codec: Codec) -> Backbone:
     return DiT.load(files.directory, codec, *_place(files), files.timestep_embedding, class_ids, files.run.load)
 
 
+def _optimal(files: ModelFiles, codec: Codec) -> Backbone:
+    from retort.models.optimal import Optimal
+
+    return Optimal.load(files.directory, codec, pick_device(files.run.device))
+
+
 def _stable_diffusion(files: ModelFiles, codec: Codec) -> Backbone:
     from retort.models.stable_diffusion import StableDiffusion
 
@@ -149,4 +158,5 @@ def _place(files: ModelFiles) -> tuple[torch.dtype, torch.device]:
     return getattr(torch, files.dtype), pick_device(files.run.device)
 
 
-KINDS = {"dit": _dit, "sd": _stable_diffusion, "sdxl": _sdxl}
+OF_ONE_SIZE = ("dit", "optimal")
+KINDS = {"dit": _dit, "optimal": _optimal, "sd": _stable_diffusion, "sdxl": _sdxl}

@@ -7,7 +7,7 @@ from retort.plan.work import PUBLISHED, WorkOf
 
 PER_IMAGE = {
     *("export_images", "build_manifest", "decode_split", "adopt_teacher", "measure_raw_teacher"),
-    *("encode_latents", "describe_images"),
+    *("encode_latents", "describe_images", "memorise_latents"),
     *("embed_classes", "cluster_classes", "invert_latents", "score_typicality", "score_windows"),
 }
 """Stages that look at every image of the data set: their work grows with the number of images."""
@@ -48,6 +48,7 @@ def jobs_behind(plan: Plan) -> dict[str, list[dict[str, str]]]:
         "adopt_teacher": _named("teacher", plan.used_teachers(trained=False, measuring=False)),
         "measure_raw_teacher": _named("teacher", plan.raw_judges(plan.wanted_methods)),
         "encode_latents": _named("encoder", plan.used_latents()),
+        "memorise_latents": _named("model", plan.memorised_models()),
         **{stage: [job for row in sets for job in plan.jobs_of(stage, **row)] for stage in plan.METHOD_STAGES},
         "write_set": sets,
         "relabel_set": labelled,

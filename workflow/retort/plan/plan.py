@@ -83,12 +83,9 @@ class Plan(Compositions):
     # ------------------------------------------------------------ models
 
     def model_names(self, kind: str | None = None, trained: bool | None = None) -> list[str]:
-        """Models of a kind (all kinds by default) that are trained here, fetched, or either."""
-        return [
-            name
-            for name, model in self.config.models.items()
-            if kind in (None, model.kind) and trained in (None, model.train is not None)
-        ]
+        """Models of a kind (all kinds by default) that are trained here, fetched, or made in any way."""
+        made = {True: lambda model: model.train, False: lambda model: model.source, None: lambda model: True}[trained]
+        return [name for name, model in self.config.models.items() if kind in (None, model.kind) and made(model)]
 
     def model_settings(self, name: str) -> dict:
         """What changes how a diffusion model computes, apart from its weights."""
@@ -113,6 +110,10 @@ class Plan(Compositions):
         used = {g.model for m in self.wanted_methods if (g := self.generate_of(m))}
         used |= {self.config.typicalities[name].model for name in self.used_typicalities()}
         return [name for name in self.model_names(trained=trained) if name in used]
+
+    def memorised_models(self) -> list[str]:
+        """Optimal denoisers that the wanted methods run, in the order of the config."""
+        return [name for name in self.used_models() if self.config.models[name].kind == "optimal"]
 
     def checkpoint_of(self, model: str) -> str | None:
         """The model whose weights the training of another starts from; None where it starts from nothing."""
@@ -166,8 +167,8 @@ class Plan(Compositions):
         return [name for name in self.model_names("vae", trained) if name in used]
 
     def used_latents(self) -> list[str]:
-        """Encoders whose latents of all training images the wanted methods, or the training of their models, need."""
-        used = {self.encoder_of(model) for model in self.used_models(trained=True)}
+        """Encoders whose latents of all training images the wanted methods, or the making of their models, need."""
+        used = {self.encoder_of(model) for model in [*self.used_models(trained=True), *self.memorised_models()]}
         for method in self.wanted_methods:
             if self.start_of(method):
                 used.add(self.encoder_of(self.generate_of(method).model))

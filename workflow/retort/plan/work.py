@@ -103,11 +103,20 @@ class WorkOf:
         """TFLOP of a diffusion model for one latent. A refiner counts as the model that it refines for."""
         settings = self.config.models[model]
         side = self.latent_side(settings.encoder)
+        if settings.kind == "optimal":  # a distance to each number of all latents, and their mean
+            return 4 * self.memorised(model) / 1e12
         if settings.kind == "dit":
             own = settings.train if isinstance(settings.train, DitTraining) else None
             shape = (own.layers, own.heads * own.head_dim, own.patch) if own else DIT_XL
             return dit_call(*shape, side)
         return SDXL_AT_128 * (side / 128) ** 2 if settings.kind == "sdxl" else SD_AT_64 * (side / 64) ** 2
+
+    def memorised(self, model: str) -> float:
+        """Numbers in the training latents of all classes, which an optimal denoiser knows by heart."""
+        encoder = self.config.models[model].encoder
+        train = self.config.models[encoder].train
+        channels = train.latent_channels if train else 4
+        return len(self.plan.classes) * self.images_per_class() * channels * self.latent_side(encoder) ** 2
 
     def calls(self, model: str, number: float) -> dict[str, float]:
         """TFLOP of so many calls of a diffusion model, as `Work` has it."""

@@ -247,6 +247,33 @@ class DitModel(_FromSource):
         return self
 
 
+class OptimalModel(Strict):
+    """A denoiser without any error: the optimal one of the training latents in closed form, which knows them by heart.
+
+    It is for studies, which it shows what a method does with a perfect model. It only repeats training images.
+    """
+
+    kind: Literal["optimal"] = Field(description=KIND)
+    encoder: Name = Field(
+        description="The model knows the training latents of this vae model by heart, and works on them."
+    )
+    decoder: Name | None = DECODER
+    run: Execution = RUN
+
+    @property
+    def train(self) -> None:
+        """It is made, not trained."""
+
+    @property
+    def source(self) -> None:
+        """It is made here."""
+
+    @property
+    def dtype(self) -> str:
+        """Of what it takes and gives."""
+        return "float32"
+
+
 class Handover(Strict):
     """A refiner ends the sampling that the base model begins."""
 
@@ -308,4 +335,4 @@ class RefinerModel(Strict):
         """Models of text are not trained here."""
 
 
-AnyModel = Annotated[VaeModel | DitModel | TextModel | RefinerModel, Field(discriminator="kind")]
+AnyModel = Annotated[VaeModel | DitModel | OptimalModel | TextModel | RefinerModel, Field(discriminator="kind")]

@@ -20,6 +20,11 @@ from retort.models.health import Watched
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 
+BY_HEART = (
+    "these latents were inverted with an optimal denoiser, which knows each of them by heart; starts that are drawn "
+    "from their statistics (D3HR) say nothing of what a trained model would make of them"
+)
+
 
 @torch.inference_mode()
 def invert_latents(
@@ -69,6 +74,8 @@ def invert_latents(
     write_statistics(statistics, of_classes)
     kept.clear()
     _say({class_id: spread_in(found) for class_id, found in zip(class_ids, of_classes, strict=True)})
+    if model.kind == "optimal":
+        print(f"warning: {BY_HEART}")
 
 
 def _inverted(
