@@ -123,10 +123,11 @@ def of(function, *names):
     return lambda wildcards: function(*(wildcards[name] for name in names))
 
 
-# Of a shard, in label order; and the side in pixels of the images that a job makes for a set.
+# Of a shard, in label order; the side in pixels of the images that a job makes for a set, and the seed of its draws.
 shard_class_ids = of(plan.shard_class_ids, "shard")
 shard_class_indices = of(plan.shards.get, "shard")
 set_side = of(plan.side_of, "method")
+own_seed = of(plan.seed_of, "method")
 
 
 def model_of(wildcards):

@@ -176,7 +176,7 @@ rule generate_images:
     params:
         code=code_of("generate_images"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         side=set_side,
         class_indices=shard_class_indices,
         model_settings=model_settings,
@@ -211,7 +211,7 @@ rule choose_from_pool:
     params:
         code=code_of("choose_from_pool"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         select=selection_part,
     script:
         "../workflow/run.py"
@@ -244,7 +244,7 @@ rule refine_latents:
     params:
         code=code_of("refine_latents"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         side=set_side,
         class_indices=shard_class_indices,
         model_settings=model_settings,
@@ -273,7 +273,7 @@ rule select_images:
     params:
         code=code_of("select_images"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         select=selection_part,
     script:
         "../workflow/run.py"
@@ -298,7 +298,7 @@ rule select_by_features:
     params:
         code=code_of("select_by_features"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         select=selection_part,
         class_indices=shard_class_indices,
     script:

@@ -68,7 +68,7 @@ rule choose_starts:
     params:
         code=code_of("choose_starts"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         arguments=start_settings,
     script:
         "../workflow/run.py"

@@ -134,7 +134,7 @@ rule score_crops:
     params:
         code=code_of("score_crops"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         side=plan.dataset.resolution,
         class_ids=shard_class_ids,
         score=score_part,
@@ -192,7 +192,7 @@ rule rank_patches:
     params:
         code=code_of("rank_patches"),
         dataset=plan.dataset.name,
-        seed=plan.seed,
+        seed=own_seed,
         class_ids=shard_class_ids,
         space=clustering_settings,
         rank=ranking_part,

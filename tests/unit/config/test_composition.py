@@ -25,6 +25,12 @@ LEGAL = {
     "coda-real": "select: {discovery: density-xl}",
     "ddps": "compose: {score: {typicality: sd, window: 0.25}, rank: {clusters: 32, encoder: vae}, fill: consecutive}",
     "ddps-by-teacher": "compose: {score: {typicality: dit}, rank: {clusters: 32, teacher: resnet}, grid: 3}",
+    # more sets of one method
+    "random again": "{select: random, seed: 1}",
+    "kmeans again": "{select: {coverage: kmeans, encoder: vae}, seed: 1}",
+    "d3hr again": "{generate: {model: dit, start: {inversion: ddim}}, seed: 7}",
+    "rded again": "{compose: {score: {teacher: resnet}}, seed: 1}",
+    "ddps again": "{compose: {score: {typicality: dit}, rank: {clusters: 8, encoder: vae}}, seed: 1}",
     # the baselines
     "random": "select: random",
     "full": "select: all",
@@ -89,7 +95,7 @@ def test_stages_go_together_or_are_refused_whatever_the_combination(stages):
     method |= {"refine": {}} if refine else {}
     method |= {"compose": {"score": {"teacher": "resnet"}}} if compose else {}
     if stages in FIT:
-        assert set(load(method).model_dump(exclude_none=True)) - {"fit"} == set(method)
+        assert set(load(method).model_dump(exclude_none=True)) - {"fit", "seed"} == set(method)
     else:
         [(place, _)] = mistakes(method)
         assert place == "methods.x"
@@ -137,6 +143,14 @@ IMPOSSIBLE = [
     (POOL, "", ["generate.pool is 4", "add select"]),
     ("{" + POOL + ", refine: {}}", "", ["generate.pool is 4", "add select"]),
     ("select: {teacher: resnet, teacher_input: raw}", "", ["select.teacher_input", "leave it out, or add generate"]),
+    *(
+        (f"{{{parts}, seed: 2}}", "", ["seed: nothing of this method is drawn at random", "leave seed out"])
+        for parts in (
+            *("select: all", "select: {teacher: resnet}", "select: {discovery: density}", "images: some/set"),
+            *(f"select: {{coverage: {name}, encoder: vae}}" for name in ("herding", "k-centre")),
+            "compose: {score: {typicality: dit}}",
+        )
+    ),
     # sampling
     (
         "generate: {model: dit, sampler: ddpm, start: {inversion: ddim}}",

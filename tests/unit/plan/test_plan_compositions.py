@@ -1,8 +1,10 @@
 """The plan of compositions: who owns what they share, and the jobs behind a set."""
 
 import pytest
+import yaml
 from tests.helpers.plans import COMPOSED, METHODS, STAGES, plain, plan_for
 
+from retort.base.seeds import derive_seed
 from retort.plan.plan import Plan
 
 
@@ -185,3 +187,38 @@ def test_every_stage_of_a_method_has_a_script_of_its_name(composed):
 )
 def test_rule_of_a_stage_is_open_to_the_methods_that_have_it_and_to_no_others(composed, stage):
     assert composed.methods_that(stage) == [method for method in METHODS if stage in JOBS[method]]
+
+
+# ---------------------------------------------------------------- several sets of one method
+
+
+def with_seeds(*methods: str) -> tuple[Plan, Plan]:
+    """The plan, and one in which each of these methods has a twin NAME-1 of seed 1 behind all others."""
+    config = yaml.safe_load(COMPOSED)
+    config["methods"] |= {f"{name}-1": config["methods"][name] | {"seed": 1} for name in methods}
+    return plan_for(text=COMPOSED), plan_for(text=yaml.safe_dump(config, sort_keys=False))
+
+
+def test_seed_0_is_the_global_seed_and_another_is_one_of_its_own():
+    before, plan = with_seeds("dit", "d3hr")
+    assert {plan.seed_of(name) for name in METHODS} == {plan.seed} == {before.seed}
+    assert plan.seed_of("dit-1") == plan.seed_of("d3hr-1") == derive_seed(plan.seed, "set", 1) != plan.seed
+    for name in METHODS:
+        assert plan.provenance_of(name, "10") == before.provenance_of(name, "10")
+    assert plan.provenance_of("dit-1", "10")["settings"]["seed"] == 1
+
+
+def test_nothing_that_is_drawn_is_shared_between_seeds_and_everything_else_is():
+    _, plan = with_seeds("dit", "refined", "d3hr", "d3hr-cao2", "rded-spread", "ddps")
+    assert plan.generation_owner("dit-1") == plan.generation_owner("refined-1") == "dit-1"
+    assert plan.start_owner("d3hr-1") == plan.start_owner("d3hr-cao2-1") == "d3hr-1"
+    assert plan.score_owner("rded-spread-1") == plan.rank_owner("rded-spread-1") == "rded-spread-1"
+    assert plan.score_owner("ddps-1") == "ddps"  # windows are not drawn
+    assert plan.rank_owner("ddps-1") == "ddps-1"  # clusters are
+    assert plan.inversion_of("d3hr-1") == plan.inversion_of("d3hr")
+    assert [plan.generation_owner(m) for m in ("dit", "refined")] == ["dit", "dit"]
+
+
+def test_the_unguided_method_beside_one_has_its_noise():
+    _, plan = with_seeds("dit", "guided")
+    assert [plan.unguided_of(name) for name in ("guided", "guided-1", "d3hr")] == ["dit", "dit-1", "dit"]

@@ -45,6 +45,8 @@ class Part(Strict):
     assumed: ClassVar[bool] = False
     stage: ClassVar[str | None] = None
     """The stage of the workflow that runs this part for a method alone; None where others run it."""
+    seeded: ClassVar[bool] = True
+    """Whether it draws anything at random, so that another seed gives another set; not so of what only holds parts."""
     examples: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
     """Keys with which `retort.parts.check` tries the part, beside names of teachers and the like, which it gives."""
 

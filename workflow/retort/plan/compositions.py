@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from retort.base.seeds import derive_seed
 from retort.config.schema import Config
 from retort.config.schema.methods import Generate, Method
 from retort.parts.compositions import Composition
@@ -59,18 +60,24 @@ class Compositions:
         """Side in pixels at which the images of a method's sets are kept."""
         return self.config.methods[method].side or self.dataset.resolution
 
+    def seed_of(self, method: str) -> int:
+        """From which everything that is drawn for a method alone derives: the global seed, or one of its own."""
+        own = self.config.methods[method].seed
+        return derive_seed(self.seed, "set", own) if own else self.seed
+
     def refine_of(self, method: str) -> Refinement | None:
         return self.config.methods[method].refine
 
     def unguided_of(self, method: str, preferred: Sequence[str] = ()) -> str | None:
         """A method that samples from the same model and does nothing else; None for what samples nothing.
 
-        Of several the first of `preferred`, then of the config.
+        Of several the first with the same seed, of these the first of `preferred`, then of the config.
         """
         own = self.generate_of(method)
         if own is None:
             return None
-        for name in (*preferred, *self.config.methods):
+        others = sorted((*preferred, *self.config.methods), key=lambda name: self.seed_of(name) != self.seed_of(method))
+        for name in others:
             other = self.config.methods[name]
             made = other.generate
             bare = made and made.model == own.model and made.start.kind == "noise" and not made.guide
@@ -171,22 +178,32 @@ class Compositions:
         return str(int(ipc) * generate.pool) if generate else ipc
 
     def start_owner(self, method: str) -> str:
-        """The first method with the same start: starts do not depend on what is sampled from them."""
-        return self._first_equal(method, lambda m: (start := self.start_of(m)) and start.drawn())
+        """The first method with the same start and seed: starts do not depend on what is sampled from them."""
+        return self._first_equal(method, lambda m: (start := self.start_of(m)) and (start.drawn(), self.seed_of(m)))
 
     def generation_owner(self, method: str) -> str:
         """The first method that samples alike, at the same side: a pool is shared by all that choose from it."""
-        return self._first_equal(method, lambda m: (g := self.generate_of(m)) and (_sampled(g), self.side_of(m)))
+        return self._first_equal(
+            method, lambda m: (g := self.generate_of(m)) and (_sampled(g), self.side_of(m), self.seed_of(m))
+        )
 
     def score_owner(self, method: str) -> str:
         """The first method with the same scored patches, however it ranks and composes them."""
-        return self._first_equal(method, lambda m: (c := self.compose_of(m)) and (c.score, c.score.cut_for(c.grid)))
+        return self._first_equal(method, self._scored)
 
     def rank_owner(self, method: str) -> str:
         """The first method with the same ranked patches."""
         return self._first_equal(
-            method, lambda m: (c := self.compose_of(m)) and (c.score, c.rank, c.score.cut_for(c.grid))
+            method, lambda m: (c := self.compose_of(m)) and (self._scored(m), c.rank, self.seed_of(m))
         )
+
+    def _scored(self, method: str) -> tuple | None:
+        """What scored patches depend on; nothing of a seed where none is drawn."""
+        compose = self.compose_of(method)
+        if compose is None:
+            return None
+        seed = self.seed_of(method) if compose.score.seeded else None
+        return compose.score, compose.score.cut_for(compose.grid), seed
 
     def embedding_owner(self, discovery: str) -> str:
         """The first discovery that embeds alike: embeddings do not depend on how they are clustered."""
@@ -232,6 +249,7 @@ class Compositions:
         }
         dump = {"mode": "json", "exclude_none": True}
         unread = {"paper": True} | ({"fit": True} if config.methods[method].fit == "crop" else {})
+        unread |= {} if config.methods[method].seed else {"seed": True}
         unread |= {"generate": {"start": start.unread()}} if start else {}
         unread |= {"images": True} if config.methods[method].images and ipc else {}
         path = {"images": self.images_of(method, ipc)} if "images" in unread else {}

@@ -78,6 +78,13 @@ class Method(Imported):
         description="A real image that is selected, or an imported one, becomes square in this way: crop keeps the "
         "centre; squash resizes the whole image and loses its aspect ratio, as CoDA does to its representatives.",
     )
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Another seed makes another set by the same method: noise, groups, random images and crops are "
+        "drawn from it and from the global seed. Models, inversions, discoveries and typicalities stay as they are, as "
+        "all methods share them.",
+    )
     paper: Name | None = Field(
         None,
         description="The published numbers of this method may stand beside this one's, where no setting contradicts "
@@ -119,14 +126,14 @@ def misfits(method: Method) -> list[str]:
     elif generate and generate.pool > 1 and not select:
         found.append(f"generate.pool is {generate.pool}, but nothing chooses from the pool; add select")
     found += [reason for _, _, part in method.parts() for reason in part.clashes(method)]
-    return found + _misfits_of_fit(method)
+    return found + _misfits_of_fit(method) + _misfits_of_seed(method)
 
 
 def _misfits_of_import(method: Method) -> list[str]:
     """The images are there already, so no other part of a method has anything to do."""
     parts = [part for part in ("generate", "select", "refine", "compose") if getattr(method, part)]
     if not parts:
-        return []
+        return _misfits_of_seed(method)
     return [
         f"images takes a set that was made elsewhere as it is, so there is nothing to {' or '.join(parts)}; leave "
         f"{' and '.join(parts)} out, or images"
@@ -151,4 +158,10 @@ def _misfits_of_fit(method: Method) -> list[str]:
             "fit: squash is how a selection of real images makes them square, and nothing is selected here but by what "
             "is generated, composed or decoded; leave fit out"
         ]
+    return []
+
+
+def _misfits_of_seed(method: Method) -> list[str]:
+    if method.seed and not (method.generate or any(part.seeded for _, _, part in method.parts())):
+        return ["seed: nothing of this method is drawn at random, so every seed makes the same set; leave seed out"]
     return []

@@ -15,6 +15,7 @@ class Mosaic(Composition):
     """Images are put together from real patches, grid x grid to an image (RDED, DDPS)."""
 
     assumed = True
+    seeded = False  # its score and its ranking say whether they are
     stage = "compose_mosaics"
     examples = (
         {"score": {"teacher": "any"}},

@@ -6,6 +6,8 @@ from retort.parts.coverages import Coverage
 class Herding(Coverage):
     """Each image takes the mean of the chosen ones nearest to the mean of the class."""
 
+    seeded = False
+
     def cover(self, features, count, seed):
         from retort.methods.herding import herding
 

@@ -10,6 +10,8 @@ class KCentre(Coverage):
     beginning of more; of rows at one distance the first is taken, so no seed is needed.
     """
 
+    seeded = False
+
     def cover(self, features, count, seed):
         import numpy as np
 

@@ -7,6 +7,7 @@ class ByScore(Ranking):
     """The patches of best score are taken first."""
 
     stage = None  # they are scored in this order
+    seeded = False
 
     def in_words(self) -> str:
         return ""

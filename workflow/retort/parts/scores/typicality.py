@@ -13,6 +13,7 @@ class TypicalityScore(Score):
     told_by = "typicality"
     stage = "score_windows"
     unit = "windows"
+    seeded = False  # the typicality belongs to all that name it
 
     typicality: TypicalityName = Field(description="The maps are those of this typicality.")
     window: float = Field(0.25, gt=0, le=1, description="The side of a window is this share of the image's side.")

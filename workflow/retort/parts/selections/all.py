@@ -7,6 +7,7 @@ class All(OfNames):
     """This takes every training image, in the order of the manifest."""
 
     takes_all = True
+    seeded = False
 
     def order(self, image_ids, seed, dataset):
         return list(range(len(image_ids)))

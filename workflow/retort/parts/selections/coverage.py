@@ -12,6 +12,7 @@ class CoverageSelect(Selection):
     """The images that cover the class are kept."""
 
     told_by = "coverage"
+    seeded = False  # the coverage says whether it is
     examples = (
         *({"coverage": name, "encoder": "any"} for name in ours("coverages")),
         {"coverage": "herding", "teacher": "any"},

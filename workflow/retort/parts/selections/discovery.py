@@ -12,6 +12,7 @@ class DiscoverySelect(Selection):
     told_by = "discovery"
     stage = None  # choose_representatives, which the discovery's guides share
     pools = False
+    seeded = False  # the discovery belongs to all that name it
 
     discovery: DiscoveryName = Field(description="The representatives are those of this discovery.")
 

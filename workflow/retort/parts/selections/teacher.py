@@ -12,6 +12,7 @@ class TeacherSelect(Selection):
     """The images that a teacher recognises are kept, by its confidence (CaO2's objective-guided sampling)."""
 
     told_by = "teacher"
+    seeded = False
     seconds = 0
     examples = ({"keep": "confident"}, {"keep": "uncertain"}, {"teacher_input": "raw"})
 
