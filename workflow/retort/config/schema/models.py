@@ -248,9 +248,9 @@ class DitModel(_FromSource):
 
 
 class OptimalModel(Strict):
-    """A denoiser without any error: the optimal one of the training latents in closed form, which knows them by heart.
+    """An optimal denoiser makes no error: it is the closed form for the training latents, which it knows by heart.
 
-    It is for studies, which it shows what a method does with a perfect model. It only repeats training images.
+    It shows in studies what a method does with a perfect model. It only repeats training images.
     """
 
     kind: Literal["optimal"] = Field(description=KIND)
