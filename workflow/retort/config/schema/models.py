@@ -250,7 +250,7 @@ class DitModel(_FromSource):
 class OptimalModel(Strict):
     """An optimal denoiser makes no error: it is the closed form for the training latents, which it knows by heart.
 
-    It shows in studies what a method does with a perfect model. It only repeats training images.
+    It is for studies of what a method does with a perfect model. It only repeats training images.
     """
 
     kind: Literal["optimal"] = Field(description=KIND)
