@@ -88,6 +88,8 @@ wildcard_constraints:
     inversion=one_of(plan.config.inversions),
     discovery=one_of(plan.config.discoveries),
     typicality=one_of(plan.config.typicalities),
+    dynamics=one_of(plan.config.dynamics),
+    run=r"\d+",
     method=one_of(plan.config.methods),
     sweep=one_of(plan.config.sweeps),
     protocol=one_of(plan.config.protocols),

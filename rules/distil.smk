@@ -91,8 +91,10 @@ def refinement_part(wildcards):
 
 
 def selecting_features(wildcards):
-    """Latents, or what a teacher sees, of the shard's training images."""
+    """Latents, what a teacher sees, or what networks said in training, of the shard's training images."""
     space = plan.selection_space(wildcards.method)
+    if "dynamics" in space:
+        return path_of(rules.record_dynamics.output.dynamics, dynamics=space["dynamics"], shard=wildcards.shard)
     if "encoder" in space:
         return path_of(rules.encode_latents.output.latents, encoder=space["encoder"], shard=wildcards.shard)
     return path_of(rules.describe_images.output.features, teacher=space["teacher"], shard=wildcards.shard)

@@ -97,6 +97,9 @@ def test_manifests_say_how_each_image_was_chosen(finished):
         assert rows["confidence"].between(0.5, 1).all()
         assert rows[["loss_before", "loss_after"]].notna().all(axis=None)
     assert manifest("coda-real", 2)["origin"].notna().all()
+    assert manifest("el2n", 1)["score"].between(0, 2**0.5).all()
+    assert manifest("cad", 1)["score"].between(0, 0.71).all()
+    assert (manifest("rded-gradient", 1)["row"].str.split().map(len) == 4).all()
     patches = manifest("ddps", 2)["row"].str.split().map(len)
     assert (patches == 4).all()
 

@@ -84,8 +84,10 @@ def test_what_methods_and_image_counts_share_is_planned_once(tmp_path):
         "describe_images",
     )
     assert {stage: planned[stage] for stage in shared} == dict.fromkeys(shared, 1)
-    # One ranking and one scoring of patches by each way to score, whatever is composed of them.
-    assert (planned["score_windows"], planned["rank_patches"], planned["score_crops"]) == (1, 1, 1)
+    # One ranking and one scoring of patches by each way to score, whatever is composed of them; crops have two.
+    assert (planned["score_windows"], planned["rank_patches"], planned["score_crops"]) == (1, 1, 2)
+    # Two trainings by epochs and one record of both, for two scores.
+    assert (planned["train_dynamics"], planned["record_dynamics"]) == (2, 1)
     # Representatives for 1, 2 and 4 images; starts for 1, 2, 4 and (a pool of two) 8, by search and by formula.
     assert planned["choose_representatives"] == 3
     assert planned["choose_starts"] == 4 + 3

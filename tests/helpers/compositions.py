@@ -32,6 +32,8 @@ discoveries:
 typicalities:
   dit: {model: dit}
   sd: {model: sd, draws: 10, low: 0.0, high: 1.0}
+dynamics:
+  lessons: {teacher: resnet, epochs: 6, until: 5}
 methods:
   random: {select: random}
 protocols:

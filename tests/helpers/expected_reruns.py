@@ -45,7 +45,7 @@ def setting(path, value):
 
 CONFIG_CHANGES = {
     # Hard students: every set.
-    "student steps": (setting("protocols/hard/views/steps", 6), {"train_students": 17, **TABLES}),
+    "student steps": (setting("protocols/hard/views/steps", 6), {"train_students": 20, **TABLES}),
     # The stored views and labels change with the length; four sets have soft students.
     "soft epochs": (setting("protocols/soft/views/epochs", 3), {"relabel_set": 4, "train_students": 4, **TABLES}),
     # Stored labels do not depend on the student's optimiser.
@@ -92,6 +92,12 @@ CONFIG_CHANGES = {
     "features of k-means": (
         setting("methods/kmeans/select", {"coverage": "kmeans", "encoder": "vae"}),
         sets(1, select_by_features=1),
+    ),
+    "which images of a coreset": (setting("methods/el2n/select/keep", "easy"), sets(1, select_by_features=1)),
+    # Two trainings, one record of both, and the two methods that score by it.
+    "epochs that are recorded": (
+        setting("dynamics/lessons/until", 3),
+        sets(2, train_dynamics=2, record_dynamics=1, select_by_features=2),
     ),
     # What hard labels and AdamW do not read; the latter's is part of a protocol's name.
     "temperature of hard labels": (setting("protocols/hard/temperature", 10.0), {}),
@@ -151,7 +157,7 @@ CODE_CHANGES = {
         "stages/sets/compose_mosaics.py",
         "    pixels, rows, scores = [], [], []\n",
         "    pixels, rows, scores = list(), [], []\n",
-        sets(3, compose_mosaics=3),
+        sets(4, compose_mosaics=4),
     ),
     "a line of the table": (
         "report/accuracy_table.py",

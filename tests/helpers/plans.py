@@ -95,6 +95,9 @@ discoveries:
 typicalities:
   dit: {model: dit}
   sd: {model: sd}
+dynamics:
+  lessons: {teacher: critic, epochs: 8, until: 6}
+  others: {teacher: critic, epochs: 8, runs: 2}
 methods:
   random: {select: random}
   full: {select: all}
@@ -119,6 +122,8 @@ methods:
   herding: {select: {coverage: herding, encoder: fine-vae}}
   kmeans: {select: {coverage: kmeans, teacher: critic}}
   confident: {select: {teacher: judge}}
+  hardest: {select: {score: el2n, dynamics: lessons}}
+  easiest: {select: {score: {kind: cad, span: 3}, dynamics: lessons, keep: easy}}
   rded: {compose: {score: {teacher: judge}}}
   rded-spread: {compose: {score: {teacher: judge}, rank: {clusters: 8, teacher: critic}, fill: consecutive}}
   rded-3: {compose: {score: {teacher: judge}, rank: {clusters: 8, teacher: critic}, grid: 3}}

@@ -16,10 +16,10 @@ from retort.parts.selections.teacher import TeacherSelect
 # ---------------------------------------------------------------- words and keys of what may be several things
 
 SELECT_IS = (
-    "must be random, all, {teacher: NAME, keep: ...}, {coverage: herding | k-centre | kmeans, encoder | teacher: NAME} "
-    "or {discovery: NAME}"
+    "must be random, all, {teacher: NAME, keep: ...}, {coverage: herding | k-centre | kmeans, encoder | teacher: NAME}"
+    ", {discovery: NAME} or {score: KIND, dynamics: NAME, keep: ...}"
 )
-SCORE_IS = "must be {teacher: NAME, ...} or {typicality: NAME, ...}"
+SCORE_IS = "must be {teacher: NAME, ...}, {teacher: NAME, gradient: ..., ...} or {typicality: NAME, ...}"
 RANK_IS = "must be score, or {clusters: K, encoder | teacher: NAME}"
 TEACHER_KEYS, COVERAGE_KEYS = "(allowed: teacher, keep, teacher_input)", "(allowed: coverage, encoder, teacher)"
 
@@ -69,7 +69,8 @@ SEVERAL = [
     (
         "compose: {}",
         ".compose.score",
-        "required, but missing: Patches are cut and scored in this way: {teacher: NAME, ...} or "
+        "required, but missing: Patches are cut and scored in this way: {teacher: NAME, ...}, "
+        "{teacher: NAME, gradient: ..., ...} or "
         "{typicality: NAME, ...}",
     ),
     ("compose: {score: teacher}", ".compose.score", f"{SCORE_IS}; found 'teacher'"),
@@ -212,6 +213,7 @@ DANGLING = [
     ("select: {teacher: resnt}", ".select.teacher", ["no teacher is called 'resnt', did you mean 'resnet'?"]),
     ("select: {discovery: densities}", ".select.discovery", ["no discovery", "did you mean 'density'?"]),
     ("compose: {score: {teacher: resnt}}", ".compose.score.teacher", ["no teacher", "did you mean 'resnet'?"]),
+    ("select: {score: el2n, dynamics: lesons}", ".select.dynamics", ["no record of a training", "mean 'lessons'?"]),
     ("compose: {score: {typicality: sdd}}", ".compose.score.typicality", ["no typicality", "did you mean 'sd'?"]),
     ("compose: {" + SCORE + ", rank: {encoder: vea}}", ".compose.rank.encoder", ["no vae model", "mean 'vae'?"]),
     ("compose: {" + SCORE + ", rank: {teacher: vae}}", ".compose.rank.teacher", ["no teacher", "allowed: resnet"]),
@@ -236,6 +238,12 @@ def test_name_that_points_nowhere_or_elsewhere_is_refused_with_what_was_meant(me
             "model",
             ["no diffusion model is called 'vae'", "allowed: dit, sd, sdxl, twin"],
         ),
+        (
+            "dynamics",
+            {"teacher": "resnt"},
+            "teacher",
+            ["no teacher that is trained here", "'resnet'?"],
+        ),
     ],
 )
 def test_shared_stage_names_a_model_of_the_right_kind(part, thing, place, words):
@@ -244,15 +252,16 @@ def test_shared_stage_names_a_model_of_the_right_kind(part, thing, place, words)
     assert [word for word in words if word not in text] == [], text
 
 
-@pytest.mark.parametrize("part", ["teachers", "discoveries", "typicalities", "inversions"])
+@pytest.mark.parametrize("part", ["teachers", "discoveries", "typicalities", "inversions", "dynamics"])
 def test_name_is_refused_where_nothing_is_defined(part):
     named = {
         "teachers": "select: {teacher: resnet}",
         "discoveries": "select: {discovery: density}",
         "typicalities": "compose: {score: {typicality: dit}}",
         "inversions": "generate: {model: dit, start: {inversion: ddim}}",
+        "dynamics": "select: {score: cad, dynamics: lessons}",
     }
-    [(_, text)] = mistakes(named[part], **{part: {}})
+    [*_, (_, text)] = mistakes(named[part], **{part: {}})
     assert text.endswith("(allowed: none is defined; define one)")
 
 

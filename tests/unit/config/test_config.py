@@ -99,7 +99,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers():
     assert load_config(raw).protocols["hard"].optimizer.lr == 0.001
 
 
-@pytest.mark.parametrize("part", ["teachers", "models", "inversions", "discoveries", "typicalities"])
+@pytest.mark.parametrize("part", ["teachers", "models", "inversions", "discoveries", "typicalities", "dynamics"])
 def test_empty_entry_is_an_empty_table(part):
     plain = edited(("methods", {"random": {"select": "random"}}), ("protocols.soft", GONE), ("inversions", GONE))
     plain["runs"][0] |= {"methods": ["random"], "protocols": ["hard"]}
@@ -329,7 +329,7 @@ def test_all_dangling_names_are_listed_at_once():
 
 DEFAULT = yaml.safe_load(SHIPPED[0].read_text())
 # Tables whose keys are the user's own.
-NAMED = ("models", "teachers", "inversions", "discoveries", "typicalities", "methods", "protocols")
+NAMED = ("models", "teachers", "inversions", "discoveries", "typicalities", "dynamics", "methods", "protocols")
 
 
 def entries(value, path=()):

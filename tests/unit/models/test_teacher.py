@@ -6,6 +6,7 @@ import torch
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json
+from retort.models.augmentation import affine_maps, crop_maps, within_crops
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import (
     accuracy,
@@ -14,7 +15,7 @@ from retort.models.teacher import (
     logits_of,
     save_teacher,
 )
-from retort.models.teacher_training import affine_maps, crop_maps, trained_teacher, within_crops
+from retort.models.teacher_training import trained_teacher
 from retort.models.training_state import Checkpoint
 
 CLASSES = ["wren", "robin", "finch"]

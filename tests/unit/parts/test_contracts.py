@@ -36,9 +36,11 @@ def test_every_part_of_ours_is_held_to_promises_of_its_family_or_does_nothing_it
     assert len(PROMISES) > 120
 
 
-def test_only_k_means_reads_the_order_of_what_it_chooses_from():
+def test_only_k_means_and_what_is_counted_read_the_order_of_what_they_choose_from():
     reads = {(part.family, part.kind) for part in PARTS if hasattr(part, "reads_order") and part.reads_order()}
-    assert reads == {("coverages", "kmeans"), ("selections", "coverage")}
+    assert reads == {("coverages", "kmeans"), ("selections", "coverage"), ("selections", "score")}
+    counts = {part.kind for part in PARTS if part.family == "difficulties" and part.ties()}
+    assert counts == {"forgetting"}
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{part.family}/{part.kind}")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 from tests.helpers.plans import COMPOSED, METHODS, SMALL, composed_for, plan_for
 
 from retort.config.load import load_config
@@ -23,6 +24,7 @@ SPACES = {
     "kmeans": {"teacher": "critic"},
     **{method: {"teacher": "critic"} for method in ("rded-spread", "rded-3")},
     **{method: {"encoder": "fine-vae"} for method in ("ddps", "ddps-3", "ddps-more")},
+    **{method: {"dynamics": "lessons"} for method in ("hardest", "easiest")},
 }
 JUDGED = ("chosen", "ancestral", "guided-chosen", "d3hr-cao2", "confident", "rded", "rded-few")
 TEACHERS = {
@@ -40,10 +42,31 @@ def test_method_names_the_space_it_covers_or_clusters_in_and_the_teachers_it_ask
     assert composed.teachers_of(method) == TEACHERS.get(method, set())
 
 
-def test_selection_of_real_images_happens_in_latents_or_in_what_a_teacher_sees(composed):
-    assert composed.methods_that("select_by_features") == ["herding", "kmeans", "confident"]
-    spaces = [composed.selection_space(method) for method in ("herding", "kmeans", "confident")]
-    assert spaces == [{"encoder": "fine-vae"}, {"teacher": "critic"}, {"teacher": "judge"}]
+def test_selection_of_real_images_is_by_latents_by_what_a_teacher_sees_or_by_how_they_were_learned(composed):
+    names = ["herding", "kmeans", "confident", "hardest", "easiest"]
+    assert composed.methods_that("select_by_features") == names
+    spaces = [composed.selection_space(method) for method in names]
+    learned = {"dynamics": "lessons"}
+    assert spaces == [{"encoder": "fine-vae"}, {"teacher": "critic"}, {"teacher": "judge"}, learned, learned]
+
+
+def test_a_record_of_a_training_needs_the_training_images_decoded_and_no_teacher(composed):
+    """But the settings of the teacher, by which its network is trained, stand in the provenance."""
+    alone = composed_for("hardest")
+    assert (alone.used_dynamics(), alone.used_teachers()) == (["lessons"], [])
+    assert alone.decoded_splits() == ["train", "val"]
+    told = alone.provenance_of("hardest")
+    assert (set(told["dynamics"]), set(told["teachers"])) == ({"lessons"}, {"critic"})
+    assert "dynamics" not in alone.provenance_of("herding")
+
+
+def test_every_run_of_a_training_is_a_job(composed):
+    raw = yaml.safe_load(COMPOSED)
+    raw["methods"]["mean"] = {"select": {"score": "grand", "dynamics": "others"}}
+    plan = Plan(load_config(raw), composed.classes)
+    runs = [{"dynamics": "others", "run": run} for run in ("0", "1")]
+    assert plan.jobs_of("train_dynamics", "mean", "1") == runs
+    assert plan.jobs_of("record_dynamics", "mean", "1") == [{"dynamics": "others"}]
 
 
 def test_settings_of_a_model_are_those_that_change_what_it_computes(composed):

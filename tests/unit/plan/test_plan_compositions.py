@@ -122,6 +122,7 @@ def generated(owner: str, number: str) -> dict:
 OWN = object()  # the method and its images per class
 RDED = {"score_crops": {"method": "rded"}}
 DDPS = {"score_typicality": {"typicality": "dit"}, "score_windows": {"method": "ddps"}}
+LEARNED = {"train_dynamics": {"dynamics": "lessons", "run": "0"}, "record_dynamics": {"dynamics": "lessons"}}
 JOBS = {
     "random": {"select_images": OWN},
     "full": {"select_images": OWN},
@@ -144,6 +145,8 @@ JOBS = {
     "herding": {"select_by_features": OWN},
     "kmeans": {"describe_images": {"teacher": "critic"}, "select_by_features": OWN},
     "confident": {"describe_images": {"teacher": "judge"}, "select_by_features": OWN},
+    "hardest": LEARNED | {"select_by_features": OWN},
+    "easiest": LEARNED | {"select_by_features": OWN},
     "rded": RDED | {"compose_mosaics": OWN},
     "rded-spread": RDED | {"rank_patches": {"method": "rded-spread"}, "compose_mosaics": OWN},
     "rded-3": {"score_crops": {"method": "rded-3"}, "rank_patches": {"method": "rded-3"}, "compose_mosaics": OWN},

@@ -55,6 +55,8 @@ COMPUTED = [
     ("invert_latents", of_shard(inversion="ddim-sd"), {"SD 1.5": SHARD * 60}),
     ("score_typicality", of_shard(typicality="dit"), {"DiT-XL/2": SHARD * 200}),
     ("score_typicality", of_shard(typicality="sd"), {"SD 1.5": SHARD * 200}),
+    ("train_dynamics", {"dynamics": "resnet18", "run": "0"}, {"ResNet-18": 3 * 20 * 1000 * 1282}),
+    ("record_dynamics", of_shard(dynamics="resnet18"), {"ResNet-18": SHARD * 20}),
     ("score_crops", of_shard(method="rded"), {"ResNet-18": 50 * 300 * 5}),
     ("rank_patches", of_shard(method="ddps"), {"ResNet-18": 50 * 1000}),
     ("generate_images", of_shard(method="dit", number=50), {"DiT-XL/2": 2500 * 100, "decode 256": 2500}),

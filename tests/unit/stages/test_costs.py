@@ -209,9 +209,10 @@ def test_jobs_know_the_methods_that_use_them(raw):
     assert found["invert_latents", "ddim"] == ["d3hr", "d3hr-cao2", "d3hr-coda"]
     assert found["generate_images", "dit", "2"] == ["dit"]
     assert found["score_typicality", "default"] == ["ddps"]
-    assert found["train_teacher", "resnet"] == [
-        *("random", "dit", "d3hr", "full", "kmeans", "rded", "cao2", "d3hr-cao2"),  # the first four by soft labels
-    ]
+    soft = ["random", "dit", "d3hr", "full"]
+    judged = ["kmeans", "rded", "cao2", "d3hr-cao2", "rded-gradient"]
+    assert found["train_teacher", "resnet"] == [*soft, *judged]
+    assert found["train_dynamics", "lessons", "1"] == found["record_dynamics", "lessons"] == ["el2n", "cad"]
     assert found["train_students", "herding", "1", "hard", "resnet8"] == ["herding"]
     assert "random" not in found["train_vae", "vae"]
     assert not [job for job in found if job[0] == "train_one_student"]

@@ -15,7 +15,7 @@ def filled(raw: Any) -> Any:
     """`raw` with an empty table where yaml reads nothing after `teachers:`, or after a `train:` without settings."""
     if not isinstance(raw, dict):
         return raw
-    for part in ("models", "teachers", "inversions", "discoveries", "typicalities", "sweeps"):
+    for part in ("models", "teachers", "inversions", "discoveries", "typicalities", "dynamics", "sweeps"):
         if part in raw and raw[part] is None:
             raw[part] = {}
         things = raw.get(part, {})
@@ -120,8 +120,8 @@ def _purpose(path: list[str | int], table: Any) -> str:
         return f": the list must have more entries; found {_shown(table)}"
     meant, key = set(), path[-1]
     for model in [Config] if len(path) == 1 else _tables_of_the_config(Strict):
-        if model is Config and len(path) > 1:
-            continue
+        if (model is Config and len(path) > 1) or getattr(model, "told_by", None) == key:
+            continue  # a table without the key that tells a part is not of that part
         fields = {name: model.model_fields[attribute] for name, attribute in model.attributes().items()}
         kinds = get_args(fields["kind"].annotation) if "kind" in fields else ()
         if key in fields and fields[key].is_required() and set(table) <= set(fields):

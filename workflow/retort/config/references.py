@@ -42,6 +42,9 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
         yield from _of_windows(f"typicalities.{name}.model", typicality.model, config)
     for name, discovery in config.discoveries.items():
         yield from _check(f"discoveries.{name}.encoder", discovery.encoder, config.vaes(), "vae model")
+    trained = [name for name, teacher in config.teachers.items() if teacher.train]
+    for name, dynamics in config.dynamics.items():
+        yield from _check(f"dynamics.{name}.teacher", dynamics.teacher, trained, "teacher that is trained here")
     for name, method in config.methods.items():
         if name in reserved:
             yield f"methods.{name}: this name is taken by a target; choose another than {', '.join(reserved)}"

@@ -30,7 +30,7 @@ from retort.parts.part import Part
 FOREIGN = "<foreign>"
 FAMILIES = (
     *("starts", "samplers", "guides", "selections", "coverages", "refinements"),
-    *("compositions", "scores", "rankings"),
+    *("compositions", "scores", "rankings", "difficulties"),
 )
 
 

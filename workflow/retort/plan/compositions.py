@@ -100,6 +100,10 @@ class Compositions:
     def typicality_of(self, method: str) -> str | None:
         return self._named(method, "typicalities")
 
+    def dynamics_of(self, method: str) -> str | None:
+        """The record of a training by which a method scores real images."""
+        return self._named(method, "dynamics")
+
     def encoder_named_by(self, method: str) -> str | None:
         """The encoder in whose latents a method covers or clusters."""
         return self._named(method, "encoders")
@@ -121,7 +125,7 @@ class Compositions:
         return sorted({select.name_in("teachers") for select in selects if select and select.sees_raw()})
 
     def selection_space(self, method: str) -> dict[str, str]:
-        """Where images are selected, {"encoder": NAME} or {"teacher": NAME}; empty where nothing is looked at."""
+        """By what images are selected, {"encoder": NAME}, {"teacher": NAME} or {"dynamics": NAME}; or by nothing."""
         select = self.config.methods[method].select
         return select.space() if select else {}
 
@@ -132,6 +136,7 @@ class Compositions:
     METHOD_STAGES = (
         *("invert_latents", "choose_starts", "embed_classes", "cluster_classes", "choose_representatives"),
         *("generate_images", "choose_from_pool", "refine_latents", "describe_images", "select_images"),
+        *("train_dynamics", "record_dynamics"),
         *("select_by_features", "score_typicality", "score_crops", "score_windows", "rank_patches", "compose_mosaics"),
         "import_set",
     )
@@ -158,6 +163,13 @@ class Compositions:
                 selects = method in self.methods_that("select_by_features")
                 teacher = self.selection_space(method).get("teacher") if selects else None
                 return [{"teacher": teacher}] if teacher else []
+            case "train_dynamics":
+                dynamics = self.dynamics_of(method)
+                runs = range(self.config.dynamics[dynamics].runs) if dynamics else []
+                return [{"dynamics": dynamics, "run": str(run)} for run in runs]
+            case "record_dynamics":
+                dynamics = self.dynamics_of(method)
+                return [{"dynamics": dynamics}] if dynamics else []
             case "score_typicality":
                 typicality = self.typicality_of(method)
                 return [{"typicality": typicality}] if typicality else []
@@ -240,13 +252,15 @@ class Compositions:
         """
         config, start, inversion = self.config, self.start_of(method), self.inversion_of(method)
         discovery, typicality = self.discovery_of(method), self.typicality_of(method)
+        dynamics = self.dynamics_of(method)
+        teachers = self.teachers_of(method) | ({config.dynamics[dynamics].teacher} if dynamics else set())
         shared = {
             "models": (config.models, self.models_of(method)),
-            "teachers": (config.teachers, sorted(self.teachers_of(method))),
+            "teachers": (config.teachers, sorted(teachers)),
             "inversions": (config.inversions, [inversion] if inversion else []),
             "discoveries": (config.discoveries, [discovery] if discovery else []),
             "typicalities": (config.typicalities, [typicality] if typicality else []),
-        }
+        } | ({"dynamics": (config.dynamics, [dynamics])} if dynamics else {})
         dump = {"mode": "json", "exclude_none": True}
         unread = {"paper": True} | ({"fit": True} if config.methods[method].fit == "crop" else {})
         unread |= {} if config.methods[method].seed else {"seed": True}

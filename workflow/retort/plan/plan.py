@@ -56,8 +56,9 @@ class Plan(Compositions):
         """Splits whose pixels are kept for those who see all of them: students, and models that train on them."""
         taught = [self.config.teachers[name] for name in self.used_teachers(measuring=False)]
         taught += [self.config.models[name] for name in self.used_encoders(trained=True)]
+        scored = self.used_dynamics()
         everything = set(self.wanted_methods) & set(self.methods_that_select("all"))
-        return ["train", "val"] if everything or any(model.train for model in taught) else ["val"]
+        return ["train", "val"] if everything or scored or any(model.train for model in taught) else ["val"]
 
     def dataset_identity(self) -> str | None:
         """What the whole data set is called in papers; None for a part of one, and for other validation images."""
@@ -195,6 +196,9 @@ class Plan(Compositions):
 
     def used_typicalities(self) -> list[str]:
         return self._used(self.typicality_of, self.config.typicalities)
+
+    def used_dynamics(self) -> list[str]:
+        return self._used(self.dynamics_of, self.config.dynamics)
 
     def _used(self, name_of: Callable[[str], str | None], names: Iterable[str]) -> list[str]:
         used = {name_of(method) for method in self.wanted_methods}

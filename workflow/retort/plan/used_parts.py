@@ -41,9 +41,10 @@ def used_parts(plan: Plan) -> dict:
 
 
 def _shared(plan: Plan, method: str) -> dict:
-    """The inversion, discovery and typicality that a method names, with their settings."""
+    """The inversion, discovery, typicality and dynamics that a method names, with their settings."""
     record = plan.provenance_of(method)
-    return {part: record[part] for part in ("inversions", "discoveries", "typicalities") if record[part]}
+    named = ("inversions", "discoveries", "typicalities", "dynamics")
+    return {part: record[part] for part in named if record.get(part)}
 
 
 def _model(plan: Plan, method: str) -> dict | None:

@@ -179,6 +179,19 @@ class WorkOf:
         images = self.images(wildcards)
         return Work(convolution=images * self.judge(wildcards["teacher"]), seconds=images * READ)
 
+    def train_dynamics(self, wildcards) -> Work:
+        """One training by epochs."""
+        dynamics = self.config.dynamics[wildcards["dynamics"]]
+        seen = dynamics.recorded() * len(self.plan.classes) * self.images_per_class()
+        steps = seen / self.config.teachers[dynamics.teacher].train.batch
+        return Work(convolution=TRAINING * seen * self.judge(dynamics.teacher), seconds=2 * steps * CALL)
+
+    def record_dynamics(self, wildcards) -> Work:
+        """Every image of a shard through the network of every epoch."""
+        dynamics, images = self.config.dynamics[wildcards["dynamics"]], self.images(wildcards)
+        seen = images * dynamics.recorded() * dynamics.runs
+        return Work(convolution=seen * self.judge(dynamics.teacher), seconds=seen / 256 * CALL)
+
     def invert_latents(self, wildcards) -> Work:
         inversion, images = self.config.inversions[wildcards["inversion"]], self.images(wildcards)
         calls = inversion.stop * _branches(inversion.guidance)

@@ -15,7 +15,7 @@ from retort.config.schema.evaluation import Protocol, Quality, Run
 from retort.config.schema.methods import Method
 from retort.config.schema.models import AnyModel
 from retort.config.schema.sets import Sets
-from retort.config.schema.shared import Discovery, Inversion, Typicality
+from retort.config.schema.shared import Discovery, Dynamics, Inversion, Typicality
 from retort.config.schema.sweeps import Sweep
 from retort.config.schema.teachers import Teacher
 
@@ -49,6 +49,11 @@ class Config(Strict):
     )
     typicalities: dict[Name, Typicality] = Field(
         {}, description="These are measurements of typical regions, by name; methods that name one share it."
+    )
+    dynamics: dict[Name, Dynamics] = Field(
+        {},
+        description="These are records of how networks learn the training images, by name; methods that name one share "
+        "it.",
     )
     parts: list[LocalPath] = Field(
         [],

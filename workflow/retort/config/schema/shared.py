@@ -56,6 +56,38 @@ class Discovery(Strict):
     hdbscan: Hdbscan = Field(Hdbscan(), description="This table says how the embedded latents are clustered.")
 
 
+class Dynamics(Strict):
+    """A teacher's network is trained by epochs, and what it says of every training image after each is recorded."""
+
+    teacher: Name = Field(
+        description="The network and its training are those of this teacher, which must be trained here. An epoch sees "
+        "every image once, so the teacher's `steps` are not read."
+    )
+    epochs: Count = Field(10, description="The whole training, in which the learning rate falls, has this many epochs.")
+    until: Count | None = Field(
+        None,
+        description="Training ends after this many of the epochs, where later ones would not be read; by default after "
+        "all of them.",
+    )
+    runs: Count = Field(
+        1, description="So many networks are trained, which differ in their seeds; scores are means over them."
+    )
+
+    def recorded(self) -> int:
+        """How many epochs are recorded."""
+        return self.until or self.epochs
+
+    @model_validator(mode="after")
+    def _ends_inside(self):
+        if self.recorded() > self.epochs:
+            raise PydanticCustomError(
+                "until",
+                "until {until} must be at most epochs {epochs}",
+                {"until": self.until, "epochs": self.epochs},
+            )
+        return self
+
+
 class Typicality(Strict):
     """Maps show where an image is typical of its class: where the label helps to predict noise (DDPS)."""
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from retort.parts.compositions import Composition
 from retort.parts.resolve import any_of
 
-_SCORE = "{teacher: NAME, ...} or {typicality: NAME, ...}"
+_SCORE = "{teacher: NAME, ...}, {teacher: NAME, gradient: ..., ...} or {typicality: NAME, ...}"
 _RANK = "score, or {clusters: K, encoder | teacher: NAME}"
 
 

@@ -1,4 +1,4 @@
-"""What selections, coverages, scores and rankings promise."""
+"""What selections, difficulties, coverages, scores and rankings promise."""
 
 from typing import Any
 
@@ -6,10 +6,12 @@ import numpy as np
 import torch
 
 from retort.parts.contracts.base import CLASSES, Contract, Promise, always, farthest, hold, normal, twice
+from retort.parts.difficulties import Lessons
 from retort.parts.part import Part
 from retort.parts.selections import OfNames, Seen, mistake_of
 
 CANDIDATES, COUNTS = 12, (1, 5, 12)
+RUNS, EPOCHS = 2, 5  # of a record of trainings
 
 # ---------------------------------------------------------------- selections and coverages
 
@@ -17,9 +19,18 @@ CANDIDATES, COUNTS = 12, (1, 5, 12)
 def seen_by(part: Part, order: Any = slice(None), equal: bool = False) -> Seen:
     """What a selection sees of twelve candidates of class 2, in an order; equal: all alike."""
     own = np.zeros(CANDIDATES, dtype=int) if equal else np.arange(CANDIDATES)[order]
+    if part.name_in("dynamics"):
+        return Seen(None, None, 2, lessons(own))
     features, logits = normal(0, CANDIDATES, 5).float().numpy()[own], 2 * normal(1, CANDIDATES, CLASSES).float()[own]
     raw, judged = part.sees_raw(), part.name_in("teachers") is not None
     return Seen(None if raw else features, logits if judged else None, 2)
+
+
+def lessons(own: np.ndarray) -> Lessons:
+    """What two trainings of five epochs said of candidates of class 2, by their numbers."""
+    logits = 2 * normal(3, RUNS, EPOCHS, CANDIDATES, CLASSES).half().numpy()[:, :, own]
+    norms = normal(4, RUNS, EPOCHS, CANDIDATES).abs().float().numpy()[:, :, own]
+    return Lessons(logits, norms, np.full(len(own), 2))
 
 
 def _keeps_what_is_wanted(part: Part) -> str:
@@ -51,6 +62,20 @@ def _chooses_in_any_order(part: Part) -> str:
         f"the columns {dict(usual.columns)} are {dict(turned.columns)} when the order is another",
     )
     return str(back)
+
+
+def _tells_hardness(part: Part) -> str:
+    seen, kept = lessons(np.arange(CANDIDATES)), lessons(np.arange(CANDIDATES))
+    one, other = twice(lambda: part.hardness(seen))
+    hold(one.shape == (CANDIDATES,) and one.dtype == np.float64, f"{one.shape}, {one.dtype}")
+    hold(bool(np.isfinite(one).all()), "values that are not finite")
+    hold(np.array_equal(one, other), f"once {one}, once {other}")
+    for what in ("logits", "norms", "labels"):
+        hold(np.array_equal(getattr(seen, what), getattr(kept, what)), f"the {what} were changed in place")
+    alone = np.concatenate([part.hardness(lessons(np.array([i]))) for i in range(CANDIDATES)])
+    far = float(np.abs(alone - one).max())
+    hold(far < 1e-9, f"the hardness of an image differs by {far:.3g} when it is alone")
+    return f"{one.min():.3g} to {one.max():.3g}"
 
 
 def _orders_all_names(part: Part) -> str:
@@ -88,11 +113,13 @@ def _covers_in_any_order(part: Part) -> str:
 
 def _scores_each_crop_by_itself(part: Part) -> str:
     logits, labels = 3 * normal(5, 8, CLASSES).float(), torch.arange(8) % CLASSES
-    one, other = twice(lambda: part.losses(logits.clone(), labels))
+    more = [normal(6, 8).abs().float()] if part.sees_features() else []
+    one, other = twice(lambda: part.losses(logits.clone(), labels, *more))
     hold(one.shape == (8,) and one.dtype == torch.float32, f"{tuple(one.shape)}, {one.dtype}")
     hold(bool(one.isfinite().all()), "losses that are not finite")
     hold(torch.equal(one, other), "the same logits have two losses")
-    alone = torch.cat([part.losses(logits[i : i + 1], labels[i : i + 1]) for i in range(8)])
+    each = [[of[i : i + 1] for of in (logits, labels, *more)] for i in range(8)]
+    alone = torch.cat([part.losses(*given) for given in each])
     far = farthest(alone, one)
     hold(far < 1e-5, f"the loss of a crop differs by {far:.3g} when it is alone")
     return f"alone and together differ by at most {far:.1g}"
@@ -131,6 +158,7 @@ FAMILIES: dict[str, list[Promise]] = {
         (Contract("the order of the candidates does not matter", _chooses_in_any_order), _looks_in_no_order),
         (Contract("it orders all images, twice alike", _orders_all_names), lambda part: isinstance(part, OfNames)),
     ],
+    "difficulties": [(Contract("it says how hard each image is by itself, twice alike", _tells_hardness), always)],
     "coverages": [
         (Contract("it takes distinct rows, as many as are wanted", _covers_with_what_is_wanted), always),
         (

@@ -15,17 +15,14 @@ class KCentre(Coverage):
     def cover(self, features, count, seed):
         import numpy as np
 
+        from retort.methods.k_centre import k_centre
         from retort.methods.rows import centred, check, squared_distances
 
         check(features, count)
         rows = centred(features)
-        chosen, to_nearest = np.empty(count, dtype=np.int64), np.full(len(rows), np.inf)
-        for i in range(count):
-            score = to_nearest if i else -squared_distances(rows, np.zeros(rows.shape[1]))  # its mean is 0
-            score[chosen[:i]] = -np.inf  # for good: a row that is chosen is never looked at again
-            chosen[i] = score.argmax()
-            to_nearest = np.minimum(to_nearest, squared_distances(rows, rows[chosen[i]]))
-        return chosen
+        if not count:
+            return np.empty(0, dtype=np.int64)
+        return k_centre(rows, int(squared_distances(rows, np.zeros(rows.shape[1])).argmin()), count)  # its mean is 0
 
     def in_words(self) -> str:
         return "greedy k-centre"

@@ -71,9 +71,14 @@ class CropScore(Score):
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(N,) float32 from logits (N, K) float32 of N crops of images of class labels (N,) int64; the lowest is best.
 
-        What it says of a crop may not depend on the others.
+        What it says of a crop may not depend on the others. One that `sees_features` takes a third argument, norms (N,)
+        float32: the length of the features that the teacher's last layer sees.
         """
         raise NotImplementedError
+
+    def sees_features(self) -> bool:
+        """Whether it takes the length of the features of each crop, too."""
+        return False
 
     def most_patches(self) -> Most:
         return Most(self.images, "images", "images of a class give one patch each")

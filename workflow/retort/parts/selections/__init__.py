@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from retort.parts.difficulties import Lessons
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -19,14 +21,19 @@ class Seen:
 
     features (n, D) float32: latents laid flat, of an encoder, or the teacher's features, as the selection's keys say.
     logits (n, K) float32 by its teacher; None where it has none. class_index: the class that the candidates are of.
+    lessons: what networks said of real images in their training, for a selection that names `dynamics`; with it there
+    is nothing else.
     """
 
     features: np.ndarray | None
     logits: Tensor | None
     class_index: int
+    lessons: Lessons | None = None
 
     def count(self) -> int:
         """How many candidates there are."""
+        if self.lessons is not None:
+            return len(self.lessons.labels)
         return len(self.logits if self.features is None else self.features)
 
 

@@ -1,4 +1,4 @@
-"""Choose real images by what an encoder or a teacher makes of them: a table of which, nothing copied yet."""
+"""Choose real images by what an encoder or a teacher makes of them, or by how they were learned: a table of which."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import torch
 from tqdm import tqdm
 
 from retort.artifacts.choices import chosen_rows, write_choices
+from retort.artifacts.dynamics import class_lessons, has_lessons
 from retort.artifacts.features import class_features, class_logits
 from retort.base.errors import RetortError
 from retort.data.manifest import ClassEntry, read_classes, read_split
@@ -27,7 +28,8 @@ def select_by_features(
 ) -> None:
     """CSV of class_index, index, row (in the train split), image_id; by a teacher, correct and confidence as well.
 
-    `class_indices` are label indices; `features` the file with their latents, or with what a teacher sees in them.
+    `class_indices` are label indices; `features` the file with their latents, with what a teacher sees in them, or with
+    what networks said of them in their training.
     Raises RetortError naming a class that has fewer than `ipc` images.
     """
     entries = [read_classes(class_table)[label] for label in class_indices]
@@ -46,6 +48,9 @@ def select_by_features(
 
 def _seen(path: str, entry: ClassEntry) -> tuple[Seen, np.ndarray]:
     """What is seen of the images of a class, and their rows in the train split."""
+    if has_lessons(path, entry.id):
+        lessons, rows = class_lessons(path, entry.id, entry.index)
+        return Seen(None, None, entry.index, lessons), rows
     features, rows = class_features(path, entry.id)
     logits = class_logits(path, entry.id)
     return Seen(features, None if logits is None else torch.from_numpy(logits), entry.index), rows

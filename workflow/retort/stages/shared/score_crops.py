@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from retort.artifacts.crop_reader import CropReader
@@ -17,7 +18,7 @@ from retort.methods.mosaics import best_crop_per_image, padded, ranked_by_loss
 from retort.methods.selection import random_order
 from retort.models.classifiers import normalised
 from retort.models.judging import no_better_than_a_guess
-from retort.models.teacher import check_seen, load_teacher
+from retort.models.teacher import Teacher, check_seen, load_teacher
 from retort.parts.scores import CropScore
 
 TOGETHER = 4  # images whose crops travel together from a reader
@@ -60,10 +61,9 @@ def score_crops(
         boxes, losses = [], []
         for name in members["image_id"]:
             drawn, cut = read.parts(next(stream))
-            with torch.inference_mode():
-                logits = judge(padded(normalised(2 * cut.to(device) - 1), side)).float().cpu()
+            logits, norms = _seen(judge, padded(normalised(2 * cut.to(device) - 1), side), score.sees_features())
             check_seen(logits, f"class {class_id}, a crop of {name}")
-            losses.append(score.losses(logits, torch.full((score.crops,), labels[class_id])).numpy())
+            losses.append(score.losses(logits, torch.full((score.crops,), labels[class_id]), *norms).numpy())
             boxes.append(drawn)
             hits, seen = hits + int((logits.argmax(1) == labels[class_id]).sum()), seen + len(logits)
             bar.update()
@@ -76,6 +76,15 @@ def score_crops(
     bar.close()
     write_patches(rows, patches)
     _say(hits, seen, len(table), patch)
+
+
+@torch.inference_mode()
+def _seen(judge: Teacher, crops: Tensor, features: bool) -> tuple[Tensor, list[Tensor]]:
+    """(N, K) logits of crops on the CPU and, where `features` are wanted, (N,) their lengths; float32."""
+    if not features:
+        return judge(crops).float().cpu(), []
+    found, logits = judge.features_and_logits(crops)
+    return logits.float().cpu(), [found.float().norm(dim=1).cpu()]
 
 
 def _some(members: pd.DataFrame, images: int, seed: int, dataset: str) -> pd.DataFrame:
