@@ -37,7 +37,18 @@ def test_students_are_named_where_there_are_several():
 
 
 def test_full_alone_has_a_column_of_its_own():
-    assert short_table(rows(ROWS[2]), 80).splitlines() == ["method  IPC all", "           hard", "full       96.2"]
+    alone = ["method  all images", "              hard", "full          96.2"]
+    assert short_table(rows(ROWS[2]), 80).splitlines() == alone
+
+
+def test_full_has_a_column_of_its_own_where_no_other_method_has_its_protocol():
+    table = short_table(rows(ROWS[0], ("full", "all", "long", "97.0", "")), 80)
+    assert table.splitlines() == [
+        "method       IPC 1  all images",
+        "              hard        long",
+        "random  40.0 ± 2.0",
+        "full                      97.0",
+    ]
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])

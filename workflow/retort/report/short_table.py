@@ -11,16 +11,17 @@ def short_table(rows: Sequence[dict[str, str]], width: int) -> str:
     """A line for each method and a column for each size, protocol and student, of the rows of `accuracy.csv`.
 
     Cells are the mean last top-1 accuracy in per cent and its standard deviation over students; methods that keep all
-    images stand in the columns of every size. No line is wider than `width` characters, if one column is not: columns
-    that do not fit stand in a second block below, and what does not fit there is counted in a last line.
+    images stand in the columns of every size, or where there is none in one of their own. No line is wider than `width`
+    characters, if one column is not: columns that do not fit stand in a second block below, and what does not fit there
+    is counted in a last line.
     """
     methods = list(dict.fromkeys(row[METHOD] for row in rows))
-    columns = list(dict.fromkeys(_column(row) for row in rows if row["ipc"] != "all"))
-    columns = columns or list(dict.fromkeys(map(_column, rows)))
+    sized = {_column(row)[1:] for row in rows if row["ipc"] != "all"}
+    columns = list(dict.fromkeys(c for c in map(_column, rows) if c[0] != "all" or c[1:] not in sized))
     cells = {}
     for row in rows:
-        _, *kind = _column(row)
-        same = [c for c in columns if list(c[1:]) == kind] if row["ipc"] == "all" else [_column(row)]
+        own = _column(row)
+        same = [c for c in columns if c[1:] == own[1:]] if row["ipc"] == "all" else [own]
         cells |= {(row[METHOD], column): _cell(row) for column in same}
     heads = [_head(column, columns) for column in columns]
     texts = [[*head, *(cells.get((m, c), "") for m in methods)] for head, c in zip(heads, columns, strict=True)]
@@ -42,7 +43,7 @@ def _head(column: tuple[str, str, str], columns: Sequence[tuple[str, str, str]])
     """IPC and protocol, and the student where there are several."""
     ipc, protocol, student = column
     several = len({other[2] for other in columns}) > 1
-    return [f"IPC {ipc}", protocol, *([student] if several else [])]
+    return ["all images" if ipc == "all" else f"IPC {ipc}", protocol, *([student] if several else [])]
 
 
 def _cell(row: dict[str, str]) -> str:
