@@ -43,6 +43,8 @@ def trained(tmp_path_factory) -> Path:
     shutil.copytree(home / "models/vae", home / "models/dit/vae")
     (home / "models/vae/quality.json").write_text("{}")
     save_untrained_teacher(home / "teachers/judge", CLASSES)
+    for name in ("models/vae", "models/dit", "teachers/judge"):
+        (home / name / ".snakemake_timestamp").touch()
     for name, stage in STAGES.items():
         log, benchmark = home / "logs" / stage / f"{name}.log", home / "benchmarks" / stage / f"{name}.tsv"
         log.parent.mkdir(parents=True)
@@ -72,6 +74,7 @@ def test_each_trained_model_has_half_precision_weights_a_card_a_curve_and_checks
         listed = read_json(target / name / "files.json")
         assert listed == facts_of(target / name) != {}
         assert "curve.csv" in listed
+        assert not [file for file in listed if Path(file).name.startswith(".")]
         assert faults_of(target / name) == []
         weights = [file for file in listed if file.endswith(".safetensors")]
         assert len(weights) == 1

@@ -24,7 +24,7 @@ from retort.data.licences import KNOWN
 FILES, CARD, CURVE = "files.json", "README.md", "curve.csv"
 OWN = (FILES, CARD)  # what no checksum is written down of
 MOST_BYTES = 5_000_000  # of one file
-LEFT_BEHIND = shutil.ignore_patterns("quality.json", "vae")  # a DiT's directory has a copy of its encoder's
+LEFT_BEHIND = shutil.ignore_patterns("quality.json", "vae", ".*")  # a copy of its encoder, and marks of Snakemake's
 LIBRARIES = ("torch", "diffusers", "numpy", "safetensors")
 POINT = re.compile(r"\b(\d+)/\d+ \[[^\]]*loss=([\d.e+-]+|nan|inf)\]")
 
