@@ -25,6 +25,11 @@ def origin_of_export(method, ipc):
     return of_set | {"logits_of": teacher, "teacher": settings}
 
 
+def exporting_own_labels():
+    """The soft labels that sets brought."""
+    return [path_of(rules.import_labels.output.labels, **row) for row in plan.sets_with_own_labels()]
+
+
 def card_origins(wildcards):
     """What each card says of its set, in the order of the sets."""
     return [card_origin(**row) for row in plan.distilled_sets()]
@@ -37,6 +42,9 @@ def card_origin(method, ipc):
         "view_labels": plan.view_label_owners(method, ipc),
         "temperature": plan.labelling_temperature(method, ipc),
     }
+    if temperatures := plan.own_temperatures(method, ipc):
+        labels = path_of(rules.import_labels.output.labels, method=method, ipc=ipc)
+        learnt |= {"own_labels": labels, "own_temperatures": temperatures}
     return found | learnt | {"teacher_directory": directory}
 
 
@@ -76,6 +84,7 @@ rule export_set:
 rule write_cards:
     input:
         exporting_teachers(),
+        exporting_own_labels(),
         distilled=of_each_export(DISTILLED),
         accuracy=rules.tabulate_accuracy.output.csv,
         sheets=of_each_export(rules.draw_contact_sheet.output.figure),

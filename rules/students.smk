@@ -2,7 +2,13 @@
 
 
 def student_labels(wildcards):
-    """The teacher, which stored labels are checked against; and these, shared with every protocol that labels alike."""
+    """The teacher, which stored labels are checked against; and these, shared with every protocol that labels alike.
+
+    Of a protocol with a set's own labels they are what was imported.
+    """
+    if plan.has_own_labels(wildcards.protocol):
+        of_set = {"method": wildcards.method, "ipc": wildcards.ipc}
+        return {"labels": path_of(rules.import_labels.output.labels, **of_set)}
     teacher = plan.teacher_of(wildcards.protocol)
     if not teacher:
         return {}
@@ -49,6 +55,8 @@ def student_labelling(wildcards):
     protocol = plan.protocol(wildcards.protocol)
     if protocol.labels == "hard":
         return {"kind": "hard"}
+    if protocol.labels == "own":
+        return {"kind": "own", "temperature": protocol.temperature}
     return {"kind": protocol.labels.kind, "temperature": protocol.temperature, "precision": protocol.precision}
 
 

@@ -110,8 +110,8 @@ def train(
     **changes,
 ) -> list[dict]:
     """What is recorded of the students of one set; without their seconds, which nothing fixes."""
-    stored = str(labels or home / f"{kind}.safetensors") if kind in ("region", "static") else None
-    teacher = None if kind == "hard" else str(teacher or home / "teacher")
+    stored = str(labels or home / f"{kind}.safetensors") if kind in ("region", "static", "own") else None
+    teacher = None if kind in ("hard", "own") else str(teacher or home / "teacher")
     settings = {
         "row": {"dataset": "birds", "method": name, "ipc": "2", "protocol": kind, "student": "resnet8"},
         "student": "resnet8",

@@ -66,8 +66,13 @@ def lay_out(home: Path) -> None:
         *(f"sources/{name}/{file}" for name in ("dit", "sd", "more-sd", "refiner") for file in pipeline),
         *("sources/original.pt", "sources/more.pt", "sources/more-teacher/model.safetensors"),
         *("sources/teacher/model.safetensors", "sources/teacher/teacher.json"),
-        *(f"sets/{name}/{c}/{i}.png" for name in ("theirs", "other") for c in ("cat", "dog") for i in range(2)),
-        *("sets/theirs.npz", "sets/other.npz", "sets/theirs/cat/notes.md"),
+        *(
+            f"sets/{name}/{c}/{i}.png"
+            for name in ("theirs", "other", "labelled")
+            for c in ("cat", "dog")
+            for i in range(2)
+        ),
+        *("sets/theirs.npz", "sets/other.npz", "sets/theirs/cat/notes.md", "sets/labelled/soft_labels.npz"),
     ]
     for name in files:
         (home / name).parent.mkdir(parents=True, exist_ok=True)

@@ -275,6 +275,13 @@ BAD = [
         "runs[0].methods",
         ["'rndom', did you mean 'random'?", "allowed: random, noise, d3hr"],
     ),
+    (
+        "protocols.soft.labels",
+        "own",
+        "protocols.soft",
+        ["temperature is missing", "give temperature: 1 for labels that"],
+    ),
+    ("protocols.soft.labels", "owns", "protocols.soft.labels", ["must be hard (the class), own (the soft labels"]),
     ("runs.0.protocols", ["Hard"], "runs[0].protocols", ["no protocol is called 'Hard', did you mean 'hard'?"]),
     ("runs.0.students", ["vgg"], "runs[0].students", ["no architecture is called 'vgg'", "convnet3"]),
 ]
@@ -317,6 +324,22 @@ def test_all_mistakes_are_listed_at_once_even_beside_unknown_keys():
         "runs[0].seeds",
         "seed",  # a misspelt key is read as the one that was meant
     ]
+
+
+def test_own_labels_are_asked_only_of_sets_that_were_made_elsewhere():
+    own = [("protocols.soft.labels", "own"), ("protocols.soft.temperature", 1)]
+    [(where, text)] = mistakes(edited(*own))
+    assert where == "runs[0]"
+    assert text.startswith("the protocol 'soft' has labels: own, and random, d3hr have none; only methods with images")
+    theirs = ("methods.theirs", {"images": "a/set"})
+    config = load_config(edited(*own, theirs, ("runs.0.methods", ["theirs"])))
+    assert config.protocols["soft"].teacher_labels is None
+
+
+def test_what_says_something_of_own_labels_is_refused_where_there_are_none():
+    [(where, text)] = mistakes(edited(("methods.random.soft_labels", "logits")))
+    assert where == "methods.random"
+    assert "soft_labels says something of a set that was made elsewhere" in text
 
 
 def test_all_dangling_names_are_listed_at_once():

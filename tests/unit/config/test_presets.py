@@ -40,6 +40,12 @@ def test_another_teacher_is_the_same_protocol():
     assert len({"soft-10", *ids}) == 4
 
 
+def test_own_labels_are_a_protocol_of_their_own_at_each_temperature():
+    own = [protocol("soft-10", labels="own", temperature=t) for t in (1, 20)]
+    assert [one.id.split("-")[0] for one in own] == ["own", "own"]
+    assert own[0].id != own[1].id
+
+
 @pytest.mark.parametrize("name", papers())
 def test_every_preset_has_a_fast_twin_that_is_the_same_in_bfloat16(name):
     twin, preset = protocol(f"{name}-fast"), protocol(name)

@@ -83,11 +83,11 @@ def test_a_folder_gains_a_class_and_the_stamp_changes(tmp_path):
     assert set_stamp(str(root)) != before
 
 
-def test_soft_labels_that_a_set_brings_are_said_to_be_left_unread(tmp_path, capsys):
+def test_soft_labels_that_a_set_brings_are_said_to_be_there(tmp_path, capsys):
     images, labels = rows()
     np.savez(tmp_path / "x.npz", images=images, labels=labels, soft_labels=np.eye(3)[labels])
     is_the_set(take(tmp_path, tmp_path / "x.npz"))
-    assert "its own soft labels (soft_labels) are not read; a teacher of the config" in capsys.readouterr().out
+    assert "its own soft labels (soft_labels) are for protocols with labels: own" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- the plan

@@ -9,12 +9,13 @@ import torch
 from tests.helpers.birds import CLASSES, EPOCHS, SGD, SIDE, STEPS, TEMPERATURE, label, make_home, train
 from tests.helpers.fake_jobs import Named, Table, fake_job
 
-from retort.artifacts.labels import shared_view_words
+from retort.artifacts.labels import shared_view_words, stamp_of_own
 from retort.artifacts.sets import read_set
 from retort.base.errors import RetortError
 from retort.base.files import read_json, write_json
 from retort.base.seeds import derive_seed
-from retort.base.tensors import open_tensors, read_metadata
+from retort.base.tensors import open_tensors, read_metadata, write_tensors
+from retort.data.elsewhere.own_labels import as_logits
 from retort.evaluation.augment import apply_views
 from retort.evaluation.labels import Top
 from retort.evaluation.losses import hard_loss, mixed_targets, soft_target_loss
@@ -24,6 +25,7 @@ from retort.models.classifiers import build_classifier, normalised
 from retort.models.pixels import to_images
 from retort.models.teacher import load_teacher, logits_of, save_teacher
 from retort.running.call import call
+from retort.stages.evaluation.train_students import Labelling
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +131,42 @@ def test_the_loss_of_region_labels_is_the_divergence_from_the_stored_logits(home
     q, p = (logits / TEMPERATURE).softmax(1), (stored / TEMPERATURE).softmax(1)
     expected = (p * (p / q).log()).sum(1).mean().item()
     assert first_loss(home, "region") == pytest.approx(expected, rel=1e-3)
+
+
+def brought(home: Path, path: Path, logits: np.ndarray, name: str = "two") -> Path:
+    """A file of labels that the set brought, as `import_labels` writes it."""
+    write_tensors(path, {"logits": logits.astype(np.float32)}, stamp_of_own(*read_set(home / name, None)))
+    return path
+
+
+def test_own_labels_train_the_students_that_static_ones_of_the_same_logits_train(home, tmp_path):
+    stored = np.array(open_tensors(home / "static.safetensors")["logits"])
+    own = train(home, "own", labels=brought(home, tmp_path / "own.safetensors", stored), seeds=2)
+    static = train(home, "static", seeds=2)
+    for one, other in zip(own, static, strict=True):
+        assert one["teacher_arch"] is None
+        assert one["curve"] == other["curve"]
+        assert one["last"] == other["last"]
+
+
+def test_the_loss_of_own_probabilities_at_temperature_1_is_the_divergence_from_them(home, tmp_path):
+    chances = np.random.default_rng(4).dirichlet([0.3] * 3, 6)
+    chances[0] = [0, 1, 0]
+    logits = np.stack([as_logits(row, "probabilities", range(3))[0] for row in chances])
+    path = brought(home, tmp_path / "own.safetensors", logits)
+    recipe, labelling = Recipe(**vars(SGD) | {"evaluations": STEPS.steps}), Labelling("own", 1.0, str(path))
+    found = train(home, "own", recipe=recipe, labelling=labelling)[0]["curve"][0]["loss"]
+    given, planned, _ = first_step(home, own=True)
+    kept, own = planned.kept(SIDE), torch.from_numpy(chances)[planned.rows]
+    targets = kept * own + (1 - kept) * own[torch.from_numpy(planned.partners).long()]
+    terms = torch.where(targets > 0, targets * (targets.clamp(min=1e-30).log() - given.double().log_softmax(1)), 0)
+    assert found == pytest.approx(terms.sum(1).mean().item(), rel=1e-4)
+
+
+def test_own_labels_of_another_set_are_refused(home, tmp_path):
+    path = brought(home, tmp_path / "own.safetensors", np.zeros((6, 3)), name="other")
+    with pytest.raises(RetortError, match="holds labels of another distilled set"):
+        train(home, "own", labels=path)
 
 
 # ---------------------------------------------------------------- label files that do not fit

@@ -180,7 +180,7 @@ def test_how_folders_are_listed_and_refused_counts_only_where_images_are_listed(
     """Every job reads the manifest, whose module must therefore not reach them."""
     listing = {"retort.data.layouts.listing", "retort.data.layouts.instead"}
     readers = {name for name, module in STAGES.items() if listing & reachable(module)}
-    assert readers == {"build_manifest", "export_images", "import_set"}
+    assert readers == {"build_manifest", "export_images", "import_set", "import_labels"}
 
 
 def test_students_do_not_depend_on_sampling_nor_inversion_on_protocols():

@@ -1,4 +1,4 @@
-"""Stored labels of a set: the teacher's logits, the views that they are of, and what they belong to."""
+"""Stored labels of a set: the logits of a teacher or the set's own, which views they are of, what they belong to."""
 
 import hashlib
 import json
@@ -25,11 +25,12 @@ def shared_view_words(seed: int, dataset: str) -> tuple:
 
 
 class StoredLabels:
-    """Labels of a file that `relabel_set` wrote. Raises RetortError when it is damaged, or is not what is expected.
+    """Labels of a file that `relabel_set` or `import_labels` wrote.
 
-    Labels that are not finite are noticed when they are asked for; they were when they were written.
+    Raises RetortError when it is corrupt, or is not what is expected. Labels that are not finite are noticed when
+    they are asked for; they were when they were written.
 
-    expected: what `stamp_of` says of the labels that are wanted. views: None for static labels.
+    expected: what `stamp_of` or `stamp_of_own` says of the labels that are wanted. views: None for static labels.
     """
 
     def __init__(self, path: str, expected: dict[str, str], views: ViewSettings | None, images: int, classes: int):
@@ -67,6 +68,7 @@ class StoredLabels:
         return restored_logits(sent(kept, device), self._classes)
 
 
+RECORD = "record"  # of own labels: where they are from, and what they are
 STAMP = {
     "distilled set": "of another distilled set",
     "teacher": "of another teacher",
@@ -85,16 +87,21 @@ def stamp_of(
     precision: str,
 ) -> dict[str, str]:
     """What stored labels belong to: keys of `STAMP`. Of a large set 64 images, evenly spread, stand for all."""
-    some = np.linspace(0, len(pixels) - 1, min(64, len(pixels))).astype(int)
-    content = hashlib.sha256(labels.astype(np.int64).tobytes() + np.ascontiguousarray(pixels[some]).tobytes())
     files = [sha256_of(Path(teacher, name)) for name in ("teacher.json", "model.safetensors")]
     return {
-        "distilled set": content.hexdigest()[:16],
+        **stamp_of_own(pixels, labels),
         "teacher": hashlib.sha256("".join(files).encode()).hexdigest()[:16],
         "views": json.dumps(_settings(views) if views else None),
         "kept": json.dumps(vars(top) if top else "all"),
         "precision": precision,
     }
+
+
+def stamp_of_own(pixels: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+    """The same of labels that a set brought: the set that they belong to."""
+    some = np.linspace(0, len(pixels) - 1, min(64, len(pixels))).astype(int)
+    content = hashlib.sha256(labels.astype(np.int64).tobytes() + np.ascontiguousarray(pixels[some]).tobytes())
+    return {"distilled set": content.hexdigest()[:16]}
 
 
 def _settings(views: ViewSettings) -> dict:
@@ -105,6 +112,11 @@ def _settings(views: ViewSettings) -> dict:
 def rows_of(arrays: Layout, rows: int) -> Layout:
     """The layout of so many rows of these arrays."""
     return {name: ((rows, *shape), dtype) for name, (shape, dtype) in arrays.items()}
+
+
+def own_record(path: str | Path) -> dict:
+    """What `import_labels` recorded of the labels in its file (see there)."""
+    return json.loads(read_metadata(path)[RECORD])
 
 
 def sizes_of(labels: Layout, plans: Layout) -> dict[str, str]:

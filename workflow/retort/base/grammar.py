@@ -37,10 +37,10 @@ class Strict(BaseModel):
 TABLE_TAG = "<table>"  # in the place of an error, which is not shown to users
 
 
-def word_or_table(word: str, description: str) -> Discriminator:
-    """Tells the one word that stands for a default from a table that says more; `description` names both."""
+def word_or_table(words: tuple[str, ...], description: str) -> Discriminator:
+    """Tells words, each with a tag of its own, from a table that says more; `description` names all."""
     return Discriminator(
-        lambda found: word if found == word else TABLE_TAG if isinstance(found, dict | BaseModel) else None,
+        lambda found: found if found in words else TABLE_TAG if isinstance(found, dict | BaseModel) else None,
         custom_error_type="word_or_table",
         custom_error_message=f"must be {description}",
     )

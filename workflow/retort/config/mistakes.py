@@ -147,7 +147,7 @@ def _shown_beside(message: str, what: str, found: Any) -> str:
     if isinstance(found, dict):
         empty = [str(key) for key, value in found.items() if value is None]
         return f" ({', '.join(empty)}: nothing follows)" if empty else ""
-    words = re.findall(r"[\w+-]+", re.sub(r"{.*?}", "", message)) if what == "word_or_table" else []
+    words = re.findall(r"[\w+-]+", re.sub(r"{.*?}|\(.*?\)", "", message)) if what == "word_or_table" else []
     hint = did_you_mean(found, words) if isinstance(found, str) else ""
     return f"; found {_shown(found)}{hint}"
 

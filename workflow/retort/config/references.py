@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
+from retort.base.errors import some_of
 from retort.base.hints import did_you_mean
 from retort.config.architectures import ARCHITECTURES, smallest_side
 from retort.config.schema import Config
+from retort.config.schema.evaluation import Run
 from retort.config.schema.methods import Method
 from retort.config.schema.models import DitFineTuning, DitModel, TextModel
 from retort.config.timm_names import timm_tags
@@ -51,9 +53,9 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
         yield from _of_method(f"methods.{name}", method, config)
         yield from _of_side(f"methods.{name}", method.side, config.dataset.resolution)
     for name, protocol in config.protocols.items():
-        if protocol.labels != "hard":
+        if protocol.teacher_labels:
             place = f"protocols.{name}.labels.teacher"
-            yield from _check(place, protocol.labels.teacher, config.teachers, "teacher")
+            yield from _check(place, protocol.teacher_labels.teacher, config.teachers, "teacher")
     if config.quality:
         yield from _check("quality.teacher", config.quality.teacher, config.teachers, "teacher")
     for i, run in enumerate(config.runs):
@@ -74,8 +76,21 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
             if isinstance(paths, dict) and (missing := [ipc for ipc in run.ipc or [] if ipc not in paths]):
                 asked, held = (", ".join(map(str, found)) for found in (missing, paths))
                 yield f"methods.{name}.images: gives a set for ipc {held}, but runs[{i}] asks for ipc {asked}; add it"
+        yield from _of_own_labels(f"runs[{i}]", run, config)
         for name in run.students:
             yield from _of_architecture(f"runs[{i}].students", name, config.dataset.resolution)
+
+
+def _of_own_labels(place: str, run: Run, config: Config) -> Iterator[str]:
+    """Only a set that was made elsewhere may bring labels."""
+    own = [name for name in run.protocols if name in config.protocols and config.protocols[name].labels == "own"]
+    without = [name for name in run.methods if name in config.methods and not config.methods[name].images]
+    if own and without:
+        verb = "has" if len(without) == 1 else "have"
+        yield (
+            f"{place}: the protocol {own[0]!r} has labels: own, and {some_of(without)} {verb} none; only methods with "
+            "images may bring soft labels, so give them a run of their own"
+        )
 
 
 def _check(place: str, name: str, allowed, what: str) -> Iterator[str]:

@@ -262,7 +262,8 @@ class Compositions:
             "typicalities": (config.typicalities, [typicality] if typicality else []),
         } | ({"dynamics": (config.dynamics, [dynamics])} if dynamics else {})
         dump = {"mode": "json", "exclude_none": True}
-        unread = {"paper": True} | ({"fit": True} if config.methods[method].fit == "crop" else {})
+        unread = {"paper": True, "soft_labels": True}
+        unread |= {"fit": True} if config.methods[method].fit == "crop" else {}
         unread |= {} if config.methods[method].seed else {"seed": True}
         unread |= {"generate": {"start": start.unread()}} if start else {}
         unread |= {"images": True} if config.methods[method].images and ipc else {}

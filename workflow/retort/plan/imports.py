@@ -1,12 +1,15 @@
-"""Sets that were made elsewhere: whether they are there, and what tells that they have changed."""
+"""Sets that were made elsewhere, and their soft labels: whether they are there, and what tells that they changed."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from retort.artifacts.imported import ORIGIN
+from retort.artifacts.labels import own_record
 from retort.base.errors import RetortError
 from retort.base.files import read_json
+from retort.data.elsewhere import SOFT
 from retort.data.elsewhere.forms import FORMS, set_stamp
+from retort.data.elsewhere.label_files import BESIDE, label_stamp, names_at
 from retort.data.layouts.instead import near_folder
 from retort.plan.plan import Plan
 
@@ -20,6 +23,15 @@ def stamp_of_import(path: str, imported: str | Path) -> str | None:
     return origin["stamp"] if origin["source"] == path else None
 
 
+def stamp_of_labels(path: str, labels: str | Path) -> str | None:
+    """The same of the file with a set's own soft labels, which were imported into `labels`."""
+    now = label_stamp(path)
+    if now or not Path(labels).is_file():
+        return now
+    record = own_record(labels)
+    return record["stamp"] if record["source"] == path else None
+
+
 def refuse_absent_sets(plan: Plan, data: Path) -> None:
     """Raises RetortError, before anything runs, for each wanted set that is neither at its path nor imported.
 
@@ -27,6 +39,24 @@ def refuse_absent_sets(plan: Plan, data: Path) -> None:
     """
     if lines := list(_absent(plan, data)):
         raise RetortError("\n  - ".join(["a set that the config imports is not there:", *lines]))
+    if lines := list(_without_labels(plan, data)):
+        raise RetortError("\n  - ".join(["a protocol has labels: own, and a set brings none:", *lines]))
+
+
+def labels_path(data: Path, method: str, ipc: str) -> Path:
+    """Where the own labels of a set are, below the folder of the data set's results."""
+    return data / "own-labels" / method / f"ipc{ipc}.safetensors"
+
+
+def _without_labels(plan: Plan, data: Path) -> Iterator[str]:
+    for row in plan.sets_with_own_labels():
+        path = plan.images_of(**row)
+        absent = stamp_of_labels(path, labels_path(data, **row)) is None
+        if absent or names_at(path) == []:
+            yield (
+                f"methods.{row['method']}.images: {path} has no soft labels; in its file they are called "
+                f"{', '.join(SOFT)}, and beside class folders they lie in {BESIDE}.npz or .safetensors"
+            )
 
 
 def _absent(plan: Plan, data: Path) -> Iterator[str]:

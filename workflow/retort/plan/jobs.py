@@ -52,6 +52,7 @@ def jobs_behind(plan: Plan) -> dict[str, list[dict[str, str]]]:
         "memorise_latents": _named("model", plan.memorised_models()),
         **{stage: [job for row in sets for job in plan.jobs_of(stage, **row)] for stage in plan.METHOD_STAGES},
         "write_set": sets,
+        "import_labels": plan.sets_with_own_labels(),
         "relabel_set": labelled,
         "train_one_student": [
             cell | {"seed": str(seed)} for cell in cells if work.seeds_apart(cell) for seed in plan.seeds(**cell)
@@ -87,8 +88,8 @@ def grows_with(plan: Plan, stage: str, wildcards: dict[str, str]) -> str:
 
 def _of_fixed_length(plan: Plan, protocol: str) -> bool:
     """Whether as many views are seen whatever the size of the set; static labels are of the images instead."""
-    labels, views = plan.protocol(protocol).labels, plan.protocol(protocol).views
-    return views.steps is not None and (labels == "hard" or labels.kind != "static")
+    labels, views = plan.protocol(protocol).teacher_labels, plan.protocol(protocol).views
+    return views.steps is not None and (labels is None or labels.kind != "static")
 
 
 def full_size(plan: Plan) -> dict[str, int] | None:

@@ -249,8 +249,18 @@ class Plan(Compositions):
         return self.protocol(name).id_with(self.dataset.test_resize)
 
     def stores_labels(self, protocol: str) -> bool:
-        labels = self.protocol(protocol).labels
-        return labels != "hard" and labels.kind != "online"
+        labels = self.protocol(protocol).teacher_labels
+        return labels is not None and labels.kind != "online"
+
+    def has_own_labels(self, protocol: str) -> bool:
+        """Whether its students learn from the soft labels that a set brings."""
+        return self.protocol(protocol).labels == "own"
+
+    def sets_with_own_labels(self) -> list[dict[str, str]]:
+        """The sets whose own soft labels are wanted."""
+        rows = self.wanted("method", "ipc", "protocol")
+        found = {(row["method"], row["ipc"]): None for row in rows if self.has_own_labels(row["protocol"])}
+        return [{"method": method, "ipc": ipc} for method, ipc in found]
 
     def label_owner(self, protocol: str) -> str:
         """The first protocol with the same labels on the same views: stored labels do not depend on the student."""
@@ -260,7 +270,7 @@ class Plan(Compositions):
         """Everything that stored labels depend on; static ones do not depend on views."""
         if not self.stores_labels(protocol):
             return None
-        labels, views = self.protocol(protocol).labels, self.protocol(protocol).views
+        labels, views = self.protocol(protocol).teacher_labels, self.protocol(protocol).views
         return {
             "teacher": labels.teacher,
             "kind": labels.kind,
@@ -271,13 +281,13 @@ class Plan(Compositions):
 
     def top_of(self, protocol: str) -> dict | None:
         """How many logits of a label are kept, and the temperature at which the rest is measured; None for all."""
-        labels, temperature = self.protocol(protocol).labels, self.protocol(protocol).temperature
-        kept = None if labels == "hard" else labels.top
+        labels, temperature = self.protocol(protocol).teacher_labels, self.protocol(protocol).temperature
+        kept = labels and labels.top
         return kept and {"count": kept, "temperature": temperature}
 
     def teacher_of(self, protocol: str) -> str | None:
-        labels = self.protocol(protocol).labels
-        return None if labels == "hard" else labels.teacher
+        labels = self.protocol(protocol).teacher_labels
+        return labels and labels.teacher
 
     def labelling_teacher(self, method: str, ipc: str) -> str | None:
         """The teacher of the first protocol with soft labels that a set is measured by; None without one."""
@@ -287,6 +297,11 @@ class Plan(Compositions):
         """At which students of that protocol learn from the teacher."""
         soft = (self.protocol(p).temperature for p in self.protocols_of(method, ipc) if self.teacher_of(p))
         return next(soft, None)
+
+    def own_temperatures(self, method: str, ipc: str) -> dict[str, float]:
+        """Protocol -> temperature at which students learn from the labels that a set brings."""
+        own = (name for name in self.protocols_of(method, ipc) if self.has_own_labels(name))
+        return {name: self.protocol(name).temperature for name in own}
 
     def view_label_owners(self, method: str, ipc: str) -> list[str]:
         """The protocols under whose names the labels of a set's augmented views are stored."""

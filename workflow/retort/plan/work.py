@@ -272,8 +272,8 @@ class WorkOf:
         calls = TRAINING + protocol.forward_twice
         tested = (protocol.evaluations + 1) * len(self.plan.classes) * 50
         labelled = 0
-        if protocol.labels != "hard" and protocol.labels.kind == "online":
-            labelled = seen * self.judge(protocol.labels.teacher)
+        if (labels := protocol.teacher_labels) and labels.kind == "online":
+            labelled = seen * self.judge(labels.teacher)
         return Work(convolution=(calls * seen + tested) * call + labelled, seconds=steps * CALL)
 
     def students(self, wildcards, seeds: int) -> Work:

@@ -58,6 +58,7 @@ def _generated(generate: dict, steps: int | None) -> str:
 LOSSES = {
     "hard": "cross-entropy; of mixed images, of both classes by their areas",
     "soft": "KL(teacher || student) at the temperature, without its square",
+    "own": "KL(the set's label || student) at the temperature, without its square",
 }
 RATES = {
     "half-cosine": "along half a cosine's fall, to one half",
@@ -83,10 +84,12 @@ def protocol_rows(protocols: dict[str, dict], dataset: dict | None = None) -> li
 
 def _flat(protocol: dict) -> dict[str, Any]:
     labels = protocol["labels"]
-    soft = isinstance(labels, dict)
-    found = {"id": protocol["id"], "labels": labels["kind"] if soft else labels}
-    found |= {"loss": LOSSES["soft" if soft else "hard"]}
-    if soft:
+    taught = isinstance(labels, dict)
+    found = {"id": protocol["id"], "labels": labels["kind"] if taught else labels}
+    found |= {"loss": LOSSES["soft" if taught else labels]}
+    if labels == "own":
+        found |= {"temperature": protocol["temperature"]}
+    if taught:
         found |= {"teacher": labels.get("teacher", "–"), "temperature": protocol["temperature"]}
         found |= {f"labels: {key}": value for key, value in labels.items() if key not in ("kind", "teacher")}
     found |= protocol["views"]

@@ -141,9 +141,16 @@ class Optimizer(Strict):
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
-_LABELS = "hard (the class), or {teacher: NAME, kind: region | static | online, top: NUMBER}"
+_LABELS = (
+    "hard (the class), own (the soft labels that an imported set brings), or "
+    "{teacher: NAME, kind: region | static | online, top: NUMBER}"
+)
 
 
+_NO_TEMPERATURE = (
+    "temperature is missing, and labels: own has no usual one; give temperature: 1 for labels that are probabilities "
+    "or were learnt, or the temperature of the loss that a teacher's logits were made for, such as 20"
+)
 PAPERS_RESIZE = "bilinear"  # of test images, as torchvision does by default
 
 
@@ -164,13 +171,18 @@ class Protocol(Strict):
         examples=list(presets()),
     )
     labels: Annotated[
-        Annotated[Literal["hard"], Tag("hard")] | Annotated[TeacherLabels, Tag(TABLE_TAG)],
-        word_or_table("hard", _LABELS),
+        Annotated[Literal["hard"], Tag("hard")]
+        | Annotated[Literal["own"], Tag("own")]
+        | Annotated[TeacherLabels, Tag(TABLE_TAG)],
+        word_or_table(("hard", "own"), _LABELS),
     ] = Field(description=f"Students are trained on these labels: {_LABELS}.")
     views: Views = Field(description="This table says what students see.")
     optimizer: Optimizer = Field(description="This table says how students are optimised.")
     temperature: float = Field(
-        20.0, gt=0, description="The loss on soft labels is the KL divergence at this temperature, without T squared."
+        20.0,
+        gt=0,
+        description="The loss on soft labels is the KL divergence at this temperature, without T squared. With labels: "
+        "own it must be given: at 1 the targets are the set's own probabilities.",
     )
     evaluations: Count = Field(
         10, description="A student is tested this many times, evenly spread, the last time after the last step."
@@ -203,6 +215,17 @@ class Protocol(Strict):
             raise PydanticCustomError("preset", "no preset is called {name}{hint} (there are {known})", known)
         return merged(presets()[name], table)
 
+    @model_validator(mode="after")
+    def _own_at_a_temperature(self):
+        if self.labels == "own" and "temperature" not in self.model_fields_set:
+            raise PydanticCustomError("own_temperature", "{reason}", {"reason": _NO_TEMPERATURE})
+        return self
+
+    @property
+    def teacher_labels(self) -> TeacherLabels | None:
+        """The labels that a teacher gives; None for hard ones, and for those that a set brings."""
+        return self.labels if isinstance(self.labels, TeacherLabels) else None
+
     def id_with(self, test_resize: str = PAPERS_RESIZE) -> str:
         """What stands for the protocol in tables: its preset when nothing was changed, else a hash of what it says.
 
@@ -213,7 +236,7 @@ class Protocol(Strict):
         for name, of_preset in _contents_of_presets().items():
             if content == of_preset:
                 return name
-        kind = "hard" if self.labels == "hard" else "soft"
+        kind = "soft" if self.teacher_labels else self.labels
         return f"{kind}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
 
     @property
@@ -236,8 +259,10 @@ def _content(protocol: Protocol) -> dict:
     table = protocol.model_dump(mode="json", exclude={"preset", *default})
     if protocol.labels == "hard":
         return {key: value for key, value in table.items() if key != "temperature"}
-    kept = "" if protocol.labels.top is None else f" top {protocol.labels.top}"
-    return table | {"labels": protocol.labels.kind + kept}
+    if (given := protocol.teacher_labels) is None:
+        return table
+    kept = "" if given.top is None else f" top {given.top}"
+    return table | {"labels": given.kind + kept}
 
 
 def _with_teacher(preset: dict) -> dict:

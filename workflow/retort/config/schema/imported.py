@@ -78,6 +78,12 @@ class Imported(Strict):
         description="This column of imported Parquet has the labels; give it where it is neither described as class "
         "labels nor called label.",
     )
+    soft_labels: Literal["logits", "probabilities"] | None = Field(
+        None,
+        description="The soft labels that an imported set brings, which protocols with labels: own use, are of this "
+        "kind. By default their name says it (logits or probabilities); those called soft_labels are probabilities if "
+        "every row has no number below 0 and sums to 1, and are refused if not.",
+    )
     licence: str | None = Field(
         None,
         min_length=1,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from retort.data.elsewhere.tensor_files import Rows
+
 Pixels = Iterator[np.ndarray]
 SOFT = ("logits", "soft_labels", "soft_label", "probabilities")  # what sets call their own soft labels
 
@@ -35,7 +37,8 @@ class FoundSet:
     numbered: whether these are numbers of labels and not names. names: of each image, what the manifest calls it.
     read: (h, w, 3) uint8 of the images at these positions, which ascend, by so many threads. checksum: of what was
     given, for these positions. listed: what the set itself says of its labels, number -> name, and which file does.
-    notes: what there is to say of it.
+    notes: what there is to say of it. soft: its own soft labels, (N, C) each, by the name that the file has for them;
+    columns: the names of the C classes, where the file has them, and columns_in what of it does.
     """
 
     form: str
@@ -47,11 +50,12 @@ class FoundSet:
     listed: Mapping[int, str] | None = None
     listed_in: str | None = None
     notes: Sequence[str] = field(default=())
+    soft: Mapping[str, Rows] = field(default_factory=dict)
+    columns: Sequence[str] | None = None
+    columns_in: str | None = None
 
 
-def unread_soft_labels(names: Iterable[str]) -> list[str]:
-    """What there is to say of soft labels among the columns or tensors of a set: students learn from class labels or
-    from a teacher of the config, never from these."""
+def note_of_soft_labels(names: Iterable[str]) -> list[str]:
+    """What there is to say of soft labels among the columns or tensors of a set."""
     found = [name for name in names if name in SOFT]
-    said = f"its own soft labels ({', '.join(found)}) are not read; a teacher of the config gives soft ones"
-    return [said] if found else []
+    return [f"its own soft labels ({', '.join(found)}) are for protocols with labels: own"] if found else []

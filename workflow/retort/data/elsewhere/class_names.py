@@ -118,6 +118,11 @@ def _refuse_same(meaning: Meaning, classes: Sequence[ClassEntry]) -> None:
 # ---------------------------------------------------------------- ways to read a name
 
 
+def names_as_labels(names: Sequence[str], classes: Sequence[ClassEntry]) -> Meaning:
+    """Our label of each name that is a class id of ours, or else the readable name of one class alone."""
+    return _readable(names, classes) | _ids(names, classes)
+
+
 def _ids(found: Sequence[str], classes: Sequence[ClassEntry]) -> Meaning:
     ours = {letters_of(entry.id): entry.index for entry in classes}
     return {name: ours[letters_of(name)] for name in found if letters_of(name) in ours}

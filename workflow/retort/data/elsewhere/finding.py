@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from retort.base.errors import RetortError
 from retort.data.elsewhere import Asked, FoundSet
 from retort.data.elsewhere.class_names import Meaning, meant_classes, read_listing
 from retort.data.elsewhere.forms import form_of, listing_beside
@@ -30,6 +31,13 @@ def find_set(asked: Asked, tensors_of: ReadPickle) -> FoundSet:
         found = found_in_folders(path) if form == "folders" else found_in_archive(path)
     listing = listing_beside(path)
     return replace(found, listed=read_listing(listing), listed_in=str(listing)) if listing else found
+
+
+def refused(method: str, path: str, error: RetortError) -> RetortError:
+    """The error of a method's set at a path after its place in the config, in which the path stands once."""
+    place, said = f"methods.{method}.images: {path}", str(error)
+    same = said.startswith((f"{path} ", f"{path}: "))
+    return RetortError(f"{place}{said.removeprefix(path)}" if same else f"{place}: {said}")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 
 from retort.base.errors import RetortError
 from retort.base.files import sha256_of
-from retort.data.elsewhere import Asked, FoundSet, unread_soft_labels
+from retort.data.elsewhere import SOFT, Asked, FoundSet, note_of_soft_labels
 from retort.data.elsewhere.forms import shards_in
+from retort.data.elsewhere.tensor_files import Rows
 from retort.data.images import BadImage, decode_rgb
 from retort.data.layouts.parquet_columns import Columns, columns_of, each_row_of, image_bytes
 from retort.data.layouts.shards import whole
@@ -51,7 +52,10 @@ def found_in_parquet(path: Path, asked: Asked) -> FoundSet:
         lambda _: _checksum(shards),
         dict(enumerate(columns.names)) if named else None,
         f"the column {columns.label!r}",
-        unread_soft_labels(pq.read_schema(shards[0]).names),
+        note_of_soft_labels(held := pq.read_schema(shards[0]).names),
+        {name: _soft(shards, name, len(labels)) for name in SOFT if name in held},
+        columns.names if named else None,
+        f"the column {columns.label!r}" if named else None,
     )
 
 
@@ -71,6 +75,23 @@ def _length(shard: Path) -> int:
     import pyarrow.parquet as pq
 
     return pq.read_metadata(shard).num_rows
+
+
+def _soft(shards: Sequence[Path], column: str, count: int) -> Rows:
+    """Lists of numbers, as wide as the first one."""
+    first = next((value for shard in shards for (value,) in each_row_of(shard, column)), None)
+    numbers = isinstance(first, list) and all(isinstance(value, int | float) for value in first)
+    shape = (count, len(first)) if numbers else (count,)
+
+    def rows(positions: Sequence[int]) -> Iterator[np.ndarray]:
+        wanted, values = set(positions), (value for shard in shards for (value,) in each_row_of(shard, column))
+        for row, value in enumerate(values):
+            if row in wanted:
+                if value is None or len(value) != shape[-1] or None in value:
+                    raise RetortError(f"row {row} of the column {column!r} does not have {shape[-1]} numbers")
+                yield np.asarray(value, np.float64)
+
+    return Rows(shape, np.dtype(np.float64 if numbers else object), rows)
 
 
 def _images(shards: Sequence[Path], column: str, positions: Sequence[int], threads: int) -> Iterator[np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from retort.base.errors import RetortError
 from retort.base.files import sha256_of
-from retort.data.elsewhere import Asked, FoundSet, unread_soft_labels
+from retort.data.elsewhere import SOFT, Asked, FoundSet, note_of_soft_labels
 from retort.data.elsewhere.ranges import MOST_OUTSIDE, scale_of
 from retort.data.elsewhere.tensor_files import ReadPickle, Rows, open_file, wanted
 
@@ -37,7 +37,7 @@ def found_in_tensors(path: Path, asked: Asked, tensors_of: ReadPickle) -> FoundS
     if _channels(images) == 1 and not scale.alike:
         raise RetortError(f"{path}: images have one channel, and values says three ({scale.words}); save bytes")
     words = f"images are {images.dtype} from {low.min():.4g} to {high.max():.4g}, read as {scale.words}"
-    notes = [*unread_soft_labels(tensors), words]
+    notes = [*note_of_soft_labels(tensors), words]
     if beyond := sum(scale.outside(arranged(row)) for row in images.all()) if asked.values else 0:
         share = beyond * _channels(images) / (3 * int(np.prod(images.shape)))
         if share > MOST_OUTSIDE:
@@ -51,7 +51,8 @@ def found_in_tensors(path: Path, asked: Asked, tensors_of: ReadPickle) -> FoundS
         yield from (scale.bytes_of(arranged(row)) for row in images.rows(positions))
 
     names = [f"{path.name}, image {row}" for row in range(len(labels))]
-    return FoundSet("tensor file", labels, True, names, read, lambda _: sha256_of(path), notes=notes)
+    soft = {name: tensors[name] for name in SOFT if name in tensors}
+    return FoundSet("tensor file", labels, True, names, read, lambda _: sha256_of(path), notes=notes, soft=soft)
 
 
 def _labels(path: Path, labels: Rows) -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from retort.artifacts.kept_students import KeptStudents
-from retort.artifacts.labels import StoredLabels, shared_view_words, stamp_of
+from retort.artifacts.labels import StoredLabels, shared_view_words, stamp_of, stamp_of_own
 from retort.artifacts.pixels import open_split
 from retort.artifacts.sets import read_set
 from retort.artifacts.students import gather_students
@@ -33,9 +33,10 @@ LossAt = Callable[[int, Views, Tensor], LossOf]
 
 @dataclass(frozen=True)
 class Labelling:
-    """How students learn their labels: "hard", or a teacher's kind ("region", "static", "online").
+    """How students learn their labels: "hard", "own" (those that the set brought), or a teacher's kind ("region",
+    "static", "online").
 
-    temperature: of any kind but "hard", as teacher: the teacher's directory. stored: the file of region and static
+    temperature: of any kind but "hard". teacher: the teacher's directory. stored: the file of region, static and own
     labels. top: what is kept of a label, also of one that is made online; None for all of it. precision: in which the
     teacher computes.
     """
@@ -135,11 +136,15 @@ def _labels(
         return planned(own_words), _hard(torch.from_numpy(images.labels).to(device), side)
     if labelling.kind == "online":
         return planned(shared_words), _online(labelling, classes)
-    labelled_views = None if labelling.kind == "static" else views
-    of_labels = labelling.teacher, labelled_views, labelling.top, labelling.precision
-    expected = stamp_of(images.pixels, images.labels, *of_labels)
+    one_each = labelling.kind in ("static", "own")
+    labelled_views = None if one_each else views
+    if labelling.kind == "own":
+        expected = stamp_of_own(images.pixels, images.labels)
+    else:
+        of_labels = labelling.teacher, labelled_views, labelling.top, labelling.precision
+        expected = stamp_of(images.pixels, images.labels, *of_labels)
     stored = StoredLabels(labelling.stored, expected, labelled_views, count, len(classes))
-    if labelling.kind == "static":
+    if one_each:
         return planned(own_words), _static(stored.static(device), side, labelling.temperature)
     return stored.views_at, _region(stored, device, labelling.temperature)
 

@@ -14,7 +14,7 @@ from retort.base.files import whole_directory, write_json, write_rows
 from retort.base.tensors import create_tensors
 from retort.base.words import counted
 from retort.data.elsewhere import Asked, FoundSet
-from retort.data.elsewhere.finding import Taken, find_set, said_of, taken_of
+from retort.data.elsewhere.finding import Taken, find_set, refused, said_of, taken_of
 from retort.data.images import BadImage, Fit, square
 from retort.data.manifest import ClassEntry, read_classes
 from retort.models.pickled import read_pickled
@@ -40,12 +40,12 @@ def import_set(
     are made squares of `side` as `fit` says. Raises RetortError, naming the method, for a set that cannot be read,
     whose classes are not clear, or that lacks images.
     """
-    place, classes = f"methods.{method}.images: {asked.path}", read_classes(class_table)
+    classes = read_classes(class_table)
     try:
         found = find_set(asked, read_pickled)
         taken = taken_of(found, asked, classes, ipc)
     except RetortError as error:
-        raise RetortError(_placed(place, asked.path, str(error))) from None
+        raise refused(method, asked.path, error) from None
     held = f"{counted(len(found.classes), 'image')} of {counted(len(set(found.classes)), 'class', 'classes')}"
     print(f"{asked.path}: {found.form}, {held}")
     print(_classes_in_words(taken, classes))
@@ -55,15 +55,10 @@ def import_set(
         try:
             resized = _write_images(scratch / IMAGES, found, taken, side, Fit(fit), threads)
         except BadImage as error:
-            raise RetortError(f"{place}: an image cannot be read ({error}); make it again, or leave it out") from None
+            said = f"an image cannot be read ({error}); make it again, or leave it out"
+            raise refused(method, asked.path, RetortError(said)) from None
         write_rows(scratch / SOURCES, SOURCE_COLUMNS, _sources(found, taken))
         write_json(scratch / ORIGIN, _origin(asked, found, taken, classes) | {"stamp": made_of, "resized": resized})
-
-
-def _placed(place: str, path: str, said: str) -> str:
-    """The message after its place, in which the path stands once."""
-    same = said.startswith((f"{path} ", f"{path}: "))
-    return f"{place}{said.removeprefix(path)}" if same else f"{place}: {said}"
 
 
 def _classes_in_words(taken: Taken, classes: list[ClassEntry]) -> str:

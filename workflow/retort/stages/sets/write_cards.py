@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
+from retort.artifacts.labels import own_record
 from retort.base.files import read_json, whole_file, write_json
 from retort.base.words import images_per_class
 from retort.data.licences import hub_keys, terms_of_set
@@ -55,9 +56,12 @@ def write_card(
     The card names no file but those beside it. It has the set's own words, the recipes for the Parquet file, and the
     rows of `accuracy` (a CSV) that are the set's. teacher: the directory of the one whose logits are exported. `about`:
     method, ipc, that teacher's name (`logits_of`), its part of the config (`teacher`), the `temperature` of the
-    protocol that it labels for, and the protocols whose students learnt from stored labels of views (`view_labels`).
+    protocol that it labels for, and the protocols whose students learnt from stored labels of views (`view_labels`);
+    of labels that the set brought, their file (`own_labels`), and temperatures by protocol (`own_temperatures`).
     """
     provenance, classes = public(read_json(Path(distilled, PROVENANCE))), read_classes(Path(distilled, "classes.csv"))
+    if about.get("own_labels"):
+        provenance["own_labels"] = public(own_record(about["own_labels"]))
     table = read_numbers(accuracy)
     own = table[(table["method"] == about["method"]) & (table["ipc"] == about["ipc"])].reset_index(drop=True)
     shown = accuracy_shown(own).drop(columns=["dataset", "method", "ipc"])
@@ -69,6 +73,7 @@ def write_card(
         *head_of(provenance, classes),
         *sources_and_steps(provenance),
         *_reading(about, teacher, len(classes)),
+        *_own_labels(about, provenance),
         *("## Measured accuracy", shown.to_markdown(index=False, disable_numparse=True), note_of(own)),
         *("## What it looks like", f"![Real training images on the left, the set on the right]({Path(picture).name})"),
     ]
@@ -106,6 +111,19 @@ def _reading(about: dict, teacher: str | None, classes: int) -> list[str]:
         export_recipes.PARQUET,
         *(_logits(about, teacher) if teacher else []),
         export_recipes.TIMM.replace("{count}", str(classes)),
+    ]
+
+
+def _own_labels(about: dict, provenance: dict) -> list[str]:
+    """What students learnt from that the set brought, and that it is not in the export."""
+    if (record := provenance.get("own_labels")) is None:
+        return []
+    named = " and ".join(f"{name} (at temperature {t:g})" for name, t in about["own_temperatures"].items())
+    return [
+        "### Soft labels that the set brought",
+        f"Students by {named} learnt from soft labels that came with the set: {record['name']}, read as "
+        f"{record['kind']}, of {record['file']}, SHA-256 {record['sha256']}. Columns: {record['columns']}. The highest "
+        f"label is that of the image's class for {record['agree']:.1%} of the images. They are no part of this export.",
     ]
 
 
