@@ -188,7 +188,7 @@ BAD = [
         "models.vae.kind",
         "vea",
         "models.vae.kind",
-        ["must be 'vae' or 'dit' or 'sd' or 'sdxl'", "found 'vea', did you mean 'vae'?"],
+        ["must be 'vae' or 'dit' or 'optimal' or 'sd' or 'sdxl'", "found 'vea', did you mean 'vae'?"],
     ),
     ("models.vae.dtype", "double", "models.vae.dtype", ["'float64', 'float32'", "found 'double'"]),
     (
