@@ -1,7 +1,7 @@
 """What comes from elsewhere: `snakemake fetch`, where there is a network. No other job has one."""
 
 from retort.data.stamps import source_stamp
-from retort.models.sources import model_files, teacher_files
+from retort.models.sources import model_files, packaged_stamp, teacher_files
 
 # Every method is a target, so what any of them needs is fetched.
 everything = plan.with_every_method()
@@ -12,7 +12,7 @@ def model_origin(wildcards):
     its weights are stored where that is narrow."""
     model, stated = plan.config.models[wildcards.model], {"kind", "source", "revision", "heads", "allow_pickle"}
     files = model_files(model.source, model.kind, model.allow_pickle)
-    stamp = source_stamp(model.source, files, model_directory(wildcards))
+    stamp = packaged_stamp(model.source) or source_stamp(model.source, files, model_directory(wildcards))
     dtype = plan.stored_dtype(wildcards.model)
     return model.model_dump(include=stated) | {"stamp": stamp} | ({"store": dtype} if dtype else {})
 

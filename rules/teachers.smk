@@ -22,7 +22,8 @@ def teacher_origin(wildcards):
         return teacher.model_dump(include=stated)
     fetched = DATA / "fetched-teachers" / wildcards.teacher
     of_data = {"dataset_classes": plan.classes, "side": plan.dataset.resolution}
-    of_files = {"stamp": source_stamp(teacher.source, teacher_files(teacher.source), fetched)}
+    stamp = packaged_stamp(teacher.source) or source_stamp(teacher.source, teacher_files(teacher.source), fetched)
+    of_files = {"stamp": stamp}
     return teacher.model_dump(include=stated) | of_data | of_files
 
 

@@ -10,10 +10,13 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from tests.helpers.tiny_models import CLASSES, SIDE, save_models, save_untrained_teacher
 
+from retort.base import paths
+from retort.base.errors import RetortError
 from retort.base.files import read_json, read_rows, write_rows
 from retort.models import publishing
 from retort.models.contents import read_contents
 from retort.models.publishing import curve_of, facts_of, faults_of, main
+from retort.models.sources import model_files, packaged_stamp
 from retort.stages.models.fetch_model import fetch_model
 from retort.stages.models.fetch_teacher import fetch_teacher
 
@@ -112,6 +115,39 @@ def test_they_are_taken_as_any_published_model(trained, tmp_path):
     for name, tensor in load_file(tmp_path / "judge/model.safetensors").items():
         rounded = own[name].half().float() if tensor.is_floating_point() else own[name]
         assert torch.equal(tensor.float(), rounded.float()), name
+
+
+def test_those_that_come_with_retort_are_found_wherever_it_lies(trained, tmp_path, monkeypatch):
+    for home in ("here", "there"):
+        published(trained, tmp_path / home / "toy")
+    stamps = []
+    for home in ("here", "there"):
+        monkeypatch.setattr(paths, "SHIPPED", tmp_path / home)
+        monkeypatch.chdir(tmp_path / home)
+        assert {file.name for file in model_files("retort:toy/vae", "vae", False)} >= {"config.json", "files.json"}
+        fetch_model("fetched", name="vae", kind="vae", source="retort:toy/vae", revision=None)
+        settings = dict.fromkeys(("revision", "classes", "resolution", "mean", "std"))
+        fetch_teacher("judge", name="judge", arch="resnet8", source="retort:toy/judge", **settings)
+        sources = [read_json(tmp_path / home / folder / "origin.json")["source"] for folder in ("fetched", "judge")]
+        assert sources == ["retort:toy/vae", "retort:toy/judge"]  # and no path of this machine
+        stamps.append([packaged_stamp(source) for source in sources])
+    assert stamps[0] == stamps[1]
+    assert None not in stamps[0]
+    listed = tmp_path / "there/toy/vae/files.json"
+    listed.write_text(listed.read_text() + " ")
+    assert packaged_stamp("retort:toy/vae") != stamps[0][0]
+    assert packaged_stamp(str(listed.parent)) is None  # its owner may edit it in place
+
+
+def test_a_name_of_which_nothing_comes_with_retort_is_refused_with_those_that_do(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "SHIPPED", tmp_path)
+    known = r"comes with Retort \(there are: retort:toy/dit, retort:toy/judge, retort:toy/vae\)"
+    published(trained, tmp_path / "toy")
+    with pytest.raises(RetortError, match=rf"models\.mine\.source: no retort:toy/vea {known}"):
+        fetch_model(str(tmp_path / "m"), name="mine", kind="vae", source="retort:toy/vea", revision=None)
+    settings = dict.fromkeys(("revision", "classes", "resolution", "mean", "std"))
+    with pytest.raises(RetortError, match=rf"teachers\.mine: no retort:judge {known}"):
+        fetch_teacher(str(tmp_path / "t"), name="mine", arch="resnet8", source="retort:judge", **settings)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Paths as people write them in a config: with ~ for a home, and with variables of the environment."""
+"""Paths as people write them in a config: with ~ for a home, variables of the environment, retort: for what comes with
+Retort."""
 
 import os
 import re
@@ -43,6 +44,20 @@ def expanded(path: str) -> str:
     if (found := str(Path(path).parts[0])) and os.path.expanduser(found) == found:  # noqa: PTH111 (Path's raises)
         raise PydanticCustomError("home", "nobody here is called {name}; write the path out", {"name": found[1:]})
     return os.path.expanduser(path)  # noqa: PTH111
+
+
+PACKAGED = "retort:"
+SHIPPED = Path(__file__).parents[2] / "models"
+
+
+def place_of(source: str) -> Path:
+    """Where the source of a model or a teacher lies on this machine, if it is a path.
+
+    A leading ~ is a home, and retort:NAME is a model that comes with Retort, in its folder workflow/models.
+    """
+    if source.startswith(PACKAGED):
+        return SHIPPED / source.removeprefix(PACKAGED)
+    return Path(source).expanduser()
 
 
 LocalPath = Annotated[str, AfterValidator(expanded)]

@@ -20,8 +20,9 @@ from retort.base.files import read_json, read_rows, sha256_of, whole_directory, 
 from retort.base.version import VERSION, commit_of
 from retort.config.load import load_config
 from retort.data.licences import KNOWN
+from retort.models.sources import FILES
 
-FILES, CARD, CURVE = "files.json", "README.md", "curve.csv"
+CARD, CURVE = "README.md", "curve.csv"
 OWN = (FILES, CARD)  # what no checksum is written down of
 MOST_BYTES = 5_000_000  # of one file
 LEFT_BEHIND = shutil.ignore_patterns("quality.json", "vae", ".*")  # a copy of its encoder, and marks of Snakemake's

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retort.base.errors import RetortError
+from retort.base.files import sha256_of
+from retort.base.paths import PACKAGED, place_of
 from retort.models.contents import PARTS, pickled_weights
 
 # Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
@@ -14,12 +16,31 @@ EXPORTS = ("*.onnx", "*.onnx_data", "*.msgpack", "*.h5", "openvino_model.xml")  
 PICKLED = (".pth", ".pt", ".tar", ".ckpt", ".bin")
 
 
+FILES = "files.json"  # what a published model's folder says of its files
+
+
+def packaged_stamp(source: str) -> str | None:
+    """What tells that a model that comes with Retort has changed, whatever folder and day that was installed; None of
+    others, and of one that is not there."""
+    listed = place_of(source) / FILES
+    return sha256_of(listed)[:16] if source.startswith(PACKAGED) and listed.is_file() else None
+
+
+def refuse_unknown(source: str) -> None:
+    """Raises RetortError for retort:NAME where nothing of that name comes with Retort."""
+    if not source.startswith(PACKAGED) or place_of(source).exists():
+        return
+    root = place_of(PACKAGED)
+    known = sorted(f"{PACKAGED}{found.parent.relative_to(root).as_posix()}" for found in root.glob(f"*/*/{FILES}"))
+    raise RetortError(f"no {source} comes with Retort (there are: {', '.join(known) or 'none'})")
+
+
 # ---------------------------------------------------------------- models
 
 
 def model_files(source: str, kind: str, allow_pickle: bool) -> list[Path]:
     """The files that are copied or converted of a model's source; none where it is not on this machine."""
-    place = Path(source).expanduser()
+    place = place_of(source)
     if place.is_file():
         return [place]
     if not place.is_dir():
@@ -59,7 +80,7 @@ def left_behind_of(root: Path, kind: str) -> Callable[[str, list[str]], set[str]
 def teacher_files(source: str) -> list[Path]:
     """The checkpoint, and what a teacher saved by Retort says beside it; none where there is not just one."""
     try:
-        weights = find_weights(Path(source).expanduser())
+        weights = find_weights(place_of(source))
     except RetortError:
         return []
     return [weights, weights.parent / "teacher.json"]

@@ -160,8 +160,8 @@ DECODER = Field(
 class _FromSource(Strict):
     source: Source | None = Field(
         None,
-        description="The model is loaded from here, and not trained: a diffusers directory, a hub id or, for a dit, an "
-        "original .pt checkpoint.",
+        description="The model is loaded from here, and not trained: a diffusers directory, a hub id, retort:NAME "
+        "for a model that comes with Retort or, for a dit, an original .pt checkpoint.",
     )
     revision: str | None = Field(None, description=REVISION)
     allow_pickle: bool = ALLOW_PICKLE

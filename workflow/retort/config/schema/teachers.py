@@ -62,7 +62,8 @@ class Teacher(Strict):
     train: ClassifierTraining | None = Field(None, description="This table says how the teacher is trained here.")
     source: Source | None = Field(
         None,
-        description="This is a checkpoint of the same arch: .safetensors, .pth (tensors only), or the folder of one.",
+        description="This is a checkpoint of the same arch: .safetensors, .pth (tensors only), the folder of one, or "
+        "retort:NAME for a teacher that comes with Retort.",
     )
     revision: str | None = Field(
         None,

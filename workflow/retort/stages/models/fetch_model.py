@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json, sha256_of, whole_directory, write_json
+from retort.base.paths import place_of
 from retort.data.hub import Snapshot, download, licence_of, looks_like_a_path
 from retort.models.contents import PARTS, WITH_WEIGHTS, needs_float32, pickled_weights, read_contents
-from retort.models.sources import VARIANTS, left_behind_of, model_root
+from retort.models.sources import VARIANTS, left_behind_of, model_root, refuse_unknown
 
 ORIGINAL = (".pt", ".pth")
 OFFERED = (
@@ -51,13 +52,14 @@ def fetch_model(
     Raises RetortError when the source cannot be had, when it is not whole (see `read_contents`), and when a file is not
     what the hub says.
     """
-    place, local = f"models.{name}.source", Path(source).expanduser()
-    if not local.exists() and looks_like_a_path(source):
-        raise RetortError(
-            f"{place}: {source!r} is neither a directory nor a model of the hub; paths start where snakemake is started"
-        )
+    local = place_of(source)
     origin = {"name": name, "source": source, "revision": revision} | ({"stamp": stamp} if stamp else {})
     try:
+        refuse_unknown(source)
+        if not local.exists() and looks_like_a_path(source):
+            raise RetortError(
+                f"{source!r} is neither a directory nor a model of the hub; paths start where snakemake is started"
+            )
         if local.is_file():
             _convert(local, model, origin, kind, heads, store)
         elif local.is_dir():
@@ -66,7 +68,7 @@ def fetch_model(
             _from_hub(model, name, kind, source, revision, allow_pickle, store)
     except RetortError as error:
         offered = "" if local.exists() or "under their plain name" not in str(error) else OFFERED
-        raise RetortError(f"{place}: {error}{offered}") from None
+        raise RetortError(f"models.{name}.source: {error}{offered}") from None
 
 
 def _from_hub(

@@ -1,17 +1,17 @@
 """Bring a teacher that was trained elsewhere into results/, with its whole head and a record of what it is."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch import nn
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json, sha256_of, whole_directory, write_json
+from retort.base.paths import PACKAGED, place_of
 from retort.data.hub import download
 from retort.data.imagenet import imagenet_classes, subset_classes
 from retort.models.checkpoint import fit_weights, read_weights
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD, build_classifier
-from retort.models.sources import find_weights
+from retort.models.sources import find_weights, refuse_unknown
 from retort.models.teacher import save_teacher
 
 
@@ -42,7 +42,8 @@ def fetch_teacher(
             network, settings, origin = _of_timm(arch, revision, resolution)
         else:
             stated = {"resolution": resolution, "mean": mean, "std": std}
-            network, settings, origin = _of_checkpoint(arch, Path(source), classes, stated, dataset_classes, side)
+            refuse_unknown(source)
+            network, settings, origin = _of_checkpoint(arch, source, classes, stated, dataset_classes, side)
             origin |= {"stamp": stamp} if stamp else {}
     except RetortError as error:
         raise RetortError(f"teachers.{name}: {error}") from None
@@ -86,9 +87,9 @@ def _of_timm(name: str, revision: str | None, resolution: int | None) -> tuple[n
 
 
 def _of_checkpoint(
-    arch: str, source: Path, classes: str | None, stated: dict, dataset_classes: Sequence[str], side: int
+    arch: str, source: str, classes: str | None, stated: dict, dataset_classes: Sequence[str], side: int
 ) -> tuple[nn.Module, dict, dict]:
-    path = find_weights(source.expanduser())
+    path = find_weights(place_of(source))
     beside = path.parent / "teacher.json"
     said = read_json(beside) if beside.is_file() else {}
     if said.get("arch", arch) != arch:
@@ -101,5 +102,6 @@ def _of_checkpoint(
         ids = dataset_classes if classes == "dataset" else subset_classes(classes)
     network = build_classifier(arch, len(ids), settings["resolution"])
     fit_weights(network, read_weights(path), path, arch)
-    origin = {"source": str(path), "revision": None, "sha256": sha256_of(path)}
+    origin = {"source": source if source.startswith(PACKAGED) else str(path), "revision": None}
+    origin |= {"sha256": sha256_of(path)}
     return network, {"arch": arch, "classes": ids, **settings}, origin
