@@ -67,6 +67,7 @@ BESIDE = {
     "imagenet-a-e": "",
     "smoke": "",
     "own-folder": "",
+    "fashion": "",
     "fashion-models": "",
 }
 
