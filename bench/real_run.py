@@ -46,7 +46,7 @@ DISK = (
 )
 COST_OF = dict.fromkeys(("random", "herding", "kmeans", "full"), None) | {
     **{"dit": "dit", "dit-original": "dit", "dit-ddpm": "dit", "sdxl": "sdxl", "rded": "rded"},
-    **{"d3hr": "d3hr", "cao2": "cao2", "cao2-many": "cao2", "coda": "coda", "coda-real": None},
+    **{"d3hr": "d3hr", "cao2": "cao2", "cao2-many": "cao2", "coda": "coda", "coda-real": None, "mgd3": "mgd3"},
 }
 """Method of a run -> method of `costs`; None for what takes real images as they are."""
 
@@ -160,6 +160,13 @@ def costs(calls: dict[str, float], images: int, classes: int, pool: int = 4) -> 
             encode[256],
             100 * dit + decode[256],
             latents[256] + IMAGES * 50 * 4,
+            made + KEPT,
+        ),
+        "mgd3": Cost(
+            "latents at 256 px; k-means on CPUs, not counted; 50 steps",
+            encode[256],
+            100 * dit + decode[256],
+            latents[256],
             made + KEPT,
         ),
         "ddps": Cost(

@@ -1,4 +1,6 @@
-"""Representative real images of each class by density: embedded, clustered, completed to every set size (CoDA)."""
+"""What stands for each class: by density embedded, clustered, completed to every set size (CoDA), or found at once."""
+
+from retort.plan.part_params import described
 
 
 def discovery_latents(wildcards):
@@ -21,10 +23,19 @@ def shared_embedding(wildcards):
     return path_of(rules.embed_classes.output.embedding, discovery=owner, shard=wildcards.shard)
 
 
-def representatives_of(method, number, shard):
-    """The representatives that guide a method, or are its images."""
-    of_shard = {"discovery": plan.discovery_of(method), "number": number, "shard": shard}
-    return path_of(rules.choose_representatives.output.representatives, **of_shard)
+def discovery_part(wildcards):
+    return described(plan.config.discoveries[wildcards.discovery])
+
+
+def representatives_of(discovery, number, shard):
+    """The table of a discovery's representatives, and the file that has their latents."""
+    of_shard = {"discovery": discovery, "number": number, "shard": shard}
+    if discovery in plan.discoveries_that("find_representatives"):
+        found = rules.find_representatives.output
+        return path_of(found.representatives, **of_shard), path_of(found.modes, **of_shard)
+    encoder = plan.config.discoveries[discovery].encoder
+    latents = path_of(rules.encode_latents.output.latents, encoder=encoder, shard=shard)
+    return path_of(rules.choose_representatives.output.representatives, **of_shard), latents
 
 
 rule embed_classes:
@@ -83,6 +94,8 @@ rule choose_representatives:
         LOGS / "choose_representatives" / "{discovery}" / "n{number}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "choose_representatives" / "{discovery}" / "n{number}" / "{shard}.tsv"
+    wildcard_constraints:
+        discovery=one_of(plan.discoveries_that("choose_representatives")),
     priority: LONG_CHAIN
     resources:
         mem_mb=memory(4),
@@ -93,5 +106,33 @@ rule choose_representatives:
         seed=plan.seed,
         class_indices=shard_class_indices,
         arguments=hdbscan_settings,
+    script:
+        "../workflow/run.py"
+
+
+rule find_representatives:
+    input:
+        latents=discovery_latents,
+        manifest=rules.build_manifest.output.manifest,
+        class_table=CLASSES,
+    output:
+        representatives=DATA / "representatives" / "{discovery}" / "n{number}" / "{shard}.csv",
+        modes=DATA / "representatives" / "{discovery}" / "n{number}" / "{shard}.safetensors",
+    log:
+        LOGS / "find_representatives" / "{discovery}" / "n{number}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "find_representatives" / "{discovery}" / "n{number}" / "{shard}.tsv"
+    wildcard_constraints:
+        discovery=one_of(plan.discoveries_that("find_representatives")),
+    priority: LONG_CHAIN
+    resources:
+        mem_mb=memory(8),
+        runtime=minutes(15, per_class=2),
+    params:
+        code=code_of("find_representatives"),
+        dataset=plan.dataset.name,
+        seed=plan.seed,
+        discovery=discovery_part,
+        class_indices=shard_class_indices,
     script:
         "../workflow/run.py"

@@ -19,14 +19,21 @@ def chosen_starts(wildcards):
 
 
 def guiding_representatives(wildcards):
-    """The representatives that sampling is drawn towards, with the latents that they stand for; none without a guide."""
+    """What sampling is drawn towards, and its latents; none without a guide that names a discovery."""
     guide = plan.generate_of(wildcards.method).guide
-    if not (guide and guide.name_in("discoveries")):
+    return named_representatives(wildcards, guide, "representatives", "latents")
+
+
+def starting_representatives(wildcards):
+    """What sampling starts from, noised, and its latents; none where it starts otherwise."""
+    return named_representatives(wildcards, plan.generate_of(wildcards.method).start, "seeds", "seed_latents")
+
+
+def named_representatives(wildcards, part, table, latents):
+    discovery = part and part.name_in("discoveries")
+    if not discovery:
         return {}
-    return {
-        "representatives": representatives_of(wildcards.method, wildcards.number, wildcards.shard),
-        "latents": model_latents(wildcards),
-    }
+    return dict(zip((table, latents), representatives_of(discovery, wildcards.number, wildcards.shard)))
 
 
 def generated_by(wildcards):
@@ -119,8 +126,8 @@ def set_parts(wildcards):
         return {"images": made, "models": models, "chosen": chosen}
     if wildcards.method in plan.methods_that("import_set"):
         return {"imported": path_of(rules.import_set.output.imported, **of_set)}
-    if plan.config.methods[wildcards.method].select.name_in("discoveries"):
-        shown = [representatives_of(wildcards.method, wildcards.ipc, shard) for shard in plan.shards]
+    if discovery := plan.config.methods[wildcards.method].select.name_in("discoveries"):
+        shown = [representatives_of(discovery, wildcards.ipc, shard)[0] for shard in plan.shards]
         return {"selection": shown, "models": models}
     if wildcards.method in plan.methods_that("select_by_features"):
         selected = collect(rules.select_by_features.output.selection, **of_set, shard=plan.shards)
@@ -157,6 +164,7 @@ rule generate_images:
     input:
         unpack(chosen_starts),
         unpack(guiding_representatives),
+        unpack(starting_representatives),
         unpack(refiner_directory),
         unpack(decoder_directory),
         model=model_directory,

@@ -75,7 +75,7 @@ class Stages:
         output = self.home / "generated.safetensors"
         generate_images(
             str(self.home / "classes.csv"),
-            *[None] * 3,
+            *[None] * 5,
             str(output),
             self._kept(),
             **self._model(kind),

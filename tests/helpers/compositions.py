@@ -28,6 +28,7 @@ inversions:
   ddim: {model: dit, steps: 50, stop: 30}
 discoveries:
   density: {encoder: vae}
+  modes: {kind: kmeans, encoder: vae}
   density-xl: {encoder: sdxl-vae, umap: {neighbors: 85}, hdbscan: {min_cluster_size: 55}}
 typicalities:
   dit: {model: dit}

@@ -13,8 +13,9 @@ def sampling(
     guidance: float,
     strength: float | None = None,
     until: float = 1.0,
+    form: str = "conditional",
 ) -> Sampling:
-    """By a sampler, and with a strength CoDA's guide."""
-    settings = {"discovery": "any", "strength": strength, "until": until}
+    """By a sampler, and with a strength CoDA's guide, or MGD3's by its form."""
+    settings = {"discovery": "any", "strength": strength, "until": until, "form": form}
     guide = None if strength is None else part_of("guides", settings)
     return Sampling(part_of("samplers", sampler), steps, first, guidance, guide)

@@ -92,6 +92,7 @@ discoveries:
   coarser: {encoder: vae, hdbscan: {min_cluster_size: 50}}
   wider: {encoder: vae, umap: {neighbors: 85}}
   finer: {encoder: fine-vae}
+  modes: {kind: kmeans, encoder: vae}
 typicalities:
   dit: {model: dit}
   sd: {model: sd}
@@ -118,6 +119,8 @@ methods:
   d3hr: {generate: {model: dit, start: {inversion: ddim}}}
   d3hr-cao2: {generate: {model: dit, start: {inversion: ddim}, pool: 4}, select: {teacher: judge}, refine: {}}
   d3hr-coda: {generate: {model: dit, start: {inversion: ddim, first_step: matched}, guide: {discovery: density}}}
+  moded: {generate: {model: dit, sampler: ddpm, guide: {discovery: modes, form: posterior}}}
+  noised: {generate: {model: dit, start: {discovery: modes}, guide: {discovery: density}}}
   real: {select: {discovery: finer}}
   herding: {select: {coverage: herding, encoder: fine-vae}}
   kmeans: {select: {coverage: kmeans, teacher: critic}}

@@ -44,6 +44,11 @@ LEGAL = {
     # compositions
     "d3hr-cao2": "{generate: {model: dit, start: {inversion: ddim}, pool: 4}, select: {teacher: resnet}, refine: {}}",
     "d3hr-coda": "generate: {model: dit, start: {inversion: ddim}, guide: {discovery: density}}",
+    "mgd3": "generate: {model: dit, sampler: ddpm, guided_channels: 3, guide: {discovery: modes, form: posterior}}",
+    "mgd3-eta": "generate: {model: dit, sampler: {kind: ddim, eta: 1}, guide: {discovery: modes, form: posterior}}",
+    "clean-unguided": "generate: {model: dit, sampler: dpm++, guidance: 0, guide: {discovery: modes, form: clean}}",
+    "noised": "generate: {model: dit, start: {discovery: modes, strength: 0.4}, guide: {discovery: density}}",
+    "modes-real": "select: {discovery: modes}",
     "cao2-coda": "{generate: {model: dit, sampler: ddpm, guide: {discovery: density}, pool: 2}, "
     "select: {coverage: herding, encoder: vae}, refine: {}}",
     "covering": "{generate: {model: sdxl, pool: 2}, select: {coverage: kmeans, teacher: resnet}}",
@@ -168,6 +173,23 @@ IMPOSSIBLE = [
         "",
         ["generate.pool is 2", "; and generate.start", "'dpm++'", "; and generate.guide"],
     ),
+    (
+        "generate: {model: dit, guide: {discovery: modes, form: posterior}}",
+        "",
+        ["the sampler 'ddim' adds no noise", "use sampler: ddpm", "form: clean"],
+    ),
+    (
+        "generate: {model: dit, sampler: dpm++, guide: {discovery: modes, form: posterior}}",
+        "",
+        ["'dpm++' adds no noise"],
+    ),
+    (
+        "generate: {model: dit, guide: {discovery: modes, form: mean}}",
+        ".generate.guide.form",
+        ["'posterior'", "'mean'"],
+    ),
+    ("generate: {model: dit, start: {discovery: modes, strength: 2}}", ".generate.start.strength", ["at most 1"]),
+    ("generate: {model: dit, guided_channels: 0}", ".generate.guided_channels", ["at least 1", "found 0"]),
     # within a stage
     ("{generate: {model: dit}, refine: {steps: 7}}", ".refine", ["0.25 of 7 steps leaves no step", "raise either"]),
     ("{generate: {model: dit}, refine: {share: 0.02}}", ".refine", ["0.02 of 50 steps leaves no step"]),

@@ -103,7 +103,7 @@ SEVERAL = [
     (
         "generate: {model: dit, start: nois}",
         ".generate.start",
-        "must be noise, or {inversion: NAME, ...}; found 'nois', did you mean 'noise'?",
+        "must be noise, {inversion: NAME, ...}, or {discovery: NAME, strength: ...}; found 'nois', did you mean 'noise'?",
     ),
     (
         "generate: {model: dit, start: {inversoin: ddim}}",
@@ -181,7 +181,7 @@ DANGLING = [
     (
         "generate: {model: dit, guide: {discovery: densty}}",
         ".generate.guide.discovery",
-        ["no discovery is called 'densty', did you mean 'density'?", "allowed: density, density-xl"],
+        ["no discovery is called 'densty', did you mean 'density'?", "allowed: density, modes, density-xl"],
     ),
     (
         "generate: {model: dit, guide: {discovery: density-xl}}",

@@ -70,4 +70,4 @@ def test_models_have_the_published_numbers_of_parameters():
 def test_every_method_of_the_runs_is_counted(config):
     plan = real_run.plan_of(config)
     assert set(plan.wanted_methods) <= real_run.COST_OF.keys()
-    assert set(real_run.COST_OF.values()) - {None} <= {"dit", "sdxl", "rded", "d3hr", "cao2", "coda"}
+    assert set(real_run.COST_OF.values()) - {None} <= {"dit", "sdxl", "rded", "d3hr", "cao2", "coda", "mgd3"}

@@ -92,6 +92,8 @@ PARTS = {
     "guided-coarser": (["dit"], ["vae"], [], [], ["coarser"], []),
     "d3hr-cao2": (["dit"], ["vae"], JUDGE, ["ddim"], [], []),
     "d3hr-coda": (["dit"], ["vae"], [], ["ddim"], ["density"], []),
+    "moded": (["dit"], ["vae"], [], [], ["modes"], []),
+    "noised": (["dit"], ["vae"], [], [], ["modes", "density"], []),
     "real": ([], ["fine-vae"], [], [], ["finer"], []),
     "herding": ([], ["fine-vae"], [], [], [], []),
     "kmeans": ([], [], ["critic"], [], [], []),
@@ -110,7 +112,7 @@ def test_only_what_a_wanted_method_needs_is_used(method):
     assert plan.used_models() == models
     assert plan.used_encoders() == encoders
     assert plan.used_teachers() == teachers
-    assert plan.used_discoveries() == discoveries
+    assert sorted(plan.used_discoveries()) == sorted(discoveries)
     assert plan.used_typicalities() == typicalities
 
 

@@ -61,7 +61,7 @@ def test_ranks_are_shared_by_those_that_rank_the_same_patches_alike(composed):
 
 
 def test_embeddings_are_shared_whatever_they_are_clustered_by(composed):
-    assert owners(composed.embedding_owner, composed.config.discoveries) == {
+    assert owners(composed.embedding_owner, composed.discoveries_that("embed_classes")) == {
         "density": ["density", "coarser"],
         "wider": ["wider"],
         "finer": ["finer"],
@@ -76,21 +76,32 @@ def test_pool_is_counted_in_images(composed, method, ipc, count):
     assert composed.count_of(method, ipc) == count
 
 
+WHOLE = {"channels": None}  # CFG acts on all channels
+
+
 @pytest.mark.parametrize(
     ("method", "sampling"),
     [
-        ("chosen", {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None, "guide": None}),
-        ("ancestral", {"sampler": "ddpm", "guidance": 4.0, "steps": 50, "first": None, "guide": None}),
-        ("fast", {"sampler": "dpm++", "guidance": 4.0, "steps": 25, "first": None, "guide": None}),
+        ("chosen", {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None, "guide": None} | WHOLE),
+        ("ancestral", {"sampler": "ddpm", "guidance": 4.0, "steps": 50, "first": None, "guide": None} | WHOLE),
+        ("fast", {"sampler": "dpm++", "guidance": 4.0, "steps": 25, "first": None, "guide": None} | WHOLE),
         (
             "guided-coarser",
             {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None}
-            | {"guide": {"discovery": "coarser", "strength": 0.1, "until": 0.5}},
+            | {"guide": {"discovery": "coarser", "form": "conditional", "strength": 0.1, "until": 0.5}}
+            | WHOLE,
         ),
         (
             "d3hr-coda",
             {"sampler": "ddim", "guidance": 4.0, "steps": 40, "first": 20}
-            | {"guide": {"discovery": "density", "strength": 0.05, "until": 0.9}},
+            | {"guide": {"discovery": "density", "form": "conditional", "strength": 0.05, "until": 0.9}}
+            | WHOLE,
+        ),
+        (
+            "noised",
+            {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": 34}
+            | {"guide": {"discovery": "density", "form": "conditional", "strength": 0.05, "until": 0.9}}
+            | WHOLE,
         ),
     ],
 )
@@ -119,6 +130,7 @@ def generated(owner: str, number: str) -> dict:
     return {"generate_images": {"method": owner, "number": number}}
 
 
+MODES = {"find_representatives": {"discovery": "modes", "number": "10"}}
 OWN = object()  # the method and its images per class
 RDED = {"score_crops": {"method": "rded"}}
 DDPS = {"score_typicality": {"typicality": "dit"}, "score_windows": {"method": "ddps"}}
@@ -141,6 +153,8 @@ JOBS = {
     "d3hr": starts("10") | generated("d3hr", "10"),
     "d3hr-cao2": starts("40") | generated("d3hr", "40") | {"choose_from_pool": OWN, "refine_latents": OWN},
     "d3hr-coda": starts("10") | guided_by("density", "10") | generated("d3hr-coda", "10"),
+    "moded": MODES | generated("moded", "10"),
+    "noised": guided_by("density", "10") | MODES | generated("noised", "10"),
     "real": guided_by("finer", "10"),
     "herding": {"select_by_features": OWN},
     "kmeans": {"describe_images": {"teacher": "critic"}, "select_by_features": OWN},

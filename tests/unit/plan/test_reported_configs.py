@@ -16,9 +16,11 @@ BESIDE = {
     "imagenet1k": """
         dit-ddpm 10 soft: resnet18 39.6
         rded 10 soft: resnet18 42.0, resnet101 48.3
+        mgd3 10 soft: resnet18 45.6
         dit-ddpm 50 soft: resnet18 52.9
         rded 50 soft: resnet18 56.5, resnet101 61.2
         coda 50 soft: resnet18 (60.4)
+        mgd3 50 soft: resnet18 60.2
         d3hr 10 soft-d3hr: resnet18 44.3, resnet101 52.1
         d3hr 50 soft-d3hr: resnet18 59.4, resnet101 66.1
         cao2 10 soft-cao2: resnet18 46.1, resnet101 52.2

@@ -18,11 +18,11 @@ class LatentShards:
 
     def __init__(self, paths: Sequence[str | Path], class_ids: Sequence[str]):
         maps = {name: (array, path) for path in paths for name, array in open_tensors(path).items()}
-        if missing := [c for c in class_ids if _latent_key(c) not in maps]:
+        if missing := [c for c in class_ids if latent_key(c) not in maps]:
             raise RetortError(f"the latent files {', '.join(map(str, paths))} lack the classes {', '.join(missing)}")
         self._class_ids, self._arrays, shape = list(class_ids), [], None
         for class_id in class_ids:
-            self._arrays.append(_of_shape(*maps[_latent_key(class_id)], class_id, shape))
+            self._arrays.append(_of_shape(*maps[latent_key(class_id)], class_id, shape))
             shape = self._arrays[0].shape[1:]
         self._ends = np.cumsum([len(a) for a in self._arrays])
         self.labels = np.repeat(np.arange(len(class_ids)), [len(a) for a in self._arrays])
@@ -41,7 +41,7 @@ def class_latents(path: str | Path, class_id: str, shape: tuple[int, int, int] |
 
     Raises Damaged when the file lacks them, or they are not of the `shape` (C, H, W) that is wanted.
     """
-    return _of_shape(open_tensor(path, _latent_key(class_id)), path, class_id, shape)
+    return _of_shape(open_tensor(path, latent_key(class_id)), path, class_id, shape)
 
 
 def _of_shape(found: np.ndarray, path: str | Path, class_id: str, shape: tuple[int, ...] | None) -> np.ndarray:
@@ -71,14 +71,14 @@ def latents_of_rows(path: str | Path, class_id: str, rows: Sequence[int]) -> np.
     row_of = {int(row): i for i, row in enumerate(open_tensor(path, f"rows/{class_id}"))}
     if missing := [row for row in rows if int(row) not in row_of]:
         raise RetortError(f"{path} has no latent for row {missing[0]} of class {class_id}; delete it and run again")
-    held = open_tensor(path, _latent_key(class_id))
+    held = open_tensor(path, latent_key(class_id))
     return finite(np.stack([held[row_of[int(row)]] for row in rows]), path, class_id)
 
 
 def latent_layout(class_id: str, images: int, shape: tuple[int, int, int], store: str) -> dict:
     """The tensors that one class takes in a shard: its latents, and each one's row in the manifest's train split."""
-    return {_latent_key(class_id): ((images, *shape), store), f"rows/{class_id}": ((images,), "int64")}
+    return {latent_key(class_id): ((images, *shape), store), f"rows/{class_id}": ((images,), "int64")}
 
 
-def _latent_key(class_id: str) -> str:
+def latent_key(class_id: str) -> str:
     return f"latents/{class_id}"

@@ -43,7 +43,9 @@ def dangling(config: Config, reserved: Sequence[str]) -> Iterator[str]:
     for name, typicality in config.typicalities.items():
         yield from _of_windows(f"typicalities.{name}.model", typicality.model, config)
     for name, discovery in config.discoveries.items():
-        yield from _check(f"discoveries.{name}.encoder", discovery.encoder, config.vaes(), "vae model")
+        for key, names, named in discovery.named():
+            allowed = config.vaes() if names.table == "encoders" else getattr(config, names.table)
+            yield from _check(f"discoveries.{name}.{key}", named, allowed, names.what)
     trained = [name for name, teacher in config.teachers.items() if teacher.train]
     for name, dynamics in config.dynamics.items():
         yield from _check(f"dynamics.{name}.teacher", dynamics.teacher, trained, "teacher that is trained here")

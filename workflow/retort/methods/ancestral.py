@@ -6,10 +6,13 @@ a place v in [-1, 1] between the schedule's smallest and largest variance, in lo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from retort.methods.guidance import Shift
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Respaced:
     def posterior_variance(self) -> np.ndarray:
         """(S,) float64: of q(x_{i-1} | x_i, x_0); 0 at i = 0."""
         return self.betas * (1 - self._previous) / (1 - self.alphas_cumprod)
+
+    def below(self, first: int | None) -> Self:
+        """Its indices 0..first alone, with the same steps between them; all of it for None."""
+        stop = len(self.timesteps) if first is None else first + 1
+        return type(self)(self.timesteps[:stop], self.alphas_cumprod[:stop])
 
     @property
     def _previous(self) -> np.ndarray:
@@ -51,24 +59,44 @@ def sample(
     alphas_cumprod: Tensor,
     steps: int,
     noise: Callable[[], Tensor],
+    first: int | None = None,
+    shift: Shift | None = None,
 ) -> Tensor:
-    """Ancestral sampling from pure noise (N, C, H, W).
+    """Ancestral sampling of latents (N, C, H, W): from pure noise, or from the noise of index `first` of the schedule.
 
-    denoise gives the predicted noise and v, or None for a fixed variance (the schedule's smallest, the posterior's).
-    noise() gives fresh standard normal latents (N, C, H, W); it is asked steps - 1 times, for the last step adds none.
+    As `walk` on the respaced schedule of so many steps.
     """
     schedule = respace(alphas_cumprod, steps)
+    return walk(latents, denoise, schedule.below(first), noise, shift, schedule.posterior_variance[1])
+
+
+def walk(
+    latents: Tensor,
+    denoise: Callable[[Tensor, int], tuple[Tensor, Tensor | None]],
+    schedule: Respaced,
+    noise: Callable[[], Tensor],
+    shift: Shift | None = None,
+    least_variance: float | None = None,
+) -> Tensor:
+    """From latents (N, C, H, W) at the noisiest step of a schedule down its steps to clean ones.
+
+    denoise gives the predicted noise and v, or None for a fixed variance (the schedule's smallest, the posterior's).
+    noise() gives fresh standard normal latents (N, C, H, W); the last step adds none and does not ask. shift gives what
+    is added to the mean of each step. least_variance stands at the clean end for the posterior's variance, which is 0
+    there, where v chooses between variances; by default it is that of the step before.
+    """
     betas, smallest = schedule.betas, schedule.posterior_variance
-    # The posterior's variance is 0 at the clean end, where no noise is added: its neighbour stands in there.
-    log_smallest, log_largest = np.log(np.append(smallest[1], smallest[1:])), np.log(betas)
-    for index in reversed(range(steps)):
-        now, beta = schedule.alphas_cumprod[index], betas[index]
+    least = smallest[1] if least_variance is None else least_variance
+    log_smallest, log_largest = np.log(np.append(least, smallest[1:])), np.log(betas)
+    for index in reversed(range(len(schedule.timesteps))):
+        now, beta, timestep = schedule.alphas_cumprod[index], betas[index], schedule.timesteps[index]
         before = now / (1 - beta)
-        eps, place = denoise(latents, schedule.timesteps[index])
+        eps, place = denoise(latents, timestep)
         clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5
         mean = (before**0.5 * beta * clean + (1 - beta) ** 0.5 * (1 - before) * latents) / (1 - now)
-        if index == 0:
-            return mean
         share = torch.zeros_like(latents) if place is None else (place + 1) / 2
         deviation = torch.exp((share * log_largest[index] + (1 - share) * log_smallest[index]) / 2)
-        latents = mean + deviation * noise()
+        if shift is not None and (moved := shift(latents, clean, timestep, deviation)) is not None:
+            mean = mean + moved
+        latents = mean + deviation * noise() if index else mean
+    return latents

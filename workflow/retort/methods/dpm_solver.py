@@ -7,22 +7,31 @@ from torch import Tensor
 from retort.methods.guidance import Denoiser
 
 
-def grid(alphas_cumprod: Tensor, steps: int, last: int = 0) -> tuple[list[int], list[float]]:
-    """Descending timesteps and their exact sigmas; steps below timestep `last` are left out.
+def grid(alphas_cumprod: Tensor, steps: int, last: int = 0, first: int | None = None) -> tuple[list[int], list[float]]:
+    """Descending timesteps and their exact sigmas; steps below timestep `last` are left out, and those before `first`,
+    which is counted from the clean end (None: no step).
 
     Timesteps are the sigmas' nearest ones, so the finest repeat. Raises ValueError for steps outside 1..T.
     """
-    return _points(_scheduler(alphas_cumprod, steps), last)
+    return _points(_scheduler(alphas_cumprod, steps), last, _begin(steps, first))
 
 
-def sample(latents: Tensor, denoise: Denoiser, alphas_cumprod: Tensor, steps: int, last: int = 0) -> Tensor:
-    """Second-order multistep DPM-Solver++ from pure noise (N, C, H, W), down to timestep `last`.
+def sample(
+    latents: Tensor,
+    denoise: Denoiser,
+    alphas_cumprod: Tensor,
+    steps: int,
+    last: int = 0,
+    first: int | None = None,
+) -> Tensor:
+    """Second-order multistep DPM-Solver++ from noisy latents (N, C, H, W), down to timestep `last`.
 
-    `last` > 0 stops early, as when a refiner takes over. The solver computes in float32.
+    They are pure noise, or lie at the sigma of step `first`, counted from the clean end, where the solver begins with
+    no memory. `last` > 0 stops early, as when a refiner takes over. The solver computes in float32.
     """
-    scheduler = _scheduler(alphas_cumprod, steps)
-    scheduler.set_begin_index(0)  # rounded timesteps repeat, so a step cannot be found by its timestep
-    for timestep, sigma in zip(*_points(scheduler, last), strict=True):
+    scheduler, begin = _scheduler(alphas_cumprod, steps), _begin(steps, first)
+    scheduler.set_begin_index(begin)  # rounded timesteps repeat, so a step cannot be found by its timestep
+    for timestep, sigma in zip(*_points(scheduler, last, begin), strict=True):
         eps = denoise(latents, timestep, sigma)
         latents = scheduler.step(eps, torch.tensor(timestep), latents).prev_sample
     return latents
@@ -43,6 +52,11 @@ def _scheduler(alphas_cumprod: Tensor, steps: int) -> DPMSolverMultistepSchedule
     return scheduler
 
 
-def _points(scheduler: DPMSolverMultistepScheduler, last: int) -> tuple[list[int], list[float]]:
+def _begin(steps: int, first: int | None) -> int:
+    """The index of step `first` on a descending grid."""
+    return 0 if first is None else steps - 1 - first
+
+
+def _points(scheduler: DPMSolverMultistepScheduler, last: int, begin: int) -> tuple[list[int], list[float]]:
     timesteps = [t for t in scheduler.timesteps.tolist() if t >= last]
-    return timesteps, scheduler.sigmas[: len(timesteps)].tolist()
+    return timesteps[begin:], scheduler.sigmas[begin : len(timesteps)].tolist()

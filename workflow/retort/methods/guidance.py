@@ -13,16 +13,32 @@ Denoiser = Callable[..., Tensor]
 Pull = Callable[[Tensor, Tensor, int, float | None], Tensor]
 """(latents, conditional prediction, timestep, sigma) -> corrected conditional prediction: a guidance term."""
 
+Shift = Callable[[Tensor, Tensor, int, Tensor | float | None], Tensor | None]
+"""(latents, clean latents that the prediction under CFG implies, timestep, deviation of the step's noise) -> what is
+added to the mean of the step; with deviation None, to the clean latents. None moves nothing."""
+
 
 class Guided:
     """A model under classifier-free guidance, asked for the noise in latents (Ho and Salimans 2022).
 
     eps = eps(null) + scale (eps(c) - eps(null)), both branches in one batch; a `pull` corrects eps(c) first. At scale 1
-    the null branch has no weight and is not computed.
+    the null branch has no weight and is not computed. channels: only the first so many channels of a latent are so
+    guided, and the others are eps(c). A `clean_shift` moves the clean latents that the result implies, and the result
+    with them; a `mean_shift` is for samplers, which apply it to the means of their steps.
     """
 
-    def __init__(self, model: LatentDiffusion, condition: Condition, scale: float, pull: Pull | None = None):
-        self._model, self._scale, self._pull = model, scale, pull
+    def __init__(
+        self,
+        model: LatentDiffusion,
+        condition: Condition,
+        scale: float,
+        pull: Pull | None = None,
+        clean_shift: Shift | None = None,
+        mean_shift: Shift | None = None,
+        channels: int | None = None,
+    ):
+        self._model, self._scale, self._pull, self._channels = model, scale, pull, channels
+        self._clean_shift, self.mean_shift = clean_shift, mean_shift
         self._images = len(next(iter(condition.values())))
         self._both = condition if scale == 1 else join(condition, model.null(self._images))
 
@@ -43,7 +59,16 @@ class Guided:
     def _guided(self, eps: Tensor, latents: Tensor, timestep: int, sigma: float | None) -> Tensor:
         n = self._images
         conditional = eps[:n] if self._pull is None else self._pull(latents, eps[:n], timestep, sigma)
-        return conditional if self._scale == 1 else eps[n:] + self._scale * (conditional - eps[n:])
+        guided = conditional if self._scale == 1 else eps[n:] + self._scale * (conditional - eps[n:])
+        if self._channels is not None and self._scale != 1:
+            guided = torch.cat([guided[:, : self._channels], conditional[:, self._channels :]], dim=1)
+        return guided if self._clean_shift is None else self._shifted(guided, latents, timestep, sigma)
+
+    def _shifted(self, eps: Tensor, latents: Tensor, timestep: int, sigma: float | None) -> Tensor:
+        signal = float(self._model.alphas_cumprod[timestep]) if sigma is None else 1 / (1 + sigma**2)
+        clean = (latents - (1 - signal) ** 0.5 * eps) / signal**0.5
+        moved = self._clean_shift(latents, clean, timestep, None)
+        return eps if moved is None else eps - (signal / (1 - signal)) ** 0.5 * moved
 
 
 def _branches(predict: Callable, latents: Tensor, timestep: int, both: Condition, scale: float):

@@ -29,7 +29,7 @@ from retort.parts.part import Part
 
 FOREIGN = "<foreign>"
 FAMILIES = (
-    *("starts", "samplers", "guides", "selections", "coverages", "refinements"),
+    *("discoveries", "starts", "samplers", "guides", "selections", "coverages", "refinements"),
     *("compositions", "scores", "rankings", "difficulties"),
 )
 

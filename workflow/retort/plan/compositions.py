@@ -93,9 +93,14 @@ class Compositions:
     def inversion_of(self, method: str) -> str | None:
         return self._named(method, "inversions")
 
-    def discovery_of(self, method: str) -> str | None:
-        """The discovery whose representatives guide a method, or are its images."""
-        return self._named(method, "discoveries")
+    def discoveries_of(self, method: str) -> list[str]:
+        """The discoveries whose representatives a method starts from, is guided by, or takes as its images."""
+        named = [name for _, _, part in self._parts(method) for name in part.all_named("discoveries")]
+        return list(dict.fromkeys(named))
+
+    def discoveries_that(self, stage: str) -> list[str]:
+        """Discoveries of a kind that this stage is part of."""
+        return [name for name, discovery in self.config.discoveries.items() if stage in discovery.stages]
 
     def typicality_of(self, method: str) -> str | None:
         return self._named(method, "typicalities")
@@ -135,6 +140,7 @@ class Compositions:
 
     METHOD_STAGES = (
         *("invert_latents", "choose_starts", "embed_classes", "cluster_classes", "choose_representatives"),
+        "find_representatives",
         *("generate_images", "choose_from_pool", "refine_latents", "describe_images", "select_images"),
         *("train_dynamics", "record_dynamics"),
         *("select_by_features", "score_typicality", "score_crops", "score_windows", "rank_patches", "compose_mosaics"),
@@ -143,7 +149,8 @@ class Compositions:
 
     def jobs_of(self, stage: str, method: str, ipc: str) -> list[dict[str, str]]:
         """The wildcards, but for shards, of the job of a stage behind one set: none where the set has no such stage."""
-        start, discovery = self.start_of(method), self.discovery_of(method)
+        start = self.start_of(method)
+        discoveries = [name for name in self.discoveries_of(method) if stage in self.config.discoveries[name].stages]
         of_set, count = {"method": method, "ipc": ipc}, self.count_of(method, ipc)
         match stage:
             case "invert_latents":
@@ -151,11 +158,12 @@ class Compositions:
             case "choose_starts":
                 return [{"method": self.start_owner(method), "number": count}] if start else []
             case "embed_classes":
-                return [{"discovery": self.embedding_owner(discovery)}] if discovery else []
+                owners = dict.fromkeys(map(self.embedding_owner, discoveries))
+                return [{"discovery": owner} for owner in owners]
             case "cluster_classes":
-                return [{"discovery": discovery}] if discovery else []
-            case "choose_representatives":
-                return [{"discovery": discovery, "number": count}] if discovery else []
+                return [{"discovery": discovery} for discovery in discoveries]
+            case "choose_representatives" | "find_representatives":
+                return [{"discovery": discovery, "number": count} for discovery in discoveries]
             case "generate_images":
                 owner = {"method": self.generation_owner(method), "number": count}
                 return [owner] if self.generate_of(method) else []
@@ -219,29 +227,30 @@ class Compositions:
 
     def embedding_owner(self, discovery: str) -> str:
         """The first discovery that embeds alike: embeddings do not depend on how they are clustered."""
-        embeds = {name: (d.encoder, d.umap) for name, d in self.config.discoveries.items()}
+        every = {name: self.config.discoveries[name] for name in self.discoveries_that("embed_classes")}
+        embeds = {name: (d.encoder, d.umap) for name, d in every.items()}
         return next(name for name in embeds if embeds[name] == embeds[discovery])
 
     def _first_equal(self, method: str, part: Callable[[str], Any]) -> str:
         return next(m for m in self.config.methods if part(m) == part(method))
 
     def sampling_of(self, method: str) -> dict:
-        """Sampler and guide, steps, the DDIM step to begin at (None: the noisiest), and CFG."""
+        """Sampler and guide, steps, the step to begin at (None: the noisiest; -1: none is made), and CFG."""
         generate, start = self.generate_of(method), self.start_of(method)
         settings = {"sampler": generate.sampler, "guidance": generate.guidance, "guide": generate.guide}
+        settings["channels"] = generate.guided_channels
         if start is None:
-            return settings | {"steps": generate.steps or generate.sampler.usual_steps, "first": None}
+            steps = generate.steps or generate.sampler.usual_steps
+            return settings | {"steps": steps, "first": generate.start.begins(steps)}
         inversion = self.config.inversions[self.inversion_of(method)]
         return settings | {"steps": inversion.steps, "first": start.first(inversion.stop)}
 
     def models_of(self, method: str) -> list[str]:
         """Diffusion models, refiners, encoders and decoders that a method's images depend on."""
-        generate, typicality, discovery = (
-            of(method) for of in (self.generate_of, self.typicality_of, self.discovery_of)
-        )
+        generate, typicality = self.generate_of(method), self.typicality_of(method)
         run = [generate.model] if generate else [self.config.typicalities[typicality].model] if typicality else []
         encoders = [*map(self.encoder_of, run), self.encoder_named_by(method)]
-        encoders += [self.config.discoveries[discovery].encoder] if discovery else []
+        encoders += [self.config.discoveries[name].encoder for name in self.discoveries_of(method)]
         encoders += [self.decoder_of(generate.model)] if generate else []
         return list(dict.fromkeys(name for name in [*run, *map(self.refiner_of, run), *encoders] if name))
 
@@ -251,14 +260,13 @@ class Compositions:
         ipc: of the set with so many images per class alone, where another has other images.
         """
         config, start, inversion = self.config, self.start_of(method), self.inversion_of(method)
-        discovery, typicality = self.discovery_of(method), self.typicality_of(method)
-        dynamics = self.dynamics_of(method)
+        typicality, dynamics = self.typicality_of(method), self.dynamics_of(method)
         teachers = self.teachers_of(method) | ({config.dynamics[dynamics].teacher} if dynamics else set())
         shared = {
             "models": (config.models, self.models_of(method)),
             "teachers": (config.teachers, sorted(teachers)),
             "inversions": (config.inversions, [inversion] if inversion else []),
-            "discoveries": (config.discoveries, [discovery] if discovery else []),
+            "discoveries": (config.discoveries, self.discoveries_of(method)),
             "typicalities": (config.typicalities, [typicality] if typicality else []),
         } | ({"dynamics": (config.dynamics, [dynamics])} if dynamics else {})
         dump = {"mode": "json", "exclude_none": True}

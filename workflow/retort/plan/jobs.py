@@ -8,7 +8,8 @@ from retort.plan.work import PUBLISHED, WorkOf
 PER_IMAGE = {
     *("export_images", "build_manifest", "decode_split", "adopt_teacher", "measure_raw_teacher"),
     *("encode_latents", "describe_images", "memorise_latents"),
-    *("embed_classes", "cluster_classes", "invert_latents", "score_typicality", "score_windows"),
+    *("embed_classes", "cluster_classes", "find_representatives"),
+    *("invert_latents", "score_typicality", "score_windows"),
     *("train_dynamics", "record_dynamics"),
 }
 """Stages that look at every image of the data set: their work grows with the number of images."""

@@ -46,7 +46,7 @@ def _of(plan: Plan, method: str, ipc: int) -> list[Need]:
     if compose:
         of = compose.score.most_of_an_image()
         return [Need(method, ipc, compose.grid**2, of, compose.score.unit)]
-    if generate and generate.guide:
+    if generate and (generate.guide or generate.start.name_in("discoveries")):
         return [Need(method, ipc, generate.pool, 1, "pool" if generate.pool > 1 else "set")]
     imported = method in plan.methods_that("import_set")
     return [] if generate or imported else [Need(method, ipc, 1, 1, "set")]

@@ -13,14 +13,15 @@ def known_papers() -> dict[str, Any]:
     return yaml.safe_load(Path(__file__).with_name("papers.yaml").read_text())
 
 
-def papers_behind(settings: dict, model: dict | None) -> list[dict]:
+def papers_behind(settings: dict, model: dict | None, discovery: dict | None = None) -> list[dict]:
     """Papers of a method's parts, each once: title, by, link, code (None where none is published) and `what` is theirs.
 
-    settings: the method's part of the config as plain tables; model: that of the model that it samples from. What no
+    settings: the method's part of the config as plain tables; model: that of the model that it samples from,
+    discovery: of its first discovery. What no
     entry of papers.yaml knows has no paper here, and is no error.
     """
     known, found = known_papers(), {}
-    made_of = settings | {"model": model}
+    made_of = settings | {"model": model, "discovery": discovery}
     for part in known["parts"]:
         value = _at(made_of, part["setting"])
         fits = value == part["is"] if "is" in part else value is not None

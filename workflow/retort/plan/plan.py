@@ -192,7 +192,8 @@ class Plan(Compositions):
         return [name for name in self.teacher_names(trained) if name in used]
 
     def used_discoveries(self) -> list[str]:
-        return self._used(self.discovery_of, self.config.discoveries)
+        used = {name for method in self.wanted_methods for name in self.discoveries_of(method)}
+        return [name for name in self.config.discoveries if name in used]
 
     def used_typicalities(self) -> list[str]:
         return self._used(self.typicality_of, self.config.typicalities)

@@ -13,6 +13,7 @@ import yaml
 from retort.plan.compositions import Compositions
 
 ABSENT = object()
+BEHIND = ("model", "encoder", "inversion", "guide_discovery", "start_discovery")
 
 
 @cache
@@ -39,15 +40,20 @@ def contradictions(plan: Compositions, method: str, ipc: str, data: str | None) 
 
 
 def _made_of(plan: Compositions, method: str) -> dict:
-    """A method's settings, with those of the model, the encoder and the inversion behind it; None where it has none."""
+    """A method's settings, with those of the model, the encoder, the inversion and the discovery of its guide or start
+    behind it; None where it has none."""
     config, start = plan.config, plan.start_of(method)
-    made_of = config.methods[method].model_dump(mode="json") | dict.fromkeys(("model", "encoder", "inversion"))
+    made_of = config.methods[method].model_dump(mode="json") | dict.fromkeys(BEHIND)
     if generate := plan.generate_of(method):
         made_of["generate"]["steps"] = plan.sampling_of(method)["steps"]
         made_of["model"] = config.models[generate.model].model_dump(mode="json")
         encoder = config.models[plan.encoder_of(generate.model)]
         side = encoder.resolution or plan.dataset.resolution
         made_of["encoder"] = encoder.model_dump(mode="json") | {"resolution": side}
+        for part in ("guide", "start"):
+            found = getattr(generate, part)
+            if name := found and found.name_in("discoveries"):
+                made_of[f"{part}_discovery"] = config.discoveries[name].model_dump(mode="json")
     if start:
         made_of["inversion"] = config.inversions[start.inversion].model_dump(mode="json")
     return made_of

@@ -22,10 +22,12 @@ def used_parts(plan: Plan) -> dict:
             name: {
                 "settings": config.methods[name].model_dump(**DUMP),
                 "stages": list(jobs_behind(plan.only(name))),
-                "discovery": plan.discovery_of(name),
+                "discoveries": plan.discoveries_of(name),
                 "steps": plan.sampling_of(name)["steps"] if plan.generate_of(name) else None,
                 "shared": _shared(plan, name),
-                "papers": papers_behind(config.methods[name].model_dump(**DUMP), _model(plan, name)),
+                "papers": papers_behind(
+                    config.methods[name].model_dump(**DUMP), _model(plan, name), _discovery(plan, name)
+                ),
             }
             for name in plan.wanted_methods
         },
@@ -51,3 +53,8 @@ def _model(plan: Plan, method: str) -> dict | None:
     """The settings of the model that a method samples from."""
     generate = plan.generate_of(method)
     return plan.config.models[generate.model].model_dump(**DUMP) if generate else None
+
+
+def _discovery(plan: Plan, method: str) -> dict | None:
+    """The settings of the first discovery that a method names."""
+    return next((plan.config.discoveries[name].model_dump(**DUMP) for name in plan.discoveries_of(method)), None)

@@ -221,6 +221,7 @@ class WorkOf:
         method, made = wildcards["method"], self.classes(wildcards) * int(wildcards["number"])
         model, sampling = self.plan.generate_of(method).model, self.plan.sampling_of(method)
         steps = sampling["steps"] if sampling["first"] is None else sampling["first"] + 1
+        steps += sampling["sampler"].more_calls
         calls = made * steps * _branches(sampling["guidance"])
         decoding, waits = made * self.decode(model), made / 16 * steps * CALL
         return Work(**self.calls(model, calls), convolution=decoding, seconds=waits)

@@ -47,7 +47,7 @@ def class_pictures(folder: str, names: dict[int, str]) -> list[dict]:
     return found
 
 
-def method_pictures(paths: list[str], method: str, discovery: str | None, inversion: str | None) -> list[dict]:
+def method_pictures(paths: list[str], method: str, discoveries: list[str], inversion: str | None) -> list[dict]:
     """Of the contact sheets and pictures of how methods work, those of one, by the folder and name of their file."""
     found = []
     for path in map(Path, paths):
@@ -70,7 +70,7 @@ def method_pictures(paths: list[str], method: str, discovery: str | None, invers
                 f"Spread of each class's latents inverted by {inversion}, beside the expected one, and how far these "
                 "and clean latents are from normal"
             )
-        elif kind == "discovery" and discovery and name.rsplit("-n", 1)[0] == discovery:
+        elif kind == "discovery" and (discovery := name.rsplit("-n", 1)[0]) in discoveries:
             caption = f"Discovery {discovery}"
             alt = (
                 f"Clusters of each class's real images in two dimensions, stars for the representatives of {discovery}"

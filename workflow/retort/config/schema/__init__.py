@@ -15,9 +15,12 @@ from retort.config.schema.evaluation import Protocol, Quality, Run
 from retort.config.schema.methods import Method
 from retort.config.schema.models import AnyModel
 from retort.config.schema.sets import Sets
-from retort.config.schema.shared import Discovery, Dynamics, Inversion, Typicality
+from retort.config.schema.shared import Dynamics, Inversion, Typicality
 from retort.config.schema.sweeps import Sweep
 from retort.config.schema.teachers import Teacher
+from retort.parts.resolve import any_of, ours
+
+_DISCOVERY = f"a table of its encoder and keys, with kind: {' | '.join(ours('discoveries'))}, by default density"
 
 
 class Config(Strict):
@@ -44,8 +47,10 @@ class Config(Strict):
     inversions: dict[Name, Inversion] = Field(
         {}, description="These are DDIM inversions of the training images, by name; methods that name one share it."
     )
-    discoveries: dict[Name, Discovery] = Field(
-        {}, description="These are searches for representative images, by name; methods that name one share it."
+    discoveries: dict[Name, any_of("discoveries", _DISCOVERY)] = Field(
+        {},
+        description="These are searches for what stands for a class, by name; guides, starts and selections that name "
+        f"one share it. Each is {_DISCOVERY}.",
     )
     typicalities: dict[Name, Typicality] = Field(
         {}, description="These are measurements of typical regions, by name; methods that name one share it."

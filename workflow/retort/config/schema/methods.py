@@ -11,7 +11,7 @@ from retort.config.schema.imported import Imported
 from retort.parts.part import Part, parts_in
 from retort.parts.resolve import any_of, listed, ours
 
-_START = "noise, or {inversion: NAME, ...}"
+_START = "noise, {inversion: NAME, ...}, or {discovery: NAME, strength: ...}"
 _SAMPLER = f"{listed('samplers')}, or a table with its kind and keys, such as {{kind: ddim, eta: 0.5}}"
 _GUIDE = "{discovery: NAME, ...}"
 _SELECT = (
@@ -36,6 +36,11 @@ class Generate(Strict):
     guidance: float = Field(
         4.0, ge=0, description="This is the classifier-free guidance (CFG); 1 is the plain conditional model."
     )
+    guided_channels: Count | None = Field(
+        None,
+        description="CFG acts on this many of the latent's channels, the first ones, and the others are the "
+        "conditional model's; by default it acts on all. The code of the original DiT, and so MGD3's, has 3 of 4.",
+    )
     steps: int | None = Field(
         None,
         ge=2,
@@ -44,7 +49,7 @@ class Generate(Strict):
         "grid.",
     )
     guide: any_of("guides", _GUIDE) | None = Field(
-        None, description=f"This draws samples somewhere, such as towards real representatives: {_GUIDE}."
+        None, description=f"This draws samples somewhere, such as towards what a discovery finds: {_GUIDE}."
     )
     pool: Count = Field(
         1, description="This many times the images per class are sampled, of which select chooses the images per class."

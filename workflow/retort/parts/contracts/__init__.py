@@ -4,7 +4,7 @@
 found, or raises Broken; what the part itself raises counts as broken too.
 """
 
-from retort.parts.contracts import choosing, sampling
+from retort.parts.contracts import choosing, finding, sampling
 from retort.parts.contracts.base import ANY, Broken, Contract
 from retort.parts.part import Part
 
@@ -13,5 +13,5 @@ __all__ = ["Broken", "Contract", "contracts_of"]
 
 def contracts_of(part: Part) -> list[Contract]:
     """Every promise that a part is held to, by its family."""
-    promises = (sampling.FAMILIES | choosing.FAMILIES).get(part.family, [])
+    promises = (sampling.FAMILIES | choosing.FAMILIES | finding.FAMILIES).get(part.family, [])
     return [*ANY, *(contract for contract, holds in promises if holds(part))]

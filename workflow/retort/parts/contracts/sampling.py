@@ -1,6 +1,7 @@
 """What starts, samplers, guides and refinements promise."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ GRID = list(range(900, -1, -100))
 class _Asked:
     """The exact noise in latents of the model's class 1, at their precision; remembers when it is asked."""
 
+    mean_shift = None
+
     def __init__(self):
         self.timesteps: list[int] = []
 
@@ -33,16 +36,17 @@ class _Asked:
 
 
 def _starts_from_its_own_noise(part: Part) -> str:
-    drawn = normal(5, *SHAPE).float() if part.stage else None
+    given = normal(5, *SHAPE).float() if part.stage or part.name_in("discoveries") else None
+    for signal in (None, 0.3) if part.begins(STEPS) is not None else (None,):
 
-    def begin() -> Tensor:
-        own = torch.Generator().manual_seed(3)
-        return part.latent(lambda: torch.randn(SHAPE, generator=own), drawn)
+        def begin(at: float | None = signal) -> Tensor:
+            own = torch.Generator().manual_seed(3)
+            return part.begin(lambda: torch.randn(SHAPE, generator=own), given, at)
 
-    one, other = twice(begin)
-    hold(one.shape == SHAPE and one.dtype == torch.float32, f"{tuple(one.shape)}, {one.dtype}")
-    hold(bool(one.isfinite().all()), "a latent that is not finite")
-    hold(torch.equal(one, other), "the same noise gives two latents")
+        one, other = twice(begin)
+        hold(one.shape == SHAPE and one.dtype == torch.float32, f"{tuple(one.shape)}, {one.dtype}")
+        hold(bool(one.isfinite().all()), "a latent that is not finite")
+        hold(torch.equal(one, other), "the same noise gives two latents")
     return "a finite float32 latent, twice the same"
 
 
@@ -61,12 +65,12 @@ def _sampled(part: Part, images: Sequence[int], steps: int = STEPS, first: int |
 
 
 def _asks_on_its_grid(part: Part) -> str:
-    for steps, first in ((9, None), (STEPS, None), *(((9, 4),) if part.on_ddim_grid else ())):
+    for steps, first in ((9, None), (STEPS, None), (9, 4), (9, 0)):
         found, asked = _sampled(part, [0, 1, 2], steps, first)
         grid = [int(timestep) for timestep in part.grid(model().alphas_cumprod, steps, first)]
         hold(asked.timesteps == grid, f"grid says {grid}, and the model is asked at {asked.timesteps}")
         hold(grid == sorted(grid, reverse=True), f"{grid} does not descend")
-        wanted = steps if first is None else first + 1
+        wanted = (steps if first is None else first + 1) + part.more_calls * (first != 0)
         hold(len(grid) == wanted, f"{len(grid)} steps where {wanted} are wanted")
         hold(found.shape == (3, *SHAPE) and found.dtype == torch.float32, f"{tuple(found.shape)}, {found.dtype}")
         hold(bool(found.isfinite().all()), f"latents that are not finite after {steps} steps")
@@ -82,6 +86,23 @@ def _same_image_in_any_company(part: Part) -> str:
     return f"alone and together differ by at most {far:.1g}"
 
 
+def _goes_on_from_the_noise_it_says(part: Part) -> str:
+    """Data of the class, noised to where sampling begins, become data of the class."""
+    known, first, count = model(), 29, 64
+    signal = part.signal(known.alphas_cumprod, STEPS, first)
+    hold(0 < signal < 1, f"the signal at step {first} of {STEPS} is {signal}")
+    clean = known.draw(1, count, seed=5)
+    start = (signal**0.5 * clean + (1 - signal) ** 0.5 * normal(6, count, *SHAPE)).float()
+    own = torch.Generator().manual_seed(8)
+    fresh = lambda: torch.randn(count, *SHAPE, generator=own)  # noqa: E731
+    found = part.sample(start, _Asked(), known.alphas_cumprod, STEPS, first, fresh)
+    scaled = (found.double() - known.mean[1]) / known.variance[1].sqrt()
+    mean, size = scaled.mean().item(), scaled.std().item()
+    said = f"mean {mean:.2f} (0 is right), deviation {size:.2f} (1 is right)"
+    hold(abs(mean) < 0.1 and 0.8 < size < 1.2, said)
+    return said
+
+
 def _samples_what_the_model_knows(part: Part) -> str:
     found, _ = _sampled(part, range(32))
     known = model()
@@ -95,17 +116,31 @@ def _samples_what_the_model_knows(part: Part) -> str:
 # ---------------------------------------------------------------- guides
 
 
-def _pulled(part: Part, images: Sequence[int], timestep: int, sigma: float | None) -> tuple[Tensor, Tensor]:
-    """(what a guide makes of the prediction, the prediction) for images by their numbers."""
+class _Moved(NamedTuple):
+    """A prediction, or clean latents, before and after a guide."""
+
+    found: Tensor
+    given: Tensor
+
+
+def _guided(part: Part, images: Sequence[int], timestep: int, level: float | None) -> _Moved:
+    """What a guide makes of a prediction, or of clean latents, for images by their numbers.
+
+    level: the sigma of a sampler, or the deviation of a step, by what the guide acts on.
+    """
     rows = list(images)
-    latents, predicted, targets = (normal(seed, 3, *SHAPE).float()[rows] for seed in range(3))
-    kept = latents.clone(), predicted.clone()
+    latents, given, targets = (normal(seed, 3, *SHAPE).float()[rows] for seed in range(3))
+    kept = latents.clone(), given.clone()
     named = part.name_in("discoveries") is not None
     course = Course(model().alphas_cumprod, GRID, rows, targets if named else None)
-    found = part.pull(course)(latents, predicted, timestep, sigma)
-    unchanged = torch.equal(latents, kept[0]) and torch.equal(predicted, kept[1])
+    if part.acts_on() == "conditional":
+        found = part.pull(course)(latents, given, timestep, level)
+    else:
+        moved = part.shift(course)(latents, given, timestep, None if part.acts_on() == "clean" else level or 0.5)
+        found = given if moved is None else given + moved
+    unchanged = torch.equal(latents, kept[0]) and torch.equal(given, kept[1])
     hold(unchanged, "the latents or the prediction were changed in place")
-    return found, predicted
+    return _Moved(found, given)
 
 
 def _moments() -> Iterator[tuple[int, float | None]]:
@@ -117,23 +152,23 @@ def _moments() -> Iterator[tuple[int, float | None]]:
 
 
 def _corrects_predictions(part: Part) -> str:
-    moved = []
-    for timestep, sigma in _moments():
-        found, predicted = _pulled(part, range(3), timestep, sigma)
-        given = f"{tuple(found.shape)}, {found.dtype} at timestep {timestep}"
-        hold(found.shape == predicted.shape and found.dtype == predicted.dtype, given)
+    far = []
+    for timestep, level in _moments():
+        found, given = _guided(part, range(3), timestep, level)
+        seen = f"{tuple(found.shape)}, {found.dtype} at timestep {timestep}"
+        hold(found.shape == given.shape and found.dtype == given.dtype, seen)
         hold(bool(found.isfinite().all()), f"a prediction that is not finite at timestep {timestep}")
-        moved.append(farthest(found, predicted))
-    hold(max(moved) > 0, "no prediction is changed at any timestep")
-    return f"finite, moved by up to {max(moved):.2g}"
+        far.append(farthest(found, given))
+    hold(max(far) > 0, "no prediction is changed at any timestep")
+    return f"finite, moved by up to {max(far):.2g}"
 
 
 def _corrects_each_image_by_itself(part: Part) -> str:
     far = 0.0
-    for timestep, sigma in _moments():
-        one, other = twice(lambda at=timestep, by=sigma: _pulled(part, range(3), at, by)[0])
+    for timestep, level in _moments():
+        one, other = twice(lambda at=timestep, by=level: _guided(part, range(3), at, by).found)
         hold(torch.equal(one, other), f"the same prediction is corrected in two ways at timestep {timestep}")
-        alone = torch.cat([_pulled(part, [image], timestep, sigma)[0] for image in range(3)])
+        alone = torch.cat([_guided(part, [image], timestep, level).found for image in range(3)])
         far = max(far, (farthest(alone, one) / max(1.0, one.abs().max().item())))
     hold(far < 1e-5, f"the correction of an image differs by {far:.3g} of the largest when it is alone")
     return f"alone and together differ by at most {far:.1g}"
@@ -141,9 +176,9 @@ def _corrects_each_image_by_itself(part: Part) -> str:
 
 def _strength_0_changes_nothing(part: Part) -> str:
     still = part.model_copy(update={"strength": 0.0})
-    for timestep, sigma in _moments():
-        found, predicted = _pulled(still, range(3), timestep, sigma)
-        hold(torch.equal(found, predicted), f"a change of {farthest(found, predicted):.3g} at timestep {timestep}")
+    for timestep, level in _moments():
+        found, given = _guided(still, range(3), timestep, level)
+        hold(torch.equal(found, given), f"a change of {farthest(found, given):.3g} at timestep {timestep}")
     return "not a bit"
 
 
@@ -180,6 +215,7 @@ FAMILIES: dict[str, list[Promise]] = {
         (Contract("it asks the model where its grid says and ends finite", _asks_on_its_grid), always),
         (Contract("an image is the same in any company, and twice", _same_image_in_any_company), always),
         (Contract("samples of a known distribution are of it", _samples_what_the_model_knows), always),
+        (Contract("noised data of a distribution stay of it", _goes_on_from_the_noise_it_says), always),
     ],
     "guides": [
         (Contract("it corrects predictions and leaves them finite", _corrects_predictions), always),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from retort.parts.discoveries import other_latents
 from retort.parts.part import Part
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from retort.methods.guidance import Pull
+    from retort.methods.guidance import Pull, Shift
+
+Form = Literal["conditional", "posterior", "clean"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class Guide(Part):
 
     family = "guides"
 
+    def acts_on(self) -> Form:
+        """What it corrects: the conditional prediction of the noise, before CFG (`pull`), or, after CFG, the mean of
+        each random step (posterior) or the clean latents that the prediction implies (clean); both by `shift`.
+        """
+        return "conditional"
+
     def pull(self, course: Course) -> Pull:
         """What corrects the conditional prediction of the noise, before CFG multiplies it.
 
@@ -43,20 +52,29 @@ class Guide(Part):
         """
         raise NotImplementedError
 
+    def shift(self, course: Course) -> Shift:
+        """What is added after CFG.
+
+        It is called as shift(latents, clean, timestep, deviation) with latents and the clean latents that the guided
+        prediction implies (N, C, H, W), and gives what is added to the mean of a step whose noise has that deviation,
+        a number or (N, C, H, W), or, where that is None, to the clean latents; or None for a step that it leaves. What
+        it gives for an image may not depend on the other images of the batch.
+        """
+        raise NotImplementedError
+
     def clashes(self, method):
-        if method.generate.guidance == 0:
+        sampler = method.generate.sampler
+        if self.acts_on() == "conditional" and method.generate.guidance == 0:
             yield (
                 "generate.guide corrects the conditional prediction, which guidance 0 does not use; raise guidance or "
                 "leave guide out"
             )
+        if self.acts_on() == "posterior" and not sampler.steps_are_random():
+            yield (
+                "generate.guide moves the mean of a random step by its deviation, and the sampler "
+                f"{sampler.kind!r} adds no noise to its steps; use sampler: ddpm, or ddim with eta above 0, or give "
+                "the guide form: clean"
+            )
 
     def misfits(self, place, method, config):
-        name, model = self.name_in("discoveries"), method.generate.model
-        if name not in config.discoveries or model not in config.backbones():
-            return
-        found, wanted = config.discoveries[name].encoder, config.models[model].encoder
-        if found != wanted:
-            yield (
-                f"{place}.guide.discovery: {name!r} finds representatives among the latents of {found!r}, but "
-                f"{model!r} works on those of {wanted!r}; name a discovery with that encoder"
-            )
+        yield from other_latents(f"{place}.guide", self.name_in("discoveries"), method, config)

@@ -20,15 +20,25 @@ class Sampler(Part):
     usual_steps: ClassVar[int] = 50
     """Steps where a method names none."""
     on_ddim_grid: ClassVar[bool] = False
-    """Whether it can begin at any step of the DDIM grid, on which inverted latents lie."""
+    """Whether its grid is that of DDIM, on which inverted latents lie."""
+    more_calls: ClassVar[int] = 0
+    """How many more times than steps the model is asked, where a step is made twice."""
+
+    def steps_are_random(self) -> bool:
+        """Whether each step adds noise around a mean, to which it adds what `denoise.mean_shift`, if any, gives."""
+        return False
 
     def grid(self, alphas_cumprod: Tensor, steps: int, first: int | None) -> list[int]:
         """The timesteps at which `sample` asks the model, descending.
 
-        first: the step of the DDIM grid to begin at, counted from the clean end; None, the noisiest, for all samplers
-        that are not `on_ddim_grid`.
+        first: the step of the grid to begin at, counted from the clean end, for latents with the noise of that step;
+        None, the noisiest, for pure noise.
         """
         raise NotImplementedError
+
+    def signal(self, alphas_cumprod: Tensor, steps: int, first: int) -> float:
+        """abar of the latents at which sampling begins: sqrt(abar) of what is clean and sqrt(1 - abar) of noise."""
+        return float(alphas_cumprod[self.grid(alphas_cumprod, steps, first)[0]])
 
     def sample(
         self,
@@ -39,7 +49,7 @@ class Sampler(Part):
         first: int | None,
         noise: Callable[[], Tensor],
     ) -> Tensor:
-        """Clean latents (N, C, H, W) from starting ones (N, C, H, W).
+        """Clean latents (N, C, H, W) from starting ones (N, C, H, W), at the noise of step `first` of the grid.
 
         alphas_cumprod (T,): float64, the model's schedule. noise() gives fresh standard normal latents (N, C, H, W),
         those of each image seeded by the image.

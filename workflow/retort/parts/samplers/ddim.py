@@ -19,6 +19,9 @@ class Ddim(Sampler):
         "equation 16): 0 is deterministic DDIM, 1 is ancestral sampling on DDIM's grid.",
     )
 
+    def steps_are_random(self) -> bool:
+        return self.eta > 0
+
     def grid(self, alphas_cumprod, steps, first):
         from retort.methods import ddim
 
@@ -28,7 +31,7 @@ class Ddim(Sampler):
         from retort.methods import ddim
 
         begin = steps - 1 if first is None else first
-        return ddim.sample(latents, denoise, alphas_cumprod, steps, begin, self.eta, noise)
+        return ddim.sample(latents, denoise, alphas_cumprod, steps, begin, self.eta, noise, denoise.mean_shift)
 
     def in_words(self) -> str:
         return f"DDIM with eta {self.eta:g}" if self.eta else "DDIM"

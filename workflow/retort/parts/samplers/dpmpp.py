@@ -12,12 +12,17 @@ class DpmPlusPlus(Sampler):
     def grid(self, alphas_cumprod, steps, first):
         from retort.methods import dpm_solver
 
-        return dpm_solver.grid(alphas_cumprod, steps)[0]
+        return dpm_solver.grid(alphas_cumprod, steps, first=first)[0]
+
+    def signal(self, alphas_cumprod, steps, first):
+        from retort.methods import dpm_solver
+
+        return 1 / (1 + dpm_solver.grid(alphas_cumprod, steps, first=first)[1][0] ** 2)
 
     def sample(self, latents, denoise, alphas_cumprod, steps, first, noise):
         from retort.methods import dpm_solver
 
-        return dpm_solver.sample(latents, denoise, alphas_cumprod, steps)
+        return dpm_solver.sample(latents, denoise, alphas_cumprod, steps, first=first)
 
     def in_words(self) -> str:
         return "DPM-Solver++"

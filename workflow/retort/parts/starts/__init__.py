@@ -25,6 +25,15 @@ class Start(Part):
         """
         raise NotImplementedError
 
+    def begin(self, noise: Callable[[], Tensor], drawn: Tensor | None, signal: float | None) -> Tensor:
+        """The same, of a start that lies at a known noise: signal is abar there, or None where it is pure noise."""
+        return self.latent(noise, drawn)
+
+    def begins(self, steps: int) -> int | None:
+        """The step of the sampler's grid at which sampling begins, counted from the clean end, where there are so many
+        steps; -1 where none is made, None for the noisiest."""
+        return None
+
     def begun(self) -> str:
         """What sampling starts from, after "from"."""
         return self.in_words()

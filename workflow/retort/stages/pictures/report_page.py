@@ -187,5 +187,5 @@ def _method(name: str, used: dict, costs: pd.DataFrame, view: dict, pictures: Se
         "settings": indented(method["settings"] | method["shared"]),
         "accuracy": of_method(view, name),
         "costs": stage_costs(costs, name),
-        "pictures": method_pictures(list(pictures), name, method["discovery"], inversion),
+        "pictures": method_pictures(list(pictures), name, method["discoveries"], inversion),
     }

@@ -8,13 +8,12 @@ from tqdm import tqdm
 
 from retort.artifacts.images import image_layout, write_images
 from retort.artifacts.kept_classes import KeptBatches
-from retort.artifacts.latents import latents_of_rows
+from retort.artifacts.representatives import Representatives
 from retort.base.batches import kept_places, on_grid
-from retort.base.files import read_rows
 from retort.base.seeds import torch_rng
 from retort.base.tensors import create_tensors, open_tensors
-from retort.data.manifest import ClassEntry, read_classes
-from retort.methods.sampling import Sampling, sample
+from retort.data.manifest import read_classes
+from retort.methods.sampling import Sampling, sample, signal_of
 from retort.models.health import DAMAGED, Watched, check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
@@ -27,6 +26,8 @@ def generate_images(
     starts: str | None,
     representatives: str | None,
     latents: str | None,
+    seeds: str | None,
+    seed_latents: str | None,
     images: str,
     kept: KeptBatches,
     *,
@@ -45,20 +46,24 @@ def generate_images(
 
     `class_indices` are consecutive label indices, `number` the images of each. The noise of image i of a class is
     seeded by class and i, whatever the method, so methods that differ elsewhere can be compared on the same noise;
-    `starts` holds what `choose_starts` drew instead. With `representatives` (and the latents of the shard) image i is
-    guided towards the class's i-th, its row in the train split beside it as row (n,). What `kept` has of a batch is not
-    sampled again. Raises RetortError naming the class when latents leave the finite numbers.
+    `starts` holds what `choose_starts` drew instead. With `representatives` and their `latents` image i is guided
+    towards the class's i-th, its row in the train split beside it as row (n,); with `seeds` and theirs it starts from
+    the i-th of these, noised, its row as seed_row (n,). What `kept` has of a batch is not sampled again. Raises
+    RetortError naming the class when latents leave the finite numbers.
     """
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
     diffusion.check_classes(table)
     chosen = open_tensors(starts) if starts else None
-    guides = _guides(representatives, class_indices) if representatives else None
-    targets = _targets(guides, latents, table) if guides else None
+    classes = [table[label] for label in class_indices]
+    guides = Representatives(representatives, latents, classes) if representatives else None
+    origins = Representatives(seeds, seed_latents, classes) if seeds else None
+    signal = signal_of(sampling, diffusion.alphas_cumprod)
     first, total = class_indices[0] * number, len(class_indices) * number
     layout = image_layout(total, diffusion.latent_shape, side)
     layout |= {"group": ((total,), "int64"), "score": ((total,), "float64")} if chosen is not None else {}
     layout |= {"row": ((total,), "int64")} if guides else {}
+    layout |= {"seed_row": ((total,), "int64")} if origins else {}
     with create_tensors(images, layout) as maps:
         for numbers in tqdm(list(on_grid(first, total, batch)), desc="sampling", unit="batch"):
             places = {p: numbers[p] - first for p in kept_places(numbers, batch)}
@@ -69,10 +74,10 @@ def generate_images(
             members = [(table[n // number], n % number) for n in numbers]
             ids = [c.id for c, _ in members]
             noise = [_noise(diffusion, torch_rng(seed, "noise", dataset, c.id, i)) for c, i in members]
-            drawn = [None if chosen is None else _drawn(chosen, c.index, i) for c, i in members]
-            begin = torch.stack([start.latent(*given) for given in zip(noise, drawn, strict=True)])
+            drawn = [_drawn(chosen, origins, c.index, i) for c, i in members]
+            begin = torch.stack([start.begin(*given, signal) for given in zip(noise, drawn, strict=True)])
             check_finite(begin, of_class(ids), f"a latent in {starts} is" if starts else "a start is", DAMAGED)
-            aims = None if targets is None else torch.stack([targets[c.index][i] for c, i in members])
+            aims = guides and torch.stack([torch.from_numpy(guides.latent(c.index, i)) for c, i in members])
             watched = Watched(diffusion, len(members))
             sampled = sample(
                 watched,
@@ -90,14 +95,17 @@ def generate_images(
         maps["class_index"][:], maps["index"][:] = numbers // number, numbers % number
         if chosen is not None:
             maps["group"][:], maps["score"][:] = (chosen[key][numbers // number] for key in ("group", "score"))
-        if guides:
-            maps["row"][:] = [guides[n // number][n % number] for n in numbers.tolist()]
+        for key, shown in (("row", guides), ("seed_row", origins)):
+            if shown:
+                maps[key][:] = [shown.row(n // number, n % number) for n in numbers.tolist()]
     kept.clear()
 
 
-def _drawn(chosen: dict, label: int, index: int) -> torch.Tensor:
-    """The latent that was drawn for an image of a class."""
-    return torch.from_numpy(np.array(chosen["latents"][label, index]))
+def _drawn(chosen: dict | None, origins: Representatives | None, label: int, index: int) -> torch.Tensor | None:
+    """The latent that was drawn for an image of a class, or the one that it starts from; None for neither."""
+    if origins:
+        return torch.from_numpy(origins.latent(label, index))
+    return None if chosen is None else torch.from_numpy(np.array(chosen["latents"][label, index]))
 
 
 def _noise(diffusion: LatentDiffusion, generator: torch.Generator) -> Callable[[], torch.Tensor]:
@@ -109,16 +117,3 @@ def _fresh_noise(diffusion: LatentDiffusion, generators: Sequence[torch.Generato
     """A source of noise in which each image draws from its own generator."""
     sources = [_noise(diffusion, generator) for generator in generators]
     return lambda: torch.stack([source() for source in sources]).to(diffusion.device)
-
-
-def _guides(representatives: str, classes: Sequence[int]) -> dict[int, list[int]]:
-    """Rows of the train split of the representatives of each class, in their order."""
-    rows: dict[int, list[int]] = {label: [] for label in classes}
-    for row in read_rows(representatives):
-        rows[int(row["class_index"])].append(int(row["row"]))
-    return rows
-
-
-def _targets(guides: dict[int, list[int]], latent_shard: str, table: Sequence[ClassEntry]) -> dict[int, torch.Tensor]:
-    """Their latents, (count, C, H, W) for each class."""
-    return {k: torch.from_numpy(latents_of_rows(latent_shard, table[k].id, rows)) for k, rows in guides.items()}

@@ -30,7 +30,7 @@ from retort.report.set_card import set_card
 # Columns of a table of choices that say which image a row is of; all others stand in the manifest as they are.
 PLACED = ("class_index", "index", "row", "image_id")
 # Columns of the manifest that come from what made the images.
-MEASURED = ("group", "score", "member", "loss_before", "loss_after", "row")
+MEASURED = ("group", "score", "member", "loss_before", "loss_after", "row", "seed_row")
 RECORDED_PACKAGES = ("torch", "diffusers", "transformers", "timm", "faiss-cpu", "umap-learn", "hdbscan")
 RECORDED_PACKAGES += ("numpy", "pillow", "snakemake")
 

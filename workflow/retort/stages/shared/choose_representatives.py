@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from retort.artifacts.discovery import class_embedding
+from retort.artifacts.representatives import write_table
 from retort.base.errors import RetortError
-from retort.base.files import whole_file
 from retort.base.seeds import derive_seed
 from retort.base.tensors import open_tensors
 from retort.data.manifest import read_classes, read_split
@@ -52,6 +51,4 @@ def choose_representatives(
         rows = tensors[f"rows/{entry.id}"][found.rows]
         for index, row in enumerate(rows.tolist()):
             chosen.append((entry.index, index, row, ids[row], found.origins[index], int(found.sizes[index])))
-    columns = ["class_index", "index", "row", "image_id", "origin", "cluster_size"]
-    with whole_file(representatives) as scratch:
-        pd.DataFrame(chosen, columns=columns).to_csv(scratch, index=False)
+    write_table(representatives, chosen)
