@@ -103,7 +103,8 @@ SEVERAL = [
     (
         "generate: {model: dit, start: nois}",
         ".generate.start",
-        "must be noise, {inversion: NAME, ...}, or {discovery: NAME, strength: ...}; found 'nois', did you mean 'noise'?",
+        "must be noise, {inversion: NAME, ...}, or {discovery: NAME, strength: ...}; "
+        "found 'nois', did you mean 'noise'?",
     ),
     (
         "generate: {model: dit, start: {inversoin: ddim}}",

@@ -30,6 +30,8 @@ def test_samples_are_shared_whatever_the_pool_and_what_becomes_of_it_but_not_whe
         "guided": ["guided", "guided-chosen"],
         "guided-more": ["guided-more"],
         "guided-coarser": ["guided-coarser"],
+        "moded": ["moded"],
+        "noised": ["noised"],
         "d3hr": ["d3hr", "d3hr-cao2"],
         "d3hr-coda": ["d3hr-coda"],
     }

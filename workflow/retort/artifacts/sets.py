@@ -20,6 +20,7 @@ TOGETHER = 16  # images that a reader hands over at once
 COLUMNS = [
     *("file", "class_id", "class_name", "class_index", "index", "source"),
     "row",  # in the train split: of a real image, of the patches in an image, of the representative that guided it
+    "seed_row",  # there, of the image whose noised latent it started from
     *("group", "score"),  # of D3HR's search, or of patches
     *("origin", "cluster_size"),  # of a discovery's representative
     *("member", "correct", "confidence"),  # of the pool, and what the selecting teacher says
