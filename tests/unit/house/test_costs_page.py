@@ -40,7 +40,7 @@ def test_the_header_of_the_config_says_the_same(printed):
     whole = f"in all     {hours['all, float32']} hours of an A100 in float32"
     assert f"{whole} ({students} of them students, {images} images), {mixed} with" in HEADER
     sizes = {name: round(float(size.replace(",", ""))) for name, size in disk.items() if re.fullmatch(r"[\d,.]+", size)}
-    assert f"disk       {sizes['all, GB']} GB: labels {sizes['labels']} (8 with" in HEADER
+    assert f"disk       {sizes['all, GB']} GB: labels {sizes['labels']} (9 with" in HEADER
     assert f"latents {sizes['latents']}, images made and sets {sizes['images made, and sets']}" in HEADER
     assert f"The sets hold {disk['images in sets']} images" in HEADER
     assert HEADER.count(f"{disk['downloads']} GB") == 2
