@@ -97,6 +97,8 @@ def test_manifests_say_how_each_image_was_chosen(finished):
         assert rows["confidence"].between(0.5, 1).all()
         assert rows[["loss_before", "loss_after"]].notna().all(axis=None)
     assert manifest("coda-real", 2)["origin"].notna().all()
+    groups = manifest("s3", 1)
+    assert (groups["member"] == groups["subgroup"]).all()  # groups of one image
     assert manifest("el2n", 1)["score"].between(0, 2**0.5).all()
     assert manifest("cad", 1)["score"].between(0, 0.71).all()
     assert (manifest("rded-gradient", 1)["row"].str.split().map(len) == 4).all()

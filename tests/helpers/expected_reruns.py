@@ -45,7 +45,7 @@ def setting(path, value):
 
 CONFIG_CHANGES = {
     # Hard students: every set.
-    "student steps": (setting("protocols/hard/views/steps", 6), {"train_students": 22, **TABLES}),
+    "student steps": (setting("protocols/hard/views/steps", 6), {"train_students": 23, **TABLES}),
     # The stored views and labels change with the length; four sets have soft students.
     "soft epochs": (setting("protocols/soft/views/epochs", 3), {"relabel_set": 4, "train_students": 4, **TABLES}),
     # Stored labels do not depend on the student's optimiser.
@@ -93,6 +93,8 @@ CONFIG_CHANGES = {
         setting("methods/kmeans/select", {"coverage": "kmeans", "encoder": "vae"}),
         sets(1, select_by_features=1),
     ),
+    # One job over all classes; their centroids stay.
+    "weight of the distance between classes": (setting("methods/s3/select/apart", 0.5), sets(1, choose_subgroups=1)),
     "which images of a coreset": (setting("methods/el2n/select/keep", "easy"), sets(1, select_by_features=1)),
     # Two trainings, one record of both, and the two methods that score by it.
     "epochs that are recorded": (

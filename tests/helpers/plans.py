@@ -125,6 +125,7 @@ methods:
   herding: {select: {coverage: herding, encoder: fine-vae}}
   kmeans: {select: {coverage: kmeans, teacher: critic}}
   confident: {select: {teacher: judge}}
+  grouped: {generate: {model: dit, pool: 3}, select: {subgroups: 3, teacher: critic}, refine: {}}
   hardest: {select: {score: el2n, dynamics: lessons}}
   easiest: {select: {score: {kind: cad, span: 3}, dynamics: lessons, keep: easy}}
   rded: {compose: {score: {teacher: judge}}}

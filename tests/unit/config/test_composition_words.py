@@ -17,7 +17,7 @@ from retort.parts.selections.teacher import TeacherSelect
 
 SELECT_IS = (
     "must be random, all, {teacher: NAME, keep: ...}, {coverage: herding | k-centre | kmeans, encoder | teacher: NAME}"
-    ", {discovery: NAME} or {score: KIND, dynamics: NAME, keep: ...}"
+    ", {discovery: NAME}, {score: KIND, dynamics: NAME, keep: ...} or {subgroups: G, teacher: NAME, ...}"
 )
 SCORE_IS = "must be {teacher: NAME, ...}, {teacher: NAME, gradient: ..., ...} or {typicality: NAME, ...}"
 RANK_IS = "must be score, or {clusters: K, encoder | teacher: NAME}"

@@ -24,12 +24,13 @@ SPACES = {
     "kmeans": {"teacher": "critic"},
     **{method: {"teacher": "critic"} for method in ("rded-spread", "rded-3")},
     **{method: {"encoder": "fine-vae"} for method in ("ddps", "ddps-3", "ddps-more")},
+    "grouped": {"teacher": "critic"},
     **{method: {"dynamics": "lessons"} for method in ("hardest", "easiest")},
 }
 JUDGED = ("chosen", "ancestral", "guided-chosen", "d3hr-cao2", "confident", "rded", "rded-few")
 TEACHERS = {
     **{method: {"judge"} for method in JUDGED},
-    **{method: {"critic"} for method in ("covering", "kmeans")},
+    **{method: {"critic"} for method in ("covering", "kmeans", "grouped")},
     **{method: {"judge", "critic"} for method in ("rded-spread", "rded-3")},
 }
 

@@ -23,7 +23,7 @@ def owners(owner_of, names) -> dict[str, list[str]]:
 
 def test_samples_are_shared_whatever_the_pool_and_what_becomes_of_it_but_not_when_sampled_otherwise(composed):
     assert owners(composed.generation_owner, [m for m in METHODS if composed.generate_of(m)]) == {
-        "dit": ["dit", "refined", "chosen", "covering", "chosen-refined"],
+        "dit": ["dit", "refined", "chosen", "covering", "chosen-refined", "grouped"],
         "stronger": ["stronger"],
         "ancestral": ["ancestral"],
         "fast": ["fast"],
@@ -136,6 +136,7 @@ MODES = {"find_representatives": {"discovery": "modes", "number": "10"}}
 OWN = object()  # the method and its images per class
 RDED = {"score_crops": {"method": "rded"}}
 DDPS = {"score_typicality": {"typicality": "dit"}, "score_windows": {"method": "ddps"}}
+GROUPED = {"describe_subgroups": OWN, "choose_subgroups": OWN}
 LEARNED = {"train_dynamics": {"dynamics": "lessons", "run": "0"}, "record_dynamics": {"dynamics": "lessons"}}
 JOBS = {
     "random": {"select_images": OWN},
@@ -161,6 +162,7 @@ JOBS = {
     "herding": {"select_by_features": OWN},
     "kmeans": {"describe_images": {"teacher": "critic"}, "select_by_features": OWN},
     "confident": {"describe_images": {"teacher": "judge"}, "select_by_features": OWN},
+    "grouped": generated("dit", "30") | {"describe_images": {"teacher": "critic"}} | GROUPED | {"refine_latents": OWN},
     "hardest": LEARNED | {"select_by_features": OWN},
     "easiest": LEARNED | {"select_by_features": OWN},
     "rded": RDED | {"compose_mosaics": OWN},
@@ -201,6 +203,7 @@ def test_every_stage_of_a_method_has_a_script_of_its_name(composed):
     "stage",
     [
         *("choose_from_pool", "refine_latents", "select_images", "select_by_features"),
+        *("describe_subgroups", "choose_subgroups"),
         *("score_crops", "score_windows", "rank_patches", "compose_mosaics", "import_set"),
     ],
 )

@@ -66,6 +66,7 @@ COMPUTED = [
     ("generate_images", of_shard(method="coda", number=10), {"SDXL": 500 * 50, "decode 1024": 500}),
     ("generate_images", of_shard(method="d3hr-sd", number=10), {"SD 1.5": 500 * 64, "decode 512": 500}),
     ("choose_from_pool", of_shard(method="cao2", ipc=10), {"ResNet-18": 2000}),
+    ("describe_subgroups", of_shard(method="s3", ipc=10), {"ResNet-18": 2500}),
     ("refine_latents", of_shard(method="cao2", ipc=10), {real_run.GRADIENT: 500 * 100, "decode 256": 500}),
     ("refine_latents", of_shard(method="cao2-sdxl", ipc=10), {"SDXL": 500 * 200, "decode 1024": 500}),
     ("judge_model", {"model": "dit"}, {"DiT-XL/2": 100 * 150, "decode 256": 200}),

@@ -210,7 +210,7 @@ def test_jobs_know_the_methods_that_use_them(raw):
     assert found["generate_images", "dit", "2"] == ["dit"]
     assert found["score_typicality", "default"] == ["ddps"]
     soft = ["random", "dit", "d3hr", "full"]
-    judged = ["kmeans", "rded", "cao2", "d3hr-cao2", "rded-gradient"]
+    judged = ["kmeans", "rded", "cao2", "d3hr-cao2", "s3", "rded-gradient"]
     assert found["train_teacher", "resnet"] == [*soft, *judged]
     assert found["train_dynamics", "lessons", "1"] == found["record_dynamics", "lessons"] == ["el2n", "cad"]
     assert found["train_students", "herding", "1", "hard", "resnet8"] == ["herding"]

@@ -141,7 +141,8 @@ class Compositions:
     METHOD_STAGES = (
         *("invert_latents", "choose_starts", "embed_classes", "cluster_classes", "choose_representatives"),
         "find_representatives",
-        *("generate_images", "choose_from_pool", "refine_latents", "describe_images", "select_images"),
+        *("generate_images", "choose_from_pool", "describe_images", "describe_subgroups", "choose_subgroups"),
+        *("refine_latents", "select_images"),
         *("train_dynamics", "record_dynamics"),
         *("select_by_features", "score_typicality", "score_crops", "score_windows", "rank_patches", "compose_mosaics"),
         "import_set",
@@ -168,7 +169,7 @@ class Compositions:
                 owner = {"method": self.generation_owner(method), "number": count}
                 return [owner] if self.generate_of(method) else []
             case "describe_images":
-                selects = method in self.methods_that("select_by_features")
+                selects = any(method in self.methods_that(s) for s in ("select_by_features", "describe_subgroups"))
                 teacher = self.selection_space(method).get("teacher") if selects else None
                 return [{"teacher": teacher}] if teacher else []
             case "train_dynamics":
@@ -293,7 +294,7 @@ def _stages(method: Method) -> set[str]:
     """The stages that are run for a method alone, by its parts and what it imports; see Part.stage."""
     stages = {part.stage for _, _, part in method.parts()} | ({"import_set"} if method.images else set())
     if method.generate and method.select:
-        return stages - {method.select.stage} | {"choose_from_pool"}
+        return stages - {method.select.stage} | set(method.select.pool_stages)
     return stages
 
 

@@ -233,6 +233,11 @@ class WorkOf:
         seen = sum(pool * self.judge(teacher) for teacher in teachers)
         return Work(convolution=seen, seconds=pool * CALL + clustering)
 
+    def describe_subgroups(self, wildcards) -> Work:
+        pool = self.classes(wildcards) * int(self.plan.count_of(wildcards["method"], wildcards["ipc"]))
+        seen = sum(pool * self.judge(teacher) for teacher in self.plan.teachers_of(wildcards["method"]))
+        return Work(convolution=seen, seconds=pool * CALL)
+
     def refine_latents(self, wildcards) -> Work:
         method, made = wildcards["method"], self.classes(wildcards) * int(wildcards["ipc"])
         model, iterations = self.plan.generate_of(method).model, self.plan.refine_of(method).passes()

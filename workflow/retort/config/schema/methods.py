@@ -16,8 +16,8 @@ _SAMPLER = f"{listed('samplers')}, or a table with its kind and keys, such as {{
 _GUIDE = "{discovery: NAME, ...}"
 _SELECT = (
     "random, all, {teacher: NAME, keep: ...}, "
-    f"{{coverage: {' | '.join(ours('coverages'))}, encoder | teacher: NAME}}, {{discovery: NAME}} "
-    "or {score: KIND, dynamics: NAME, keep: ...}"
+    f"{{coverage: {' | '.join(ours('coverages'))}, encoder | teacher: NAME}}, {{discovery: NAME}}, "
+    "{score: KIND, dynamics: NAME, keep: ...} or {subgroups: G, teacher: NAME, ...}"
 )
 
 

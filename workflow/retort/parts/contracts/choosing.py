@@ -8,7 +8,7 @@ import torch
 from retort.parts.contracts.base import CLASSES, Contract, Promise, always, farthest, hold, normal, twice
 from retort.parts.difficulties import Lessons
 from retort.parts.part import Part
-from retort.parts.selections import OfNames, Seen, mistake_of
+from retort.parts.selections import OfAllClasses, OfNames, Seen, mistake_of
 
 CANDIDATES, COUNTS = 12, (1, 5, 12)
 RUNS, EPOCHS = 2, 5  # of a record of trainings
@@ -76,6 +76,31 @@ def _tells_hardness(part: Part) -> str:
     far = float(np.abs(alone - one).max())
     hold(far < 1e-9, f"the hardness of an image differs by {far:.3g} when it is alone")
     return f"{one.min():.3g} to {one.max():.3g}"
+
+
+def _groups(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of the groups of five classes (5, G, 8), and of their real images (5, 8)."""
+    drawn = normal(7, 5, part.subgroups + 1, 8).numpy()
+    drawn /= np.linalg.norm(drawn, axis=-1, keepdims=True)
+    return drawn[:, 1:], drawn[:, 0]
+
+
+def _keeps_a_group_of_each(part: Part) -> str:
+    given, kept = _groups(part), _groups(part)
+    one, other = twice(lambda: part.choose_groups(*given).chosen.tolist())
+    hold(one == other, f"once {one}, once {other}")
+    hold(len(one) == 5 and set(one) <= set(range(part.subgroups)), f"{one} of {part.subgroups} groups of 5 classes")
+    hold(all(map(np.array_equal, given, kept)), "the centroids were changed in place")
+    return str(one)
+
+
+def _keeps_groups_in_any_order(part: Part) -> str:
+    candidates, real = _groups(part)
+    turn = np.random.default_rng(0).permutation(part.subgroups)
+    usual = part.choose_groups(candidates, real).chosen
+    back = turn[part.choose_groups(candidates[:, turn], real).chosen]
+    hold(np.array_equal(back, usual), f"{usual}, and {back} when their order is another")
+    return str(back)
 
 
 def _orders_all_names(part: Part) -> str:
@@ -147,6 +172,10 @@ def _looks(part: Part) -> bool:
     return not isinstance(part, OfNames) and part.stage is not None
 
 
+def _of_all_classes(part: Part) -> bool:
+    return isinstance(part, OfAllClasses)
+
+
 def _looks_in_no_order(part: Part) -> bool:
     return _looks(part) and not part.reads_order()
 
@@ -156,6 +185,8 @@ FAMILIES: dict[str, list[Promise]] = {
         (Contract("it keeps distinct candidates, as many as are wanted", _keeps_what_is_wanted), _looks),
         (Contract("the same seed chooses the same", _chooses_again_what_it_chose), _looks),
         (Contract("the order of the candidates does not matter", _chooses_in_any_order), _looks_in_no_order),
+        (Contract("it keeps a group of each class, twice alike", _keeps_a_group_of_each), _of_all_classes),
+        (Contract("the order of a class's groups does not matter", _keeps_groups_in_any_order), _of_all_classes),
         (Contract("it orders all images, twice alike", _orders_all_names), lambda part: isinstance(part, OfNames)),
     ],
     "difficulties": [(Contract("it says how hard each image is by itself, twice alike", _tells_hardness), always)],

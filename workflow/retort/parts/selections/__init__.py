@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from retort.parts.part import Part
+from pydantic import Field
+
+from retort.base.grammar import Count
+from retort.parts.part import Part, TeacherName
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from retort.methods.subgroups import Choice
     from retort.parts.difficulties import Lessons
 
 
@@ -68,6 +72,8 @@ class Selection(Part):
     stage: ClassVar[str | None] = "select_by_features"  # of real images; from a pool it is choose_from_pool
     pools: ClassVar[bool] = True
     """Whether it can choose from a generated pool."""
+    pool_stages: ClassVar[tuple[str, ...]] = ("choose_from_pool",)
+    """The stages by which it does."""
     seconds: ClassVar[float] = 5
     """For a class, at full size, beside what its teacher or encoder takes."""
     takes_all: ClassVar[bool] = False
@@ -122,6 +128,40 @@ class Selection(Part):
     def pool_in_words(self) -> str:
         """What it does with a pool, as a part of a sentence: `in_words` is of real images."""
         return f"keeps some by {self.in_words()}"
+
+
+class OfAllClasses(Selection):
+    """A selection that sees all classes of a pool at once, and keeps one of several groups of images of each."""
+
+    stage = None
+    pool_stages = ("describe_subgroups", "choose_subgroups")
+    seeded = False
+
+    subgroups: Annotated[int, Field(ge=2)] = Field(
+        description="The pool of a class is so many groups; generate.pool must be the same number."
+    )
+    teacher: TeacherName = Field(description="Centroids are those of this teacher's features.")
+    real_images: Count = Field(200, description="The real centroid of a class is of this many random images at most.")
+
+    def choose_groups(self, candidates: np.ndarray, real: np.ndarray) -> Choice:
+        """Which group of each class, of the groups' centroids (C, G, D) and the real centroids (C, D), unit vectors.
+
+        Raises ValueError where they cannot be chosen from.
+        """
+        raise NotImplementedError
+
+    def clashes(self, method):
+        yield from super().clashes(method)
+        if not method.generate:
+            yield f"select: {self.kind} chooses from a pool, and nothing is generated; add generate with a pool"
+        elif method.generate.pool not in (1, self.subgroups):
+            yield (
+                f"select.subgroups is {self.subgroups}, but generate.pool is {method.generate.pool}: a pool is as many "
+                "groups; give both the same number"
+            )
+
+    def pool_in_words(self) -> str:
+        return f"keeps {self.in_words()}"
 
 
 class OfNames(Selection):
