@@ -22,6 +22,7 @@ from retort.models.teacher import Teacher, check_seen, load_teacher
 from retort.parts.scores import CropScore
 
 TOGETHER = 4  # images whose crops travel together from a reader
+HARDLY = 0.1  # of the way from a guess to all crops: of thousands, a few more than a guess gets are no luck, and no use
 
 
 def score_crops(
@@ -42,8 +43,9 @@ def score_crops(
 
     Boxes are in pixels of the image file; the column score is minus the loss by what the teacher says of the crop,
     resized to side // grid and padded to `side` with the mean colour. Crops are seeded by image. How many of them the
-    teacher calls right is printed, with a warning where a guess would reach that. Raises RetortError naming the
-    image in which the teacher sees what is not finite.
+    teacher calls right is printed, with a warning near chance. That does not stop the run: the teacher has been
+    measured on whole images, and small images of one object each have such crops whatever the teacher. Raises
+    RetortError naming the image in which the teacher sees what is not finite.
     """
     table = read_classes(class_table)
     judge, labels = load_teacher(teacher, [c.id for c in table]), {c.id: c.index for c in table}
@@ -94,10 +96,13 @@ def _some(members: pd.DataFrame, images: int, seed: int, dataset: str) -> pd.Dat
 
 def _say(hits: int, seen: int, classes: int, patch: int) -> None:
     """How well the teacher judges in the way in which it judges here."""
-    print(f"the teacher recognises {hits / seen:.3f} of {seen} crops of real images at {patch} px")
-    if no_better_than_a_guess(hits, seen, classes):
+    share, guess = hits / seen, 1 / classes
+    print(f"the teacher recognises {share:.3f} of {seen} crops of real images at {patch} px")
+    if no_better_than_a_guess(hits, seen, classes) or share < guess + HARDLY * (1 - guess):
         print(
-            f"warning: that is what a guess among {classes} classes reaches, although the teacher is better on whole "
-            f"images: crops of {patch} px in a frame do not show it the class, so their scores mean nothing. Take "
-            "compose.grid: 1, a larger compose.score.area, or a teacher that was trained on crops (train.crop)."
+            f"warning: that is near the {guess:.3g} that a guess among {classes} classes reaches. Whole images, which "
+            "it sees normalised in the same way, it was found to recognise, so neither its normalisation nor its class "
+            f"order is the cause: crops of {patch} px in a frame do not show it the class, and their scores mean "
+            "little. Take compose.grid: 1, a larger compose.score.area, or a teacher that was trained on crops "
+            "(train.crop)."
         )
