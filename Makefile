@@ -1,6 +1,6 @@
 # The everyday commands. Everything is installed into .venv; nothing needs root, an account or a download of weights.
 #
-#   make demo                       set up, then the default config: digits, on two cores (CORES=8 for more)
+#   make demo                       set up, then the default config: Fashion-MNIST, on two cores (CORES=8 for more)
 #   make test                       set up, lint, and run the tests that need neither root nor SLURM (half an hour)
 #   make test SURVIVE=1             and those that do: faults in every stage, and a SLURM on this machine (as root, with
 #                                   Debian's slurm-wlm and munge); with FAULTS=1 each stage meets one fault, not five

@@ -54,10 +54,9 @@ def with_members(raw: Any, reserved: Sequence[str]) -> tuple[Any, list[str]]:
     The members stand behind the method that they vary. `reserved` are names that no target may have. What cannot be
     read as a sweep is left to the schema.
     """
-    sweeps = _well_formed(raw)
-    if not sweeps:
+    if not isinstance(raw, dict) or not isinstance(raw.get("methods"), dict) or not _named(raw):
         return raw, []
-    methods, problems, made = raw["methods"], [], {}
+    sweeps, methods, problems, made = _well_formed(raw), raw["methods"], [], {}
     for name, sweep in sweeps.items():
         found = list(_mistakes(name, sweep, methods, made, reserved))
         problems += found
@@ -72,8 +71,20 @@ def with_members(raw: Any, reserved: Sequence[str]) -> tuple[Any, list[str]]:
         for method, entry in methods.items()
         for name, table in [(method, entry), *(item for n in of[method] for item in made[n].items())]
     }
-    asked = {name: list(made[name]) if name in made else [sweep["method"]] for name, sweep in sweeps.items()}
+    asked = {name: list(made[name]) if name in made else [_base(sweep, methods)] for name, sweep in _named(raw)}
     return raw | {"methods": swept, "runs": _runs(raw.get("runs"), asked)}, problems
+
+
+def _named(raw: dict) -> list[tuple[str, Any]]:
+    """All sweeps, also those that cannot be read."""
+    sweeps = raw.get("sweeps")
+    return [(str(name), sweep) for name, sweep in sweeps.items()] if isinstance(sweeps, dict) else []
+
+
+def _base(sweep: Any, methods: dict) -> str:
+    """What stands in runs for a sweep with a mistake, so that no run is blamed: the method that it names, or any."""
+    named = sweep.get("method") if isinstance(sweep, dict) else None
+    return named if isinstance(named, str) and named in methods else next(iter(methods), "")
 
 
 def _well_formed(raw: Any) -> dict[str, dict]:
@@ -140,15 +151,22 @@ def _changed(method: dict, keys: Sequence[str], value: Any) -> dict:
 
 
 def _runs(runs: Any, asked: Mapping[str, Sequence[str]]) -> Any:
-    """Runs with the members of a sweep in its place, each method once."""
+    """Runs with the members of a sweep in its place, each method once.
+
+    A run with a method that is no text is left as it is, so that the schema names the very place of the mistake.
+    """
     if not isinstance(runs, list):
         return runs
     return [
-        run | {"methods": list(dict.fromkeys(m for method in run["methods"] for m in asked.get(str(method), [method])))}
-        if isinstance(run, dict) and isinstance(run.get("methods"), list)
+        run | {"methods": list(dict.fromkeys(m for method in run["methods"] for m in asked.get(method, [method])))}
+        if isinstance(run, dict) and _are_names(run.get("methods"))
         else run
         for run in runs
     ]
+
+
+def _are_names(methods: Any) -> bool:
+    return isinstance(methods, list) and all(isinstance(method, str) for method in methods)
 
 
 def said_of_sweeps(problems: Sequence[str], raw: Any) -> list[str]:
