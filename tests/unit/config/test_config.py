@@ -204,7 +204,7 @@ BAD = [
         "methods.noise.generate.start",
         "nose",
         "methods.noise.generate.start",
-        ["be noise, or {inversion: NAME", "'nose'"],
+        ["be noise, {inversion: NAME", "'nose'"],
     ),
     ("methods.noise.generate.start", None, "methods.noise.generate.start", ["{inversion: NAME", "found nothing"]),
     # things that must be there, or not be there together
@@ -391,7 +391,8 @@ def test_wrong_kind_of_value_is_named_by_the_very_place_where_it_stands(path):
     put(raw, list(path), {"nonsense": []})
     assert {where for where, _ in mistakes(raw)} <= {
         written(path),
-        written(path[:-1]) if path[0] == "sweeps" else written(path),  # a value of a sweep is named beside its place
+        # A value of a sweep and the kind of a part are named by the table in which they stand.
+        written(path[:-1]) if path[0] == "sweeps" or path[-1] == "kind" else written(path),
         f"{written(path)}.inversion",
         f"{written(path)}.teacher",
         f"{written(path)}.nonsense",  # where a number for each size of the set may stand

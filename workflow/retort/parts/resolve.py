@@ -80,7 +80,7 @@ def kind_of(family: str, found: Any) -> str | None:
         return f"<{found.kind}>" if found.kind in known else FOREIGN
     if isinstance(found, str):
         return found if found in known and known[found].is_word() else FOREIGN if _meant(found, known) else None
-    if not isinstance(found, Mapping):
+    if not isinstance(found, Mapping) or not isinstance(found.get("kind", ""), str):
         return None
     if "kind" in found:
         return f"<{found['kind']}>" if found["kind"] in known else FOREIGN
