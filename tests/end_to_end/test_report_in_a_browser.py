@@ -16,7 +16,7 @@ from retort.stages.pictures.report_page import report_page
 from tests.helpers.browser import Browser, in_a_browser
 from tests.helpers.made_up_results import made_up_results
 from tests.helpers.report_page import TEMPLATE
-from tests.helpers.workspace import REPOSITORY
+from tests.helpers.workspace import REPOSITORY, smoke_config
 
 pytestmark = in_a_browser
 
@@ -29,8 +29,12 @@ OPENED = "document.querySelectorAll('details').forEach((found) => found.open = t
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> dict:
-    """Results of the config of the demo, with its ten classes."""
+    """Results of the config of the demo, with its ten classes; and of mosaics and more images, which it has not."""
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    more = smoke_config()
+    config["typicalities"], config["methods"]["ddps"] = more["typicalities"], more["methods"]["ddps"]
+    longer = {"methods": ["random", "dit", "ddps"], "ipc": [5], "protocols": ["hard"], "students": ["resnet8s"]}
+    config["runs"].append(longer)
     config["quality"] = {"teacher": "resnet", "measures": ["density-coverage"]}
     return made_up_results(tmp_path_factory.mktemp("demo"), config, [str(i) for i in range(10)])
 

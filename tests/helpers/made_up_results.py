@@ -169,7 +169,7 @@ def _pictures(folder: Path, plan: Plan, names: list[str]) -> dict:
     for name in plan.used_discoveries():
         panels = random.integers(0, 256, (351 * math.ceil(len(names) / 5), 338 * min(5, len(names)), 3), dtype=np.uint8)
         file = figures / "discovery" / f"{name}-n2.png"
-        file.parent.mkdir(parents=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(panels).save(file)
         pictures.append(str(file))
     inversions = {start.inversion: None for m in plan.wanted_methods if (start := plan.start_of(m))}

@@ -102,7 +102,7 @@ def accuracy_over_key(
     def draw(axis: Axes, own: pd.DataFrame) -> None:
         same = (table["protocol"] == own["protocol"].iloc[0]) & (table["student"] == own["student"].iloc[0])
         draw_panel(axis, own, table[same], sweep, baselines, upper_bounds, ink=INK)
-        axis.legend(fontsize=9, frameon=False)
+        axis.legend(fontsize=10, frameon=False)
 
     title = f"Test accuracy over {sweep['key']} of {sweep['method']}"
     panels = _panels(rows, draw, f"sweep-{name}", title)
