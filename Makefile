@@ -28,8 +28,9 @@ FULL ?=
 SURVIVE ?=
 FAULTS ?=
 
-# Files of tests run side by side, the long ones first.
-WORKERS ?= 2
+# Files of tests run side by side, the long ones first. Whoever runs the cluster's waits for it most of the time, and a
+# third worker has its core meanwhile.
+WORKERS ?= $(if $(SURVIVE),3,2)
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Neither make nor Snakemake's jobs take a path as it is that a shell would not.
@@ -80,7 +81,7 @@ plan: env
 	@python workflow/status.py --replaced $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: env lint
-	pytest $(TOGETHER) $(if $(SURVIVE),-m "not exhaustive and not real_weights and not container") $(if $(FAULTS),--faults $(FAULTS))
+	pytest $(TOGETHER) $(if $(SURVIVE),--durations 40 -m "not exhaustive and not real_weights and not container") $(if $(FAULTS),--faults $(FAULTS))
 
 survive: env
 	pytest $(TOGETHER) -m "survive or exhaustive" $(if $(FAULTS),--faults $(FAULTS))

@@ -187,14 +187,17 @@ def twin(finished, tmp_path) -> Workspace:
 
 # ---------------------------------------------------------------- how the tests are run, and what is said at their end
 
-LONGEST_FIRST = ("survive", "end_to_end", "staleness")  # so that no worker begins them when the others have ended
+# Files, or folders of them, so that no worker begins these when the others have ended. First of all those that wait for
+# a cluster and for faults: each takes longer than any other, and neither keeps a core busy.
+LONGEST_FIRST = ("survive/test_slurm.py", "survive/test_faults.py", "survive", "end_to_end", "staleness")
 COUNTED = pytest.StashKey[Counter]()
 
 
 def pytest_collection_modifyitems(items):
     def rank(item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+        path = item.path.relative_to(Path(__file__).parent)
+        places = {path.as_posix(), path.parts[0]}
+        return next((i for i, place in enumerate(LONGEST_FIRST) if place in places), len(LONGEST_FIRST))
 
     items.sort(key=rank)  # stable: files stay together
 

@@ -58,6 +58,30 @@ def test_shipped_configs_validate(path, validator):
     validator.validate(inherited(yaml.safe_load(path.read_text())))
 
 
+GIVEN_AS_WORDS = [
+    ("sampler", lambda methods: methods["dit"]["generate"] | {"sampler": "my-sampler"}),
+    ("guide", lambda methods: methods["dit"]["generate"] | {"guide": "hold-norm"}),
+]
+
+
+@pytest.mark.parametrize(("key", "generate"), GIVEN_AS_WORDS, ids=[key for key, _ in GIVEN_AS_WORDS])
+def test_a_word_may_be_a_part_from_outside_where_the_config_says_where_parts_lie(key, generate, config, validator):
+    config["methods"]["dit"]["generate"] = generate(config["methods"])
+    assert not validator.is_valid(config)
+    validator.validate(config | {"parts": ["my_parts"]})
+    config["methods"]["dit"]["generate"][key] = 3
+    assert not validator.is_valid(config | {"parts": ["my_parts"]})
+
+
+def test_words_and_keys_of_our_parts_are_held_to_beside_parts_from_outside(config, validator):
+    config |= {"parts": ["my_parts"]}
+    config["methods"]["random"]["select"] = "margin"
+    config["methods"]["rded"]["compose"]["score"] = "entropy"
+    validator.validate(config)
+    config["methods"]["kmeans"]["select"]["keep"] = "confident"
+    assert not validator.is_valid(config)
+
+
 def set_top(config):
     config["sed"] = 1
 

@@ -99,6 +99,15 @@ def test_two_names_for_one_class_are_refused(tmp_path):
         take(tmp_path, folders(tmp_path / "x", ["tench", "Tinca tinca", "cassette player"]))
 
 
+def test_two_names_that_the_config_gives_one_class_are_refused_and_not_merged(tmp_path):
+    root = folders(tmp_path / "x", ["a", "b", "c"])
+    with pytest.raises(RetortError, match=r"has a, b for the one class n01; name one of them alone under classes"):
+        take(tmp_path, root, classes={"a": "n01", "b": "n01", "c": "n02"})
+    path = tensors(tmp_path / "x.npz", rows()[0])
+    with pytest.raises(RetortError, match=r"has one class that classes calls 1, 01; keep one of these"):
+        take(tmp_path, path, classes={"0": "n03", "1": "n01", "2": "n02", "01": "n02"})
+
+
 def test_a_misspelt_name_is_never_read_by_its_number(tmp_path):
     root = listed(folders(tmp_path / "x", ["n03", "n01", "n2"]), "class_map.txt", "n03\nn01\nn2\n")
     with pytest.raises(RetortError, match=r"does not have, read as class ids: n2, did you mean 'n02'\?"):

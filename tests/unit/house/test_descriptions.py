@@ -46,8 +46,9 @@ def test_every_description_is_a_sentence_that_can_be_read_alone(key):
 
 
 def test_every_key_of_the_schema_is_looked_at():
-    named = json.dumps(SCHEMA).count('"properties": {')
-    foreign = json.dumps(SCHEMA).count("a part that lies outside")  # a table of whatever keys its part has
+    plain = json.dumps({key: value for key, value in SCHEMA.items() if key not in ("if", "then", "else")})
+    named = plain.count('"properties": {')
+    foreign = plain.count("a part that lies outside")  # a table of whatever keys its part has
     assert named - foreign == sum("properties" in table for table in TABLES.values())
     assert len(DESCRIPTIONS) > 200
 

@@ -59,8 +59,12 @@ def _given(found: Sequence[str], classes: Sequence[ClassEntry], given: Mapping[s
     if odd := [theirs for theirs in given if _key(theirs) not in held]:
         close = did_you_mean(odd[0], found)
         raise RetortError(f"has no class {some_of(odd)}, which classes names{close}; it has {some_of(found)}")
+    if twice := [theirs for theirs in given if sum(_key(theirs) == _key(other) for other in given) > 1]:
+        raise RetortError(f"has one class that classes calls {some_of(twice)}; keep one of these")
     meant = {_key(theirs): ids[letters_of(ours)] for theirs, ours in given.items()}
-    return {name: meant[_key(name)] for name in found if _key(name) in meant}
+    meaning = {name: meant[_key(name)] for name in found if _key(name) in meant}
+    _refuse_same(meaning, classes, "name one of them alone under classes, which leaves the others out")
+    return meaning
 
 
 def _key(name: str) -> str:
@@ -106,13 +110,13 @@ def _no_class(found: Sequence[str], classes: Sequence[ClassEntry], ways: Mapping
     )
 
 
-def _refuse_same(meaning: Meaning, classes: Sequence[ClassEntry]) -> None:
+def _refuse_same(meaning: Meaning, classes: Sequence[ClassEntry], way_out: str = WAY_OUT) -> None:
     theirs: dict[int, list[str]] = {}
     for name, label in meaning.items():
         theirs.setdefault(label, []).append(name)
     if twice := [(label, names) for label, names in theirs.items() if len(names) > 1]:
         label, names = twice[0]
-        raise RetortError(f"has {some_of(names)} for the one class {classes[label].id}; {WAY_OUT}")
+        raise RetortError(f"has {some_of(names)} for the one class {classes[label].id}; {way_out}")
 
 
 # ---------------------------------------------------------------- ways to read a name

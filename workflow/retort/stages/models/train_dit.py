@@ -82,7 +82,7 @@ def train_dit(
         transformer = trained_dit(shards, shards.labels, shards.shape, words, checkpoint, **settings)
         scheduler = DDIMScheduler(clip_sample=False)
     names = {c.index: c.name for c in classes}
-    pipeline = DiTPipeline(transformer, AutoencoderKL.from_pretrained(vae), scheduler, names)
+    pipeline = DiTPipeline(transformer, AutoencoderKL.from_pretrained(vae, low_cpu_mem_usage=False), scheduler, names)
     pipeline.register_to_config(id2label=names)  # diffusers saves the names only when told to
     with whole_directory(model) as scratch:
         pipeline.save_pretrained(scratch, safe_serialization=True)
