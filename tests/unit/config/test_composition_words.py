@@ -115,7 +115,7 @@ SEVERAL = [
     (
         "generate: {model: dit, sampler: dpm+}",
         ".generate.sampler",
-        "must be ddim, ddpm or dpm++, or a table with its kind and keys, such as "
+        "must be ddim, ddpm, dpm++ or pndm, or a table with its kind and keys, such as "
         "{kind: ddim, eta: 0.5}; found 'dpm+', did you mean 'dpm++'?",
     ),
 ]

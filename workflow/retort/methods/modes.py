@@ -1,7 +1,7 @@
-"""Modes of a class: k-means centres of its latents (MGD3, ICML 2025)."""
+"""Modes of a class: k-means centres of its latents, of all at once (MGD3, ICML 2025) or by chunks (D4M, CVPR 2024)."""
 
 import numpy as np
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from retort.methods.discovery import finite_matrix, one_quiet_thread
 
@@ -17,6 +17,23 @@ def kmeans_modes(rows: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, n
     with one_quiet_thread():
         found = KMeans(count, random_state=seed, n_init=1).fit(rows)
     return found.cluster_centers_, found.labels_.astype(np.int64)
+
+
+def minibatch_modes(
+    rows: np.ndarray, count: int, chunk: int, seed: int, fit_rest: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same by mini-batches: consecutive chunks of rows (n, D), n >= count, are fitted one after another.
+
+    What is left behind the last whole chunk is fitted as well (fit_rest), or not, as in D4M's code; fewer rows than a
+    chunk are one. Labels are those of the centres at the end.
+    """
+    rows = np.asarray(finite_matrix(rows, "latents"), dtype=np.float32)
+    stop = len(rows) if fit_rest or len(rows) < chunk else len(rows) // chunk * chunk
+    with one_quiet_thread():
+        found = MiniBatchKMeans(count, random_state=seed, batch_size=chunk, n_init="auto")
+        for first in range(0, stop, chunk):
+            found.partial_fit(rows[first : min(first + chunk, stop)])
+        return found.cluster_centers_, found.predict(rows).astype(np.int64)
 
 
 def nearest_rows(rows: np.ndarray, centres: np.ndarray, distinct: bool = False) -> np.ndarray:

@@ -43,9 +43,8 @@ class ModelFiles:
 
     kind: "dit", "optimal", "sd" (Stable Diffusion 1.x and 2.x) or "sdxl". timestep_embedding and classes (the list in
     whose order its labels are: "dataset" or a name of `subset_classes`) are read for a dit; prompt, with {name} for the
-    class, for an sd and an sdxl; refiner for an sdxl; dtype for all but an optimal. decoder: what turns latents into
-    images, None for the encoder.
-    run changes nothing but speed and memory.
+    class, and negative for an sd and an sdxl; refiner for an sdxl; dtype for all but an optimal. decoder: what turns
+    latents into images, None for the encoder. run changes nothing but speed and memory.
     """
 
     directory: str
@@ -53,6 +52,7 @@ class ModelFiles:
     timestep_embedding: str = "diffusers"
     kind: str = "dit"
     prompt: str = "{name}"
+    negative: str = ""
     classes: str = "dataset"
     refiner: RefinerFiles | None = None
     decoder: CodecFiles | None = None
@@ -140,7 +140,8 @@ def _optimal(files: ModelFiles, codec: Codec) -> Backbone:
 def _stable_diffusion(files: ModelFiles, codec: Codec) -> Backbone:
     from retort.models.stable_diffusion import StableDiffusion
 
-    return StableDiffusion.load(files.directory, codec, *_place(files), files.prompt, files.run.offload, files.run.load)
+    read = {"offload": files.run.offload, "load_as": files.run.load, "negative": files.negative}
+    return StableDiffusion.load(files.directory, codec, *_place(files), files.prompt, **read)
 
 
 def _sdxl(files: ModelFiles, codec: Codec) -> Backbone:
@@ -151,7 +152,8 @@ def _sdxl(files: ModelFiles, codec: Codec) -> Backbone:
     if refiner:
         dtype, device = getattr(torch, refiner.dtype), pick_device(run.device)
         refiner = Refiner.load(refiner.directory, dtype, device, refiner.start, run.offload, run.load)
-    return Sdxl.load(files.directory, codec, *_place(files), files.prompt, refiner, run.offload, run.load)
+    read = {"offload": run.offload, "load_as": run.load, "negative": files.negative}
+    return Sdxl.load(files.directory, codec, *_place(files), files.prompt, refiner, **read)
 
 
 def _place(files: ModelFiles) -> tuple[torch.dtype, torch.device]:

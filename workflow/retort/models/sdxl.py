@@ -24,7 +24,8 @@ TextEncoders = tuple[CLIPTextModel, CLIPTextModelWithProjection]
 class Sdxl(TextToImage):
     """The base model, told that its images are whole and as large as the codec's.
 
-    Null is a prompt of zeros (`zero_null`, as the published weights were trained) or the empty prompt. A refiner, where
+    Null is the negative prompt, where there is one, a prompt of zeros (`zero_null`, as the published weights were
+    trained) or the empty prompt. A refiner, where
     there is one, predicts at the timesteps below its cutoff; it works on the same latents and the same schedule.
     """
 
@@ -38,8 +39,9 @@ class Sdxl(TextToImage):
         zero_null: bool,
         prompt: str = PLACE_OF_NAME,
         refiner: Refiner | None = None,
+        negative: str = "",
     ):
-        super().__init__(unet, schedule, codec, prompt)
+        super().__init__(unet, schedule, codec, prompt, negative)
         self.tokenizers = tokenizers
         self.text_encoders = [encoder.eval().requires_grad_(False) for encoder in text_encoders]
         self.zero_null = zero_null
@@ -58,6 +60,7 @@ class Sdxl(TextToImage):
         refiner: Refiner | None = None,
         offload: bool = False,
         load_as: str = "auto",
+        negative: str = "",
     ) -> "Sdxl":
         """From a StableDiffusionXLPipeline directory; only safetensors weights are read.
 
@@ -82,6 +85,7 @@ class Sdxl(TextToImage):
             read_json(folder / "model_index.json").get("force_zeros_for_empty_prompt", True),
             prompt,
             refiner,
+            negative,
         )
 
     @property
@@ -97,6 +101,8 @@ class Sdxl(TextToImage):
         return self._encode_for_base(text) | self._encode_for_refiner(text)
 
     def encode_null(self) -> Condition:
+        if self.negative:
+            return self.encode_prompt(self.negative)
         empty = self._encode_for_base("")
         if self.zero_null:
             empty = {key: value if key == "time_ids" else torch.zeros_like(value) for key, value in empty.items()}

@@ -20,23 +20,31 @@ from retort.models.interface import Condition, join
 from retort.models.schedules import Schedule, read_schedule
 from retort.models.weights import load_weights
 
-PLACE_OF_NAME = "{name}"
+PLACE_OF_NAME, PLACE_OF_NAMES = "{name}", "{names}"
 
 
 class TextToImage(Backbone, ABC):
     """A UNet that is told its class by a prompt, and the codec of its latents.
 
-    A class is called by its first name, the part before the first comma; `prompt` says what stands around it. Every
-    prompt is encoded once, alone: an embedding then depends neither on its neighbours nor on their number.
+    A class is called by its first name, the part before the first comma, where `prompt` has {name}, and by all of its
+    names where it has {names}. CFG leads away from the prompt `negative`, where there is one. Every prompt is encoded
+    once, alone: an embedding then depends neither on its neighbours nor on their number.
     """
 
-    def __init__(self, unet: UNet2DConditionModel, schedule: Schedule, codec: Codec, prompt: str = PLACE_OF_NAME):
-        if PLACE_OF_NAME not in prompt:
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        schedule: Schedule,
+        codec: Codec,
+        prompt: str = PLACE_OF_NAME,
+        negative: str = "",
+    ):
+        if PLACE_OF_NAME not in prompt and PLACE_OF_NAMES not in prompt:
             raise RetortError(f"the prompt {prompt!r} is the same for every class; write {PLACE_OF_NAME} into it")
         super().__init__(unet, schedule.alphas_cumprod, codec)
         self.unet = unet
         self.prediction = schedule.prediction
-        self.prompt = prompt
+        self.prompt, self.negative = prompt, negative
         self.latent_shape = codec.latent_shape
         rates = torch.stack([self.alphas_cumprod.sqrt(), (1 - self.alphas_cumprod).sqrt()])
         self._rates = rates.to(self.device, torch.promote_types(self.dtype, torch.float32))
@@ -51,11 +59,14 @@ class TextToImage(Backbone, ABC):
         """The UNet's names for what is in `condition`."""
 
     def encode_null(self) -> Condition:
-        """The condition of one image without a prompt."""
-        return self.encode_prompt("")
+        """The condition of one image without a prompt, or with the negative one."""
+        return self.encode_prompt(self.negative)
 
     def condition(self, classes: Sequence[ClassEntry]) -> Condition:
-        return join(*[self._once(self.prompt.replace(PLACE_OF_NAME, first_name(entry.name))) for entry in classes])
+        return join(*[self._once(self._prompt_of(entry)) for entry in classes])
+
+    def _prompt_of(self, entry: ClassEntry) -> str:
+        return self.prompt.replace(PLACE_OF_NAME, first_name(entry.name)).replace(PLACE_OF_NAMES, entry.name)
 
     def null(self, n: int) -> Condition:
         return join(*[self._once(None)] * n)
@@ -102,7 +113,7 @@ class TextToImage(Backbone, ABC):
 
 
 class StableDiffusion(TextToImage):
-    """Stable Diffusion 1.x or 2.x; null is the empty prompt."""
+    """Stable Diffusion 1.x or 2.x; null is the empty prompt, or the negative one."""
 
     def __init__(
         self,
@@ -112,8 +123,9 @@ class StableDiffusion(TextToImage):
         schedule: Schedule,
         codec: Codec,
         prompt: str = PLACE_OF_NAME,
+        negative: str = "",
     ):
-        super().__init__(unet, schedule, codec, prompt)
+        super().__init__(unet, schedule, codec, prompt, negative)
         self.tokenizer = tokenizer
         self.text_encoder = text_encoder.eval().requires_grad_(False)
 
@@ -127,6 +139,7 @@ class StableDiffusion(TextToImage):
         prompt: str = PLACE_OF_NAME,
         offload: bool = False,
         load_as: str = "auto",
+        negative: str = "",
     ) -> "StableDiffusion":
         """From a StableDiffusionPipeline directory; only safetensors weights are read.
 
@@ -144,6 +157,7 @@ class StableDiffusion(TextToImage):
             read_schedule(Path(directory, "scheduler")),
             codec,
             prompt,
+            negative,
         )
 
     def encode_prompt(self, text: str) -> Condition:

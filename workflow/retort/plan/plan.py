@@ -92,6 +92,8 @@ class Plan(Compositions):
         """What changes how a diffusion model computes, apart from its weights."""
         read = {"kind", "dtype", "timestep_embedding", "classes", "prompt"}
         settings = self.config.models[name].model_dump(include=read)
+        if negative := getattr(self.config.models[name], "negative", None):
+            settings["negative"] = negative
         if refiner := self.refiner_of(name):
             handover = {"dtype": self.config.models[refiner].dtype, "start": self.config.models[name].refiner.from_}
             settings["refiner"] = handover

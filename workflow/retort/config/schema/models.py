@@ -295,8 +295,13 @@ class TextModel(Strict):
     decoder: Name | None = DECODER
     prompt: str = Field(
         "{name}",
-        description="This is the prompt, in which {name} is the class's first name. The null condition is the empty "
-        "prompt.",
+        description="This is the prompt, in which {name} is the class's first name, and {names} all of its names as "
+        "the list of classes has them. The null condition is the prompt `negative`.",
+    )
+    negative: str = Field(
+        "",
+        description="This is the prompt that CFG turns away from, by default the empty one, or zeros with SDXL; D4M "
+        "has cartoon, anime, painting.",
     )
     refiner: Handover | None = Field(
         None, description="This table names the refiner that takes over at low noise; it goes with sdxl only."
@@ -310,7 +315,7 @@ class TextModel(Strict):
     @field_validator("prompt")
     @classmethod
     def _names_the_class(cls, prompt: str) -> str:
-        if "{name}" not in prompt:
+        if "{name}" not in prompt and "{names}" not in prompt:
             raise PydanticCustomError("prompt", "must contain {name}, where the class's name goes", {})
         return prompt
 

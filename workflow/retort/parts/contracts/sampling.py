@@ -70,8 +70,8 @@ def _asks_on_its_grid(part: Part) -> str:
         grid = [int(timestep) for timestep in part.grid(model().alphas_cumprod, steps, first)]
         hold(asked.timesteps == grid, f"grid says {grid}, and the model is asked at {asked.timesteps}")
         hold(grid == sorted(grid, reverse=True), f"{grid} does not descend")
-        wanted = (steps if first is None else first + 1) + part.more_calls * (first != 0)
-        hold(len(grid) == wanted, f"{len(grid)} steps where {wanted} are wanted")
+        wanted = steps if first is None else first + 1
+        hold(wanted <= len(grid) <= wanted + part.more_calls, f"{len(grid)} steps where {wanted} are wanted")
         hold(found.shape == (3, *SHAPE) and found.dtype == torch.float32, f"{tuple(found.shape)}, {found.dtype}")
         hold(bool(found.isfinite().all()), f"latents that are not finite after {steps} steps")
     return "9 and 50 steps, each where grid says, to finite latents"
