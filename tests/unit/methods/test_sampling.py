@@ -136,7 +136,9 @@ def test_a_start_on_the_grid_is_taken_as_it_lies_there(model):
 def test_an_unknown_sampler_is_an_error():
     with pytest.raises(RetortError, match="'euler' is none of the samplers"):
         part_of("samplers", "euler")
-    with pytest.raises(RetortError, match=r"none of the samplers is called 'dpm'.*allowed: ddim, ddpm, dpm\+\+, pndm, or"):
+    with pytest.raises(
+        RetortError, match=r"none of the samplers is called 'dpm'.*allowed: ddim, ddpm, dpm\+\+, pndm, or"
+    ):
         part_of("samplers", {"kind": "dpm"})
 
 
