@@ -80,6 +80,22 @@ CONFIG_CHANGES = {
     "clusters of patches": (setting("methods/ddps/compose/rank/clusters", 3), {**AFTER_RANKING, "rank_patches": 1}),
     "fill of the mosaics": (setting("methods/ddps/compose/fill", "strided"), sets(2, compose_mosaics=2)),
     "crops": (setting("methods/rded/compose/score/crops", 4), sets(1, score_crops=1, compose_mosaics=1)),
+    # Another set each; 0 is what there is without the key.
+    "seed of random images": (
+        setting("methods/random/seed", 1),
+        sets(1, select_images=1, relabel_set=1, train_students=2),
+    ),
+    "seed of k-means": (setting("methods/kmeans/seed", 1), sets(1, select_by_features=1)),
+    "seed of the crops": (setting("methods/rded/seed", 1), sets(1, score_crops=1, compose_mosaics=1)),
+    "seed of the groups": (
+        setting("methods/d3hr/seed", 1),
+        {**AFTER_START, "choose_starts": 4, "generate_images": 4},
+    ),
+    "seed of a pool and its refinement": (
+        setting("methods/cao2/seed", 1),
+        {**AFTER_REFINEMENT, "generate_images": 1, "choose_from_pool": 1},
+    ),
+    "a seed of 0": (setting("methods/d3hr/seed", 0), {}),
     "what the teacher keeps": (
         setting("methods/cao2/select/keep", "uncertain"),
         {**AFTER_REFINEMENT, "choose_from_pool": 1},
