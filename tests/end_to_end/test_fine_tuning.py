@@ -25,3 +25,25 @@ def test_a_fetched_dit_is_trained_further_on_the_data_sets_own_classes(tmp_path)
     assert read_json(model / "model_index.json")["id2label"] == {"0": "0", "1": "1"}
     assert workspace.planned(target) == {}  # memory is no reason to train again
     assert workspace.planned("fetch") == {"check_models": 1, "fetch": 1}
+
+
+def test_a_dit_is_fine_tuned_by_minimax_and_sampled_from(tmp_path):
+    config = smoke_config()
+    losses = {"represent": 0.002, "diverse": 0.008, "sparse": 0.001, "memory": 4}
+    train = {"from": "elsewhere", "steps": 6, "batch": 8, "lr": 0.001, "warmup": 0, "schedule": "constant"}
+    config["models"] = {
+        "vae": {"kind": "vae", "source": PIPELINE},
+        "elsewhere": {"kind": "dit", "encoder": "vae", "source": PIPELINE, "classes": "imagenet1k"},
+        "dit": {"kind": "dit", "encoder": "vae", "train": train | {"trainable": "difffit", "losses": losses}},
+    }
+    config["methods"] = {"minimax": {"generate": {"model": "dit", "sampler": "ddpm", "steps": 4, "guidance": 2.0}}}
+    protocol = {"hard": config["protocols"]["hard"]}
+    runs = [{"methods": ["minimax"], "ipc": [1], "protocols": ["hard"], "students": ["resnet8"], "seeds": 1}]
+    config |= {part: {} for part in ("inversions", "discoveries", "typicalities", "dynamics")}
+    workspace = Workspace.fresh(tmp_path / "workspace", config | {"protocols": protocol, "runs": runs})
+    target = "results/smoke/distilled/minimax/ipc1"
+    workspace.run("--cores", "2", "--", target)
+    settings = read_json(workspace.results("smoke", "distilled", "minimax", "ipc1", "provenance.json"))["models"]["dit"]
+    assert settings["train"]["losses"] == losses
+    assert workspace.planned(target) == {}
+    assert not workspace.results("smoke", "checkpoints", "dit.safetensors").exists()

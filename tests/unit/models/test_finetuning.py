@@ -240,7 +240,8 @@ def test_a_checkpoint_without_a_null_class_is_refused(checkpoints):
 # ---------------------------------------------------------------- as a stage
 
 
-def test_a_fine_tuned_pipeline_keeps_its_schedule_says_its_origin_and_runs(checkpoints, tmp_path):
+@pytest.mark.parametrize("more", [{}, {"trainable": "difffit", "losses": {"memory": 4}, "schedule": "constant"}])
+def test_a_fine_tuned_pipeline_keeps_its_schedule_says_its_origin_and_runs(checkpoints, tmp_path, more):
     save_models(tmp_path)  # for a vae of 4 x 8 x 8 latents at 16 pixels, 4 x 4 x 4 at 8
     shard, table = str(tmp_path / "latents.safetensors"), tmp_path / "classes.csv"
     latents, labels = examples(NEW)
@@ -248,7 +249,7 @@ def test_a_fine_tuned_pipeline_keeps_its_schedule_says_its_origin_and_runs(check
     table.write_text("index,id,name\n" + "".join(f"{i},{c},the {c}\n" for i, c in enumerate(NEW)))
     write_json(checkpoints / "learned" / "origin.json", {"source": "someone/something", "revision": "0123"})
     state = Checkpoint(tmp_path / "state.safetensors", "test")
-    settings = RECIPE | {"steps": 3, "timestep_embedding": "original"}
+    settings = RECIPE | {"steps": 3, "timestep_embedding": "original"} | more
     parts = ([shard], str(table), str(tmp_path / "vae"), str(tmp_path / "tuned"), state)
     train_dit(*parts, name="dit", seed=0, settings=settings, start=Start(str(checkpoints / "learned")))
     (checkpoints / "learned" / "origin.json").unlink()

@@ -53,6 +53,10 @@ BESIDE = {
         dit-ddpm 20 hard: convnet6 36.1, resnet_ap10 41.1, resnet18_in 40.5
         dit-ddpm 50 hard: convnet6 46.5, resnet_ap10 49.3, resnet18_in 50.1
         dit-ddpm 100 hard: convnet6 53.4, resnet_ap10 58.3, resnet18_in 58.9
+        minimax 10 hard: convnet6 37.0, resnet_ap10 39.2, resnet18_in 37.6
+        minimax 20 hard: convnet6 37.6, resnet_ap10 45.8, resnet18_in 42.5
+        minimax 50 hard: convnet6 53.9, resnet_ap10 56.3, resnet18_in 57.1
+        minimax 100 hard: convnet6 61.1, resnet_ap10 64.5, resnet18_in 65.7
     """,
     "cifar10": """
         rded 10 soft: resnet18_modified (37.1)

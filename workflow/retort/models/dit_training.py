@@ -1,6 +1,6 @@
 """A small class-conditional DiT, trained on the latents it will sample; and the training of any DiT."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 from retort.base.devices import pick_device
 from retort.base.seeds import derive_seed, numpy_rng, torch_rng
+from retort.models.difffit import DiffFit
 from retort.models.dit import set_timestep_embedding
 from retort.models.fit import fit, warmup_cosine
+from retort.models.minimax import CheckpointWithMemories, Minimax, Weights, clean_latents
 from retort.models.training_state import Checkpoint
 from retort.models.variance_bound import VarianceBound
 
@@ -26,6 +28,8 @@ class Recipe:
 
     micro_batch: examples that are computed at once, 0 for the whole batch; the gradient is that of the batch.
     recompute: keep no activations of the blocks for the backward pass. Both save memory and change nothing else.
+    schedule: of the rate after the warm-up, "cosine" or "constant". trainable: "all" or "difffit", with which nothing
+    is recomputed. losses: the fields of `minimax.Weights` for its losses, which compare a whole batch; None for none.
     """
 
     steps: int
@@ -37,6 +41,9 @@ class Recipe:
     precision: str = "float32"
     micro_batch: int = 0
     recompute: bool = False
+    schedule: str = "cosine"
+    trainable: str = "all"
+    losses: Mapping[str, float] | None = None
 
 
 def trained_dit(
@@ -90,32 +97,49 @@ def learn(
     all-null condition which guidance needs would hardly ever be seen. Latents are read a batch at a time.
     """
     transformer.eval().to(pick_device())
-    if recipe.recompute:
+    network = DiffFit(transformer) if recipe.trainable == "difffit" else transformer
+    if recipe.recompute and network is transformer:
         transformer.enable_gradient_checkpointing()
+    minimax = Minimax.of(Weights(**recipe.losses)) if recipe.losses else None
+    if minimax and checkpoint:
+        checkpoint = CheckpointWithMemories(checkpoint, minimax.memories, transformer.device)
+    together = recipe.batch if minimax else recipe.micro_batch or recipe.batch
     bound = VarianceBound(alphas_cumprod) if transformer.out_channels == 2 * transformer.config.in_channels else None
 
     def losses_at(step: int) -> Iterator[Tensor]:
         batch = draw(latents, labels, transformer.config.num_embeds_ada_norm, alphas_cumprod, seed_words, step, recipe)
-        for part in batch.split(recipe.micro_batch or recipe.batch):
-            yield loss_of(transformer, part, bound, recipe.precision) * (len(part.times) / recipe.batch)
+        for part in batch.split(together):
+            found = loss_of(network, part, bound, recipe.precision, minimax, alphas_cumprod)
+            yield found * (len(part.times) / recipe.batch)
 
-    optimizer = torch.optim.AdamW(transformer.parameters(), lr=recipe.lr, weight_decay=0.0)
-    schedule = warmup_cosine(min(recipe.warmup / recipe.steps, 0.5))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=0.0)
+    warmup = min(recipe.warmup / recipe.steps, 0.5)
+    schedule = warmup_cosine(warmup) if recipe.schedule == "cosine" else warmup_constant(warmup)
     label = "training the DiT"
-    trained = fit(transformer, optimizer, losses_at, recipe.steps, schedule, checkpoint, recipe.ema, label)
+    trained = fit(network, optimizer, losses_at, recipe.steps, schedule, checkpoint, recipe.ema, label)
+    trained = trained.folded().requires_grad_(True) if isinstance(trained, DiffFit) else trained
     trained.disable_gradient_checkpointing()
     return trained.eval()
 
 
+def warmup_constant(warmup: float) -> Callable[[float], float]:
+    """Linear from 0 over the share `warmup` of the training, then the same to its end."""
+    return lambda progress: min(1.0, (progress + 1e-3) / (warmup + 1e-3)) if warmup else 1.0
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Examples of one step: clean latents, their noise and the sum of both (N, C, H, W); times and classes (N,)."""
+    """Examples of one step: clean latents, their noise and the sum of both (N, C, H, W); times and classes (N,).
+
+    labels (N,): the classes without those that are dropped.
+    """
 
     clean: Tensor
     noise: Tensor
     noisy: Tensor
     times: Tensor
     classes: Tensor
+    labels: Tensor
 
     def split(self, size: int) -> Iterator["Batch"]:
         """The same in parts of at most `size` examples."""
@@ -143,17 +167,34 @@ def draw(
     clean = torch.from_numpy(latents(rows))
     noise = torch.randn(clean.shape, generator=noise_rng)
     alpha = alphas_cumprod[times].to(clean).view(-1, 1, 1, 1)
-    return Batch(clean, noise, alpha.sqrt() * clean + (1 - alpha).sqrt() * noise, times, classes)
+    return Batch(
+        clean, noise, alpha.sqrt() * clean + (1 - alpha).sqrt() * noise, times, classes, torch.from_numpy(labels[rows])
+    )
 
 
-def loss_of(transformer: DiTTransformer2DModel, batch: Batch, bound: VarianceBound | None, precision: str) -> Tensor:
-    """Mean squared error of the predicted noise, with the mean bound on the variance where that is learned."""
+def loss_of(
+    transformer: DiTTransformer2DModel | DiffFit,
+    batch: Batch,
+    bound: VarianceBound | None,
+    precision: str,
+    minimax: Minimax | None = None,
+    alphas_cumprod: Tensor | None = None,
+) -> Tensor:
+    """Mean squared error of the predicted noise, with the mean bound on the variance where that is learned.
+
+    With minimax its losses are added, by the clean latents that the prediction implies.
+    """
     batch = batch.to(transformer.device)
     with torch.autocast(transformer.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         output = transformer(batch.noisy, timestep=batch.times, class_labels=batch.classes).sample
     eps, *places = output.float().split(batch.noise.shape[1], dim=1)
     loss = F.mse_loss(eps, batch.noise)
-    return loss if bound is None else loss + bound(batch.clean, batch.noisy, eps, places[0], batch.times).mean()
+    if bound is not None:
+        loss = loss + bound(batch.clean, batch.noisy, eps, places[0], batch.times).mean()
+    if minimax is None:
+        return loss
+    predicted = clean_latents(batch.noisy, eps, alphas_cumprod[batch.times.cpu()])
+    return loss + minimax.penalty(batch.clean, predicted, batch.labels)
 
 
 def initialise(transformer: DiTTransformer2DModel) -> None:

@@ -72,6 +72,21 @@ class DitTraining(Strict):
     precision: Precision = Field("float32", description=AUTOCAST)
 
 
+class MinimaxLosses(Strict):
+    """Losses by memories of each class make what is predicted represent the class and differ (Minimax)."""
+
+    represent: float = Field(
+        0.002, ge=0, description="The least likeness of predictions to real latents in memory is raised by this weight."
+    )
+    diverse: float = Field(
+        0.008, ge=0, description="The largest likeness of predictions to those in memory is lowered by this weight."
+    )
+    sparse: float = Field(
+        0.0, ge=0, description="The mean absolute value of predictions is lowered by this weight, as in CGS."
+    )
+    memory: Count = Field(64, description="A memory of a class has this many real latents, and as many predictions.")
+
+
 class DitFineTuning(Strict):
     """A DiT is trained further from another one's weights, on the latents and classes of this data set."""
 
@@ -90,6 +105,17 @@ class DitFineTuning(Strict):
     )
     drop_label: Fraction = Field(0.1, description=DROP_LABEL)
     precision: Precision = Field("bfloat16", description=AUTOCAST)
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="After the warm-up the learning rate falls along a cosine, or it is constant."
+    )
+    trainable: Literal["all", "difffit"] = Field(
+        "all",
+        description="All weights are trained, or with difffit only biases, the table of classes and scales in the "
+        "first 14 blocks, as in Minimax.",
+    )
+    losses: MinimaxLosses | None = Field(
+        None, description="This table has the weights of Minimax's losses, which compare all images of a batch at once."
+    )
 
 
 def _kind_of_training(found: Any) -> str | None:
