@@ -15,7 +15,7 @@ from retort.base.seeds import derive_seed, numpy_rng, torch_rng
 from retort.models.difffit import DiffFit
 from retort.models.dit import set_timestep_embedding
 from retort.models.fit import fit, warmup_cosine
-from retort.models.minimax import CheckpointWithMemories, Minimax, Weights, clean_latents
+from retort.models.minimax import HALF_BIN, CheckpointWithMemories, Minimax, Weights, clean_latents
 from retort.models.training_state import Checkpoint
 from retort.models.variance_bound import VarianceBound
 
@@ -103,8 +103,9 @@ def learn(
     minimax = Minimax.of(Weights(**recipe.losses)) if recipe.losses else None
     if minimax and checkpoint:
         checkpoint = CheckpointWithMemories(checkpoint, minimax.memories, transformer.device)
+    learns_variance = transformer.out_channels == 2 * transformer.config.in_channels
+    bound = VarianceBound(alphas_cumprod, HALF_BIN if minimax else None) if learns_variance else None
     together = recipe.batch if minimax else recipe.micro_batch or recipe.batch
-    bound = VarianceBound(alphas_cumprod) if transformer.out_channels == 2 * transformer.config.in_channels else None
 
     def losses_at(step: int) -> Iterator[Tensor]:
         batch = draw(latents, labels, transformer.config.num_embeds_ada_norm, alphas_cumprod, seed_words, step, recipe)

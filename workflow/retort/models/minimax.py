@@ -8,6 +8,7 @@ from torch import Tensor
 
 from retort.models.training_state import Checkpoint, Training
 
+HALF_BIN = 1 / 255  # of the bound on the variance at timestep 0, which its code has from models of pixels
 REAL, PREDICTED = "memory/real/", "memory/predicted/"
 
 

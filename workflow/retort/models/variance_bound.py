@@ -5,15 +5,21 @@ import math
 import torch
 from torch import Tensor
 
+from retort.models.discretised import surprise_by_bins
+
 
 class VarianceBound:
     """The terms of the bound for a training schedule `alphas_cumprod` (T,).
 
     The variance of a step back from timestep t is exp(v log beta_t + (1 - v) log beta~_t) (eq. 15), where the network
     gives v as a place 2v - 1, nominally in [-1, 1]; beta~ is the posterior's variance (eq. 10).
+
+    half_bin: at t = 0 latents are counted in bins of twice this width, as pixels are in the original code, and not by
+    the density.
     """
 
-    def __init__(self, alphas_cumprod: Tensor):
+    def __init__(self, alphas_cumprod: Tensor, half_bin: float | None = None):
+        self._half_bin = half_bin
         now = alphas_cumprod.double().cpu()
         before = torch.cat([torch.ones(1, dtype=now.dtype), now[:-1]])
         betas = 1 - now / before
@@ -34,7 +40,7 @@ class VarianceBound:
 
         All but times is (N, C, H, W). eps is detached: the bound teaches the variance alone. The weight is the
         paper's 0.001 times T, because one timestep stands for all of them. At t = 0 the term is the likelihood of the
-        clean latent itself under the Gaussian: latents have no bins, as pixels have.
+        clean latent itself under the Gaussian: latents have no bins, as pixels have, unless there is a `half_bin`.
         """
         signal, noise = _at(self._signal, times, clean), _at(self._noise, times, clean)
         predicted = (noisy - noise * eps.detach()) / signal
@@ -43,6 +49,8 @@ class VarianceBound:
         precision = torch.exp(-log_model)
         divergence = 0.5 * (log_model - log_true - 1 + torch.exp(log_true) * precision + distance.square() * precision)
         surprise = 0.5 * (math.log(2 * math.pi) + log_model + distance.square() * precision)
+        if self._half_bin is not None:
+            surprise = surprise_by_bins(distance, clean, log_model, self._half_bin)
         first = (times == 0).view(-1, 1, 1, 1)
         nats = torch.where(first, surprise, divergence).mean(dim=(1, 2, 3))
         return 0.001 * len(self._signal) * nats / math.log(2)
