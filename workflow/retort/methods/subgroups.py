@@ -1,5 +1,6 @@
 """Choosing one of several groups of images for every class, with all classes in view (S3 of IMS3, CVPR 2026)."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,19 +80,21 @@ class Choice:
     values: list[float]
 
 
-def coordinate_ascent(objective: Objective, passes: int) -> Choice:
+def coordinate_ascent(
+    objective: Objective, passes: int, progress: Callable[[Sequence[int]], Iterable[int]] = iter
+) -> Choice:
     """Begin with the group of each class that is nearest to its real centroid; then each class in turn takes its best.
 
     A class takes another group at once if that raises the objective, by what is chosen for the others then; a pass goes
     over all classes in their order, and one that changes nothing is the last. No pass lowers the objective. In memory
-    are the centroids and the distances of one class's groups to those that are chosen.
+    are the centroids and the distances of one class's groups to those that are chosen. progress shows the classes go by.
     """
     classes = range(len(objective.real))
     chosen = np.array([objective.to_real(label).argmin() for label in classes])
     values = [objective.of(chosen)]
     for _ in range(passes):
         before = chosen.copy()
-        for label in classes:
+        for label in progress(classes):
             gains = objective.of_class(label) + objective.of_distances(label, chosen, classes)
             if gains.max() > gains[chosen[label]]:
                 chosen[label] = gains.argmax()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -143,10 +143,15 @@ class OfAllClasses(Selection):
     teacher: TeacherName = Field(description="Centroids are those of this teacher's features.")
     real_images: Count = Field(200, description="The real centroid of a class is of this many random images at most.")
 
-    def choose_groups(self, candidates: np.ndarray, real: np.ndarray) -> Choice:
+    def choose_groups(
+        self,
+        candidates: np.ndarray,
+        real: np.ndarray,
+        progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+    ) -> Choice:
         """Which group of each class, of the groups' centroids (C, G, D) and the real centroids (C, D), unit vectors.
 
-        Raises ValueError where they cannot be chosen from.
+        progress shows how classes go by. Raises ValueError where they cannot be chosen from.
         """
         raise NotImplementedError
 

@@ -26,11 +26,11 @@ class Subgroups(OfAllClasses):
         "classes weighs ever more with more classes.",
     )
 
-    def choose_groups(self, candidates, real):
+    def choose_groups(self, candidates, real, progress=iter):
         from retort.methods.subgroups import Objective, coordinate_ascent
 
         objective = Objective(candidates, real, self.near, self.apart, self.epsilon, self.average)
-        return coordinate_ascent(objective, self.passes)
+        return coordinate_ascent(objective, self.passes, progress)
 
     def in_words(self) -> str:
         return f"one of {self.subgroups} groups of each class, near the real images and far from other classes"

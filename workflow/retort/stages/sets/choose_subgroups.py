@@ -1,6 +1,9 @@
 """Choose one group of generated images for each class, with all classes in view: a table of which images."""
 
 from collections.abc import Sequence
+from functools import partial
+
+from tqdm import tqdm
 
 from retort.artifacts.choices import write_choices
 from retort.artifacts.subgroups import read_centroids
@@ -18,7 +21,7 @@ def choose_subgroups(
     centroids: what `describe_subgroups` writes, of all shards. Raises RetortError where they cannot be chosen from.
     """
     try:
-        found = select.choose_groups(*read_centroids(centroids))
+        found = select.choose_groups(*read_centroids(centroids), partial(tqdm, desc="choosing", unit="class"))
     except ValueError as error:
         raise RetortError(f"the selection {select.named_with_file()}: {error}") from None
     first, last = found.values[0], found.values[-1]
