@@ -87,7 +87,9 @@ def coordinate_ascent(
 
     A class takes another group at once if that raises the objective, by what is chosen for the others then; a pass goes
     over all classes in their order, and one that changes nothing is the last. No pass lowers the objective. In memory
-    are the centroids and the distances of one class's groups to those that are chosen. progress shows the classes go by.
+    are the centroids and the distances of one class's groups to those that are chosen.
+
+    progress shows how classes go by.
     """
     classes = range(len(objective.real))
     chosen = np.array([objective.to_real(label).argmin() for label in classes])
