@@ -202,7 +202,7 @@ def test_large_tables_are_compressed_and_small_ones_are_not(tmp_path):
 
 def test_papers_are_those_of_the_parts_and_what_is_not_known_has_none():
     generate = {"model": "dit", "sampler": "ddpm", "start": "noise", "pool": 4}
-    made = {"generate": generate, "select": {"teacher": "resnet"}, "refine": {"iterations": 1}}
+    made = {"generate": generate, "select": {"teacher": "resnet", "keep": "confident"}, "refine": {"iterations": 1}}
     papers = papers_behind(made, {"kind": "dit"})
     assert [paper["link"].rsplit("/", 1)[1] for paper in papers] == ["2506.22637", "2006.11239", "2212.09748"]
     assert papers[0]["what"] == "its choice from a pool and its refinement"

@@ -16,9 +16,8 @@ def known_papers() -> dict[str, Any]:
 def papers_behind(settings: dict, model: dict | None, discovery: dict | None = None) -> list[dict]:
     """Papers of a method's parts, each once: title, by, link, code (None where none is published) and `what` is theirs.
 
-    settings: the method's part of the config as plain tables; model: that of the model that it samples from,
-    discovery: of its first discovery. What no
-    entry of papers.yaml knows has no paper here, and is no error.
+    settings: the method's part of the config as plain tables; model: that of the model that it samples from; discovery:
+    that of its first discovery. What no entry of papers.yaml knows has no paper here, and is no error.
     """
     known, found = known_papers(), {}
     made_of = settings | {"model": model, "discovery": discovery}
