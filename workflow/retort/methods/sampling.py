@@ -36,19 +36,21 @@ def sample(
     class_indices: Sequence[int],
     targets: Tensor | None,
     noise: Callable[[], Tensor],
+    seeds: Sequence[int] = (),
 ) -> Tensor:
     """Clean latents (N, C, H, W) from starting latents (N, C, H, W) under a condition of N images.
 
     class_indices: the label of each image. targets: (N, C, H, W) latents of representatives, for a guide that has
-    them, or None. noise() gives fresh normal latents (N, C, H, W), for samplers that ask for them. Raises RetortError
-    naming the guide that gives what has another shape or precision, or that makes the latents not finite.
+    them, or None. noise() gives fresh normal latents (N, C, H, W), for samplers that ask for them. seeds: one of each
+    image, for guides that draw. Raises RetortError naming the guide that gives what has another shape or precision, or
+    that makes the latents not finite.
     """
     if sampling.first == -1:
         return latents
     alphas, held = model.alphas_cumprod, None
     if sampling.guide:
         grid = sampling.sampler.grid(alphas, sampling.steps, sampling.first)
-        held = _Held(sampling.guide, Course(alphas, grid, class_indices, targets))
+        held = _Held(sampling.guide, Course(alphas, grid, class_indices, targets, seeds))
     terms = held.terms() if held else {}
     denoise = Guided(model, condition, sampling.guidance, **terms, channels=sampling.channels)
     found = sampling.sampler.sample(latents, denoise, alphas, sampling.steps, sampling.first, noise)

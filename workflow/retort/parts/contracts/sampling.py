@@ -132,7 +132,7 @@ def _guided(part: Part, images: Sequence[int], timestep: int, level: float | Non
     latents, given, targets = (normal(seed, 3, *SHAPE).float()[rows] for seed in range(3))
     kept = latents.clone(), given.clone()
     named = part.name_in("discoveries") is not None
-    course = Course(model().alphas_cumprod, GRID, rows, targets if named else None)
+    course = Course(model().alphas_cumprod, GRID, rows, targets if named else None, rows)
     if part.acts_on() == "conditional":
         found = part.pull(course)(latents, given, timestep, level)
     else:

@@ -23,13 +23,14 @@ class Course:
 
     alphas_cumprod (T,): float64, the model's schedule. timesteps: at which the model is asked, descending.
     class_indices: the label of each image. targets (N, C, H, W): the latent of each image's representative, on the
-    device of the latents; None for a guide that names no discovery.
+    device of the latents; None for a guide that names no discovery. seeds: one of each image, for what a guide draws.
     """
 
     alphas_cumprod: Tensor
     timesteps: Sequence[int]
     class_indices: Sequence[int]
     targets: Tensor | None
+    seeds: Sequence[int] = ()
 
 
 class Guide(Part):

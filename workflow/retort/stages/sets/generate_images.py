@@ -10,7 +10,7 @@ from retort.artifacts.images import image_layout, write_images
 from retort.artifacts.kept_classes import KeptBatches
 from retort.artifacts.representatives import Representatives
 from retort.base.batches import kept_places, on_grid
-from retort.base.seeds import torch_rng
+from retort.base.seeds import derive_seed, torch_rng
 from retort.base.tensors import create_tensors, open_tensors
 from retort.data.manifest import read_classes
 from retort.methods.sampling import Sampling, sample, signal_of
@@ -87,6 +87,7 @@ def generate_images(
                 [c.index for c, _ in members],
                 None if aims is None else aims.to(diffusion.device),
                 _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
+                [derive_seed(seed, "guide", dataset, c.id, i) for c, i in members],
             )
             watched.check(sampled, ids, "sampled latents are", "lower the method's guidance")
             write_images(maps, sampled, diffusion, side, places, ids)
