@@ -29,7 +29,8 @@ CITED = {
 @pytest.fixture(scope="module")
 def methods() -> dict:
     config = load_config(yaml.safe_load((ROOT / "configs" / "imagenet1k.yaml").read_text()), [])
-    return used_parts(Plan(config, [f"n{number:08}" for number in range(1000)]))["methods"]
+    plan = Plan(config, [f"n{number:08}" for number in range(1000)])
+    return used_parts(plan.with_every_method())["methods"]
 
 
 @pytest.mark.parametrize("method", CITED)
