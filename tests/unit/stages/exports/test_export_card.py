@@ -24,7 +24,6 @@ from tests.helpers.exported_sets import (
     expected_logits,
     exported,
     grey,
-    make_home,
     numbered,
 )
 from tests.helpers.small_datasets import paint
@@ -35,17 +34,6 @@ from retort.data.hub import download, licence_of
 from retort.evaluation.losses import soft_loss
 from retort.report.accuracy_table import NOTE
 from retort.stages.sets.write_cards import write_card, write_cards
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """Nothing of a test is left in, or taken from, the cache of whoever runs it."""
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    return make_home(tmp_path_factory.mktemp("home"))
 
 
 def carded(home: Path, folder: Path, labels: list[str]) -> str:

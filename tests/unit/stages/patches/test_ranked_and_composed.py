@@ -7,12 +7,10 @@ import pandas as pd
 import pytest
 import torch
 from tests.helpers.scored_patches import (
-    MORE,
     SCORERS,
     SHAPES,
     cropped,
     cut,
-    make_home,
     windowed,
 )
 from tests.helpers.tiny_models import SIDE, Pictures, files, read
@@ -29,22 +27,6 @@ from retort.models.teacher import load_teacher
 from retort.parts.resolve import part_of
 from retort.stages.sets.compose_mosaics import compose_mosaics
 from retort.stages.shared.rank_patches import Embedder, rank_by
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    return make_home(tmp_path_factory.mktemp("patches"))
-
-
-@pytest.fixture(scope="module")
-def few(home) -> Pictures:
-    return Pictures(home / "few", SHAPES)
-
-
-@pytest.fixture(scope="module")
-def more(home) -> Pictures:
-    return Pictures(home / "more", MORE)
-
 
 # ---------------------------------------------------------------- ranking
 

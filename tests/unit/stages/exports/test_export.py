@@ -24,7 +24,6 @@ from tests.helpers.exported_sets import (
     expected_logits,
     exported,
     grey,
-    make_home,
     numbered,
     plan,
 )
@@ -35,18 +34,6 @@ from torchvision.datasets import ImageFolder
 from retort.base.errors import RetortError
 from retort.base.files import read_rows
 from retort.stages.sets import export_set as export
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """Nothing of a test is left in, or taken from, the cache of whoever runs it."""
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    return make_home(tmp_path_factory.mktemp("home"))
-
 
 # ---------------------------------------------------------------- loaders of a folder
 

@@ -7,12 +7,10 @@ import pandas as pd
 import pytest
 import torch
 from tests.helpers.scored_patches import (
-    MORE,
     SCORERS,
     SHAPES,
     cropped,
     cut,
-    make_home,
     windowed,
 )
 from tests.helpers.tiny_models import SIDE, Pictures, read
@@ -28,21 +26,6 @@ from retort.methods.windows import best_windows, window_means
 from retort.models.teacher import load_teacher
 from retort.parts.scores.teacher import TeacherScore
 from retort.stages.shared.score_crops import _say
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    return make_home(tmp_path_factory.mktemp("patches"))
-
-
-@pytest.fixture(scope="module")
-def few(home) -> Pictures:
-    return Pictures(home / "few", SHAPES)
-
-
-@pytest.fixture(scope="module")
-def more(home) -> Pictures:
-    return Pictures(home / "more", MORE)
 
 
 @pytest.fixture(params=SCORERS)
