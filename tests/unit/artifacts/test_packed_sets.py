@@ -18,12 +18,12 @@ from PIL import Image
 from tests.helpers.birds import SIDE, STEPS, label, make_home, members, save_set, train
 
 from retort.artifacts.sets import COLUMNS, MANIFEST, read_set, stream_set
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 from retort.base.files import read_rows, write_rows
 from retort.config.schema.sets import Sets
 from retort.data import streams
 from retort.data.stores import ARCHIVE, STORES, StoredImages, storing
-from retort.running.corrupt import damaged_input
+from retort.running.corrupt import corrupt_input
 from retort.stages.pictures.draw_contact_sheet import draw_contact_sheet
 from retort.stages.pictures.draw_gallery import draw_gallery
 from retort.stages.sets import write_set as write_stage
@@ -322,7 +322,7 @@ DAMAGE = {
 def test_damage_is_one_line_that_names_the_set_and_what_is_wrong_in_it(packed, many, case, threads):
     damage, words = DAMAGE[case]
     damage(packed / ARCHIVE)
-    with pytest.raises(Damaged) as caught:
+    with pytest.raises(Corrupt) as caught:
         read_set(packed, None, threads=threads)
     told = str(caught.value)
     assert told.startswith(f"{packed} ")
@@ -337,7 +337,7 @@ def test_an_export_names_the_same_damage_and_leaves_nothing(packed, home, tmp_pa
     damage, words = DAMAGE[case]
     damage(packed / ARCHIVE)
     outputs = [str(tmp_path / "e" / name) for name in ("x", "croissant.json")]
-    with pytest.raises(Damaged) as caught:
+    with pytest.raises(Corrupt) as caught:
         export_set(str(packed), str(home / "classes.csv"), str(home / "teacher"), *outputs, origin={})
     for word in words:
         assert word in str(caught.value)
@@ -346,9 +346,9 @@ def test_an_export_names_the_same_damage_and_leaves_nothing(packed, home, tmp_pa
 
 @pytest.mark.parametrize("case", ["cut", "halved", "a hole", "a text", "half a PNG"])
 def test_a_job_that_stumbles_elsewhere_finds_a_damaged_archive_among_its_inputs(packed, case):
-    assert damaged_input([str(packed)]) is None
+    assert corrupt_input([str(packed)]) is None
     DAMAGE[case][0](packed / ARCHIVE)
-    told = damaged_input([str(packed)])
+    told = corrupt_input([str(packed)])
     assert f"its input {packed} is corrupt: {ARCHIVE} is not whole" in told
     assert (ROBIN in told) == (case not in ("cut", "halved"))
 
@@ -369,7 +369,7 @@ def test_a_manifest_that_leads_out_of_the_set_is_refused_though_the_archive_has_
     with_members(lambda held: held.update({name or "x": held[ROBIN]}))(packed / ARCHIVE)
     rows = read_rows(packed / MANIFEST)
     write_rows(packed / MANIFEST, list(rows[0]), [rows[0] | {"file": name}, *rows[1:]])
-    with pytest.raises(Damaged, match=rf"names {re.escape(repr(name))}, which is no file in"):
+    with pytest.raises(Corrupt, match=rf"names {re.escape(repr(name))}, which is no file in"):
         read_set(packed, None)
 
 

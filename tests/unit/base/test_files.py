@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from retort.base import files
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 from retort.base.files import read_json, read_rows, whole_directory, whole_file, write_json, write_rows
 from retort.base.tables import read_table
 
@@ -252,5 +252,5 @@ def test_a_table_that_was_cut_off_within_its_last_number_is_refused(tmp_path, ke
     write_rows(tmp_path / "t.csv", ["image", "score"], [{"image": "a", "score": 0.5}, {"image": "b", "score": 0.125}])
     (tmp_path / "t.csv").write_bytes((tmp_path / "t.csv").read_bytes()[:kept])
     for read in (read_rows, lambda path: read_table(path, ["image", "score"])):
-        with pytest.raises(Damaged, match=r"t\.csv is cut off: its last line has no end; delete it and run again"):
+        with pytest.raises(Corrupt, match=r"t\.csv is cut off: its last line has no end; delete it and run again"):
             read(tmp_path / "t.csv")

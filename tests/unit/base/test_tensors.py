@@ -166,7 +166,7 @@ def header(**entry) -> bytes:
 
 
 DATA = bytes(8)
-DAMAGED = {
+CORRUPT = {
     "empty": b"",
     "shorter than a length": b"\x08\0\0",
     "length without header": struct.pack("<Q", 100),
@@ -187,7 +187,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("read", [open_tensors, read_metadata])
-@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT)
 def test_damaged_file_is_named_and_a_way_out_given(path, content, read):
     path.write_bytes(content)
     with pytest.raises(

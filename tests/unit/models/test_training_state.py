@@ -115,7 +115,7 @@ def with_more_parameters(path: Path) -> None:
     save_file(load_file(path) | {"optimizer/9/exp_avg": torch.zeros(3)}, path, metadata)
 
 
-DAMAGED = {
+CORRUPT = {
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("this is a text file and no tensors"),
     "cut short": cut,
@@ -129,7 +129,7 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("damage", CORRUPT.values(), ids=CORRUPT)
 def test_a_damaged_state_is_put_aside_and_the_training_starts_anew(path, damage, capsys):
     damage(path)
     content, fresh = path.read_bytes(), training(seed=1)

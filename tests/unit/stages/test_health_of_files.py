@@ -42,23 +42,23 @@ def damaged(pictures, tmp_path) -> Path:
     return tmp_path / "damaged.safetensors"
 
 
-DAMAGED = ("class cat: a latent in .* is not finite", "delete the file and run again: it will be rebuilt")
+CORRUPT = ("class cat: a latent in .* is not finite", "delete the file and run again: it will be rebuilt")
 
 
 def test_a_training_names_the_class_of_a_lost_latent(damaged):
     latents = LatentShards([damaged], CLASSES)
     assert latents(np.array([0, 6, 11])).shape == (3, *SHAPE)
-    stops(DAMAGED, latents, np.array([0, 7, 11]))
+    stops(CORRUPT, latents, np.array([0, 7, 11]))
 
 
 def test_a_guide_names_the_class_of_a_lost_latent(damaged, pictures):
     rows = pictures.rows_of("cat")
     assert latents_of_rows(damaged, "cat", rows[:1]).shape == (1, *SHAPE)
-    stops(DAMAGED, latents_of_rows, damaged, "cat", rows[1:2])
+    stops(CORRUPT, latents_of_rows, damaged, "cat", rows[1:2])
 
 
 def test_an_embedding_names_the_class_of_a_lost_latent(damaged, tmp_path):
-    stops(DAMAGED, embed_classes, str(damaged), str(tmp_path / "embedded"), **UMAP, **COMMON)
+    stops(CORRUPT, embed_classes, str(damaged), str(tmp_path / "embedded"), **UMAP, **COMMON)
 
 
 def test_an_embedding_that_umap_loses_names_its_class(pictures, monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from retort.base.tensors import open_tensor, open_tensors
-from retort.models.health import DAMAGED, check_finite
+from retort.models.health import REBUILD, check_finite
 from retort.parts.difficulties import Lessons
 
 
@@ -44,7 +44,7 @@ def class_lessons(path: str | Path, class_id: str, label: int) -> tuple[Lessons,
     Raises RetortError naming the class where it is not finite, as it was when it was written.
     """
     logits, norms = open_tensor(path, _logits(class_id)), np.array(open_tensor(path, _norms(class_id)))
-    of = (f"class {class_id}", f"what {path} says of an image is", DAMAGED)
+    of = (f"class {class_id}", f"what {path} says of an image is", REBUILD)
     for epochs in logits:
         for said in epochs:
             check_finite(said, *of)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from retort.base.tensors import open_tensors
-from retort.models.health import DAMAGED, check_finite
+from retort.models.health import REBUILD, check_finite
 
 
 def of_class(class_id: str, features: np.ndarray, logits: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -19,7 +19,7 @@ def class_features(path: str, class_id: str) -> tuple[np.ndarray, np.ndarray]:
     tensors = open_tensors(path)
     key = f"features/{class_id}"
     features = tensors[key] if key in tensors else tensors[f"latents/{class_id}"]
-    check_finite(features, f"class {class_id}", f"what {path} says of an image is", DAMAGED)
+    check_finite(features, f"class {class_id}", f"what {path} says of an image is", REBUILD)
     return np.asarray(features, dtype=np.float32).reshape(len(features), -1), np.asarray(tensors[f"rows/{class_id}"])
 
 
@@ -28,5 +28,5 @@ def class_logits(path: str, class_id: str) -> np.ndarray | None:
     if (key := f"logits/{class_id}") not in (tensors := open_tensors(path)):
         return None
     logits = np.array(tensors[key])
-    check_finite(logits, f"class {class_id}", f"what {path} says of an image is", DAMAGED)
+    check_finite(logits, f"class {class_id}", f"what {path} says of an image is", REBUILD)
     return logits

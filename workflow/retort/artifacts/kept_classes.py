@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 from retort.base.tensors import open_tensors, read_metadata, write_tensors
 from retort.models.training_state import put_aside
 
@@ -32,7 +32,7 @@ class KeptClasses:
     def tensors(self, class_id: str) -> dict[str, np.ndarray] | None:
         """What `keep` was given for a class, in memory; None where there is nothing, or nothing that can be used.
 
-        A line says that it was there, or that it was damaged and is put aside.
+        A line says that it was there, or that it was corrupt and is put aside.
         """
         path = self._path(class_id)
         if not path.exists():
@@ -42,7 +42,7 @@ class KeptClasses:
                 return None
             # Copies: a network file system cannot remove a folder of files that are still mapped.
             found = {name: np.array(array) for name, array in open_tensors(path).items()}
-        except Damaged as error:
+        except Corrupt as error:
             put_aside(path, error)
             return None
         print(f"resuming: {self.what} {class_id} was done by an earlier attempt")

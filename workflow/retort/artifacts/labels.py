@@ -16,7 +16,7 @@ from retort.base.tensors import Layout, open_tensors, read_metadata
 from retort.evaluation.labels import Top, restored_logits
 from retort.evaluation.placed import sent
 from retort.evaluation.views import Views, ViewSettings
-from retort.models.health import DAMAGED, check_finite
+from retort.models.health import REBUILD, check_finite
 
 
 def shared_view_words(seed: int, dataset: str) -> tuple:
@@ -64,7 +64,7 @@ class StoredLabels:
     def _logits(self, place: slice, device: torch.device) -> Tensor:
         kept = {name: np.array(self._maps[name][place]) for name in self._names}
         first = place.start or 0
-        check_finite(kept["logits"], lambda row: f"label {first + row}", f"what {self._path} holds is", DAMAGED)
+        check_finite(kept["logits"], lambda row: f"label {first + row}", f"what {self._path} holds is", REBUILD)
         return restored_logits(sent(kept, device), self._classes)
 
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from retort.base.errors import Damaged, RetortError
+from retort.base.errors import Corrupt, RetortError
 from retort.base.tensors import open_tensor, open_tensors
-from retort.models.health import DAMAGED, check_finite, of_class
+from retort.models.health import REBUILD, check_finite, of_class
 
 
 class LatentShards:
     """The latents of all classes behind one index, in class order; memory-mapped.
 
-    Raises RetortError when a class is in none of the files, Damaged when its latents are of another shape than others.
+    Raises RetortError when a class is in none of the files, Corrupt when its latents are of another shape than others.
     """
 
     def __init__(self, paths: Sequence[str | Path], class_ids: Sequence[str]):
@@ -39,14 +39,14 @@ class LatentShards:
 def class_latents(path: str | Path, class_id: str, shape: tuple[int, int, int] | None = None) -> np.ndarray:
     """(n, C, H, W) latents of one class, memory-mapped, float32 or float16 as they are stored.
 
-    Raises Damaged when the file lacks them, or they are not of the `shape` (C, H, W) that is wanted.
+    Raises Corrupt when the file lacks them, or they are not of the `shape` (C, H, W) that is wanted.
     """
     return _of_shape(open_tensor(path, latent_key(class_id)), path, class_id, shape)
 
 
 def _of_shape(found: np.ndarray, path: str | Path, class_id: str, shape: tuple[int, ...] | None) -> np.ndarray:
     if found.ndim != 4 or shape not in (None, found.shape[1:]):
-        raise Damaged(
+        raise Corrupt(
             path, f"holds latents {found.shape[1:]} of class {class_id} where {shape or '(C, H, W)'} are wanted"
         )
     return found
@@ -59,7 +59,7 @@ def finite(latents: np.ndarray, path: str | Path, *class_ids: str) -> np.ndarray
     """
     found = np.array(latents, dtype=np.float32)
     names = of_class(class_ids) if len(class_ids) == len(found) else f"class {class_ids[0]}"
-    check_finite(found, names, f"a latent in {path} is", DAMAGED)
+    check_finite(found, names, f"a latent in {path} is", REBUILD)
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from retort.artifacts.pixels import open_split
 from retort.base.batches import in_batches
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 from retort.base.files import inside
 from retort.base.tables import read_table
 from retort.data.images import BadImage
@@ -39,7 +39,7 @@ def read_set(
 
     Of the first `classes` classes alone, and no more than `most` images of each, where these are given.
     A row without a file is a row of the decoded training split `train`, which no other set needs; a manifest of all of
-    its rows is read as a memory map. threads: see `stream_set`. Raises Damaged when the manifest is, and as that does.
+    its rows is read as a memory map. threads: see `stream_set`. Raises Corrupt when the manifest is, and as that does.
     """
     listed, read = Path(directory, MANIFEST), ["file", "class_index", "index", "row"]
     dtypes = {"file": str, "row": str, "class_index": int, "index": int}
@@ -67,7 +67,7 @@ def stream_set(
     """(h, w, 3) uint8 for each of the files that the set's manifest names, in order, whichever form it is stored in.
 
     All are of one size, or squares of `side` where that is given. Where there are many files, as many processes as
-    `threads` read ahead, within what `read_ahead` allows them. Raises Damaged when a file lies outside the set, is
+    `threads` read ahead, within what `read_ahead` allows them. Raises Corrupt when a file lies outside the set, is
     missing or unreadable, or has another size than the first.
     """
     if not files:
@@ -85,19 +85,19 @@ def stream_set(
 
 
 def open_images(directory: str | Path, files: Sequence[str]) -> StoredImages:
-    """The images of a set, all of whose `files` are there. Raises Damaged if not, or when one lies outside the set."""
+    """The images of a set, all of whose `files` are there. Raises Corrupt if not, or when one lies outside the set."""
     for file in files:
         inside(directory, file, Path(directory, MANIFEST))
     images = StoredImages(directory)
     try:
         missing = images.missing(files)
     except BadImage as error:
-        raise Damaged(directory, f"holds an archive that cannot be read ({error})") from None
+        raise Corrupt(directory, f"holds an archive that cannot be read ({error})") from None
     if missing:
         neither = f", and has no {ARCHIVE}" if len(missing) == len(files) and not images.packed else ""
-        raise Damaged(directory, f"lacks {missing[0]} ({len(missing)} missing){neither}")
+        raise Corrupt(directory, f"lacks {missing[0]} ({len(missing)} missing){neither}")
     return images
 
 
-def unreadable(directory: str | Path, error: BadImage) -> Damaged:
-    return Damaged(directory, f"holds an image that cannot be read ({error})")
+def unreadable(directory: str | Path, error: BadImage) -> Corrupt:
+    return Corrupt(directory, f"holds an image that cannot be read ({error})")

@@ -8,8 +8,8 @@ class RetortError(Exception):
     """A mistake in the input: the message says what is wrong, where, and what would be right."""
 
 
-class Damaged(RetortError, ValueError):
-    """A file that was made here is not what it should be: without it, it is made anew."""
+class Corrupt(RetortError, ValueError):
+    """A file that was made here is not what it should be: without it, it is made again."""
 
     def __init__(self, path: str | Path, what: str):
         self.found = f"{path} {what}"

@@ -16,7 +16,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 
 FLUSHED_AT_ONCE = 8  # files of a folder: 50,000 of 40 KB took an ext4 disk 10 s so, and 16 s one by one
 
@@ -168,11 +168,11 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Raises Damaged for what is no JSON, and when a table in it is asked for what it lacks."""
+    """Raises Corrupt for what is no JSON, and when a table in it is asked for what it lacks."""
     try:
         return json.loads(Path(path).read_bytes(), object_hook=lambda table: Table(table, path))
     except (ValueError, RecursionError) as error:
-        raise Damaged(path, f"is no JSON ({error})") from None
+        raise Corrupt(path, f"is no JSON ({error})") from None
 
 
 def write_rows(path: str | Path, columns: list[str], rows: Iterable[dict]) -> int:
@@ -206,13 +206,13 @@ class Table(dict):
         self._path = path
 
     def __missing__(self, key: str):
-        raise Damaged(self._path, f"lacks {key!r}")
+        raise Corrupt(self._path, f"lacks {key!r}")
 
 
 def each_row(path: str | Path) -> Iterator[dict[str, str]]:
     """The rows of a CSV one by one: a table of a whole data set need not fit into memory.
 
-    Raises Damaged for what is no table of text, for a row with more or fewer columns than the first line names, and for
+    Raises Corrupt for what is no table of text, for a row with more or fewer columns than the first line names, and for
     a last line without its end: a number that was cut off is still a number.
     """
     refuse_cut_line(path)
@@ -221,18 +221,18 @@ def each_row(path: str | Path) -> Iterator[dict[str, str]]:
             reader = csv.DictReader(handle, strict=True)
             for row in reader:
                 if None in row or None in row.values():
-                    raise Damaged(path, f"has another number of columns in line {reader.line_num} than in its first")
+                    raise Corrupt(path, f"has another number of columns in line {reader.line_num} than in its first")
                 yield Table(row, path)
     except (csv.Error, UnicodeDecodeError) as error:
-        raise Damaged(path, f"is no table ({error})") from None
+        raise Corrupt(path, f"is no table ({error})") from None
 
 
 def refuse_cut_line(path: str | Path) -> None:
-    """Raises Damaged for a table that was written here and whose last line has no end."""
+    """Raises Corrupt for a table that was written here and whose last line has no end."""
     with open(path, "rb") as handle:
         handle.seek(max(0, handle.seek(0, os.SEEK_END) - 1))
         if handle.read(1) not in (b"", b"\n"):
-            raise Damaged(path, "is cut off: its last line has no end")
+            raise Corrupt(path, "is cut off: its last line has no end")
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
@@ -241,7 +241,7 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
 
 
 def inside(folder: str | Path, name: str, listed: str | Path) -> Path:
-    """The file `name` of a folder. Raises Damaged when the table `listed`, which names it, leads out of the folder."""
+    """The file `name` of a folder. Raises Corrupt when the table `listed`, which names it, leads out of the folder."""
     if Path(name).is_absolute() or ".." in Path(name).parts or not name:
-        raise Damaged(listed, f"names {name!r}, which is no file in {folder}")
+        raise Corrupt(listed, f"names {name!r}, which is no file in {folder}")
     return Path(folder, name)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 from retort.base.files import Table, whole_file
 
 _CODES = {
@@ -64,7 +64,7 @@ def write_tensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: di
 def open_tensors(path: str | Path) -> dict[str, np.ndarray]:
     """Read-only memory maps of every tensor in the file.
 
-    Raises Damaged for a file that is not whole, and when a tensor is asked for that it does not hold.
+    Raises Corrupt for a file that is not whole, and when a tensor is asked for that it does not hold.
     """
     header, base = _read_header(Path(path))
     return Table({name: _map(Path(path), entry, base, "r") for name, entry in _entries(header).items()}, path)
@@ -77,7 +77,7 @@ def open_tensor(path: str | Path, name: str) -> np.ndarray:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The string metadata of the file. Raises Damaged for a file that is not whole."""
+    """The string metadata of the file. Raises Corrupt for a file that is not whole."""
     return _read_header(Path(path))[0].get("__metadata__", {})
 
 
@@ -120,9 +120,9 @@ def _read_header(path: Path) -> tuple[dict, int]:
                 raise ValueError(f"{name} has other bytes than its shape")
         return header, base
     except KeyError as error:
-        raise Damaged(path, f"is not a whole safetensors file: no tensor of ours is {error}") from None
+        raise Corrupt(path, f"is not a whole safetensors file: no tensor of ours is {error}") from None
     except ValueError as error:
-        raise Damaged(path, f"is not a whole safetensors file: {error}") from None
+        raise Corrupt(path, f"is not a whole safetensors file: {error}") from None
 
 
 def read_header(path: Path) -> tuple[dict, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 from retort.base.files import read_rows, whole_file
 from retort.base.tables import read_parquet
 from retort.data.class_ids import refuse_odd_ids
@@ -43,7 +43,7 @@ def _attributes(manifest: str | Path) -> dict:
         return {}
     try:
         return read_parquet(manifest, COLUMNS, columns=[]).attrs
-    except Damaged:  # asked while the run is planned, when the rule that makes it must still be found
+    except Corrupt:  # asked while the run is planned, when the rule that makes it must still be found
         return {}
 
 
@@ -56,13 +56,13 @@ def read_sizes(manifest: str | Path) -> tuple[dict[str, int], str | None]:
 def read_classes(table: str | Path) -> list[ClassEntry]:
     """The class table, in label order.
 
-    Raises Damaged when the indices are not 0, 1, 2, ... from top to bottom, or a class stands there twice, and
+    Raises Corrupt when the indices are not 0, 1, 2, ... from top to bottom, or a class stands there twice, and
     RetortError for an id that cannot name a folder.
     """
     rows = read_rows(table)
     ids = [row["id"] for row in rows]
     if [row["index"] for row in rows] != [str(n) for n in range(len(rows))] or len(set(ids)) < len(rows) or not rows:
-        raise Damaged(table, "does not list each class once in label order")
+        raise Corrupt(table, "does not list each class once in label order")
     refuse_odd_ids(ids, str(table))
     return [ClassEntry(n, row["id"], row["name"]) for n, row in enumerate(rows)]
 

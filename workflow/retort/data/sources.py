@@ -17,7 +17,7 @@ from retort.parts.layouts import layout_of
 def write_images(layout: dict, folder: Path, classes: Sequence[str]) -> None:
     """The images of a data set that does not come as files, as folder/{train,val}/<class id>/<image>.
 
-    Raises RetortError for archives that are missing, damaged or not what they should be.
+    Raises RetortError for archives that are missing, corrupt or not what they should be.
     """
     refuse_odd_ids(classes, "dataset.classes")
     layout_of(layout).write_images(folder, classes)

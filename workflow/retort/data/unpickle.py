@@ -57,7 +57,7 @@ def _refuse_bloat(content: bytes) -> None:
 def read_plain_pickle(content: bytes, where: str) -> Any:
     """What the pickle `content` holds; texts of Python 2 are read as latin1.
 
-    Raises RetortError, naming `where`, for a damaged pickle and for one that asks for anything but plain data.
+    Raises RetortError, naming `where`, for a corrupt pickle and for one that asks for anything but plain data.
     """
     try:
         _refuse_bloat(content)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from retort.base.errors import Damaged, RetortError, some_of
+from retort.base.errors import Corrupt, RetortError, some_of
 from retort.base.files import read_json
 from retort.base.tensors import read_header
 
@@ -80,7 +80,7 @@ def read_contents(directory: str | Path, kind: str) -> Contents:
         shapes = {part: read_shapes(folder / part) for part in PARTS[kind] if part in WITH_WEIGHTS}
         return _dit(folder / "transformer", shapes["transformer"]) if kind == "dit" else _unet(folder, shapes)
     except (ValueError, KeyError, TypeError) as error:
-        found = error.found if isinstance(error, Damaged) else repr(error)  # what was not made here is not rebuilt
+        found = error.found if isinstance(error, Corrupt) else repr(error)  # what was not made here is not rebuilt
         raise RetortError(
             f"the config files of {folder} do not describe a {kind}: {found}; give a directory that diffusers saved, "
             "whole and of this kind"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from retort.base.errors import RetortError
 from retort.models.interface import Condition, LatentDiffusion
 
-DAMAGED = "delete the file and run again: it will be rebuilt"
+REBUILD = "delete the file and run again: it will be rebuilt"
 
 NameOf = str | Callable[[int], str]
 """Who values (N, ...) belong to: all to the same, or row by row."""

@@ -22,7 +22,7 @@ MOST = 200  # letters of a library's own words
 def read_pickled(path: str | Path) -> Any:
     """What torch.save wrote: tensors, plain values and containers of them, on the CPU, memory-mapped where it can be.
 
-    Raises RetortError for a file that holds anything else, which could be code, and for one that is damaged.
+    Raises RetortError for a file that holds anything else, which could be code, and for one that is corrupt.
     """
     try:
         with safe_globals([Namespace, *NUMBERS]):  # the training arguments in a checkpoint, plain values
@@ -34,7 +34,7 @@ def read_pickled(path: str | Path) -> Any:
             f"{path} is no file of tensors alone{holds}, and code in it is not run; save its state_dict() alone, best "
             "as .safetensors, or fetch it again if it is corrupt"
         ) from None
-    except Exception as error:  # a damaged file can break the reader in any way
+    except Exception as error:  # a corrupt file can break the reader in any way
         if "TorchScript" in str(error):  # whose text recommends running it
             raise RetortError(
                 f"{path} is a TorchScript program, and its code is not run; save the state_dict() of its network "

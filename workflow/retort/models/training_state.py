@@ -111,7 +111,7 @@ class Checkpoint:
     def resume(self, training: Training) -> tuple[int, dict]:
         """Put the training where it was left; the step to resume at, and the facts. (0, {}) where nothing was left.
 
-        A state that is damaged is put aside, which a line says.
+        A state that is corrupt is put aside, which a line says.
         """
         self._saved = time.monotonic()
         if not self.path.exists():

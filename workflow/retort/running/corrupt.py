@@ -1,16 +1,16 @@
-"""Which input of a job is damaged: asked when nothing else explains an error, as libraries stumble in many ways."""
+"""Which input of a job is corrupt: asked when nothing else explains an error, as libraries stumble in many ways."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from retort.base.errors import Damaged
+from retort.base.errors import Corrupt
 from retort.base.files import each_row, read_json
 from retort.base.tensors import read_header
 from retort.data.images import BadImage, image_size
 from retort.data.stores import ARCHIVE, StoredImages
 
 
-def damaged_input(paths: Iterable[str]) -> str | None:
+def corrupt_input(paths: Iterable[str]) -> str | None:
     """What is wrong with the first of these files, or with a file in one of these folders, that is not whole.
 
     Formats that are not read here count as whole. Of safetensors only the header is read, which says how long they are.
@@ -20,7 +20,7 @@ def damaged_input(paths: Iterable[str]) -> str | None:
             try:
                 CHECKS[file.suffix](file)
             except (ValueError, BadImage) as error:
-                reason = error.found if isinstance(error, Damaged) else error
+                reason = error.found if isinstance(error, Corrupt) else error
                 what = "" if file == path else f": {file.relative_to(path)} is not whole"
                 return f"its input {path} is corrupt{what} ({reason}); delete {path} and run again: it will be rebuilt"
     return None
@@ -43,7 +43,7 @@ def _parquet(file: Path) -> None:
     try:
         read_table(file)
     except (ArrowException, OSError) as error:
-        raise Damaged(file, str(error)) from None
+        raise Corrupt(file, str(error)) from None
 
 
 def _archive(file: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from retort.base.errors import RetortError
 from retort.parts.foreign import blamed
-from retort.running.corrupt import damaged_input
+from retort.running.corrupt import corrupt_input
 
 KEPT = "Nothing that is finished is lost"
 
@@ -34,7 +34,7 @@ def explained(error: BaseException, snakemake) -> str | None:
     if _lacks_memory(error):
         return _more_memory(str(error), snakemake)
     refused = _of_gpus(error) or _of_kernels(error) or _of_files(error, snakemake)
-    return refused or damaged_input(snakemake.input) or of_part(error)
+    return refused or corrupt_input(snakemake.input) or of_part(error)
 
 
 def of_part(error: BaseException) -> str | None:

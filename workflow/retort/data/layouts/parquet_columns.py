@@ -86,7 +86,7 @@ def _is_text(kind) -> bool:
 
 
 def each_row_of(shard: Path, *columns: str) -> Iterator[tuple]:
-    """The values of these columns of each row. Raises RetortError for a file that is damaged further on."""
+    """The values of these columns of each row. Raises RetortError for a file that is corrupt further on."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

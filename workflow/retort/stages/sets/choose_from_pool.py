@@ -9,7 +9,7 @@ from tqdm import tqdm
 from retort.artifacts.choices import chosen_rows, write_choices
 from retort.base.tensors import open_tensors
 from retort.data.manifest import ClassEntry, read_classes
-from retort.models.health import DAMAGED, check_finite
+from retort.models.health import REBUILD, check_finite
 from retort.models.teacher import check_seen, features_and_logits, load_teacher, logits_of
 from retort.parts.selections import Seen, Selection
 
@@ -51,7 +51,7 @@ def choose_from_pool(
             seen = _by_teacher(judge, pixels, select.sees_raw(), int(label), name_of)
         else:
             latents = shard["latents"][members].reshape(len(members), -1)
-            check_finite(latents, name_of, f"a latent in {pool} is", DAMAGED)
+            check_finite(latents, name_of, f"a latent in {pool} is", REBUILD)
             seen = Seen(latents, None, int(label))
         chosen[entry] = chosen_rows(select, seen, entry, ipc, (seed, "coverage", dataset))
     write_choices(chosen, selection, "the pool", (RAW if select.sees_raw() else "") + REMEDY)

@@ -14,7 +14,7 @@ from retort.base.seeds import derive_seed, torch_rng
 from retort.base.tensors import create_tensors, open_tensors
 from retort.data.manifest import read_classes
 from retort.methods.sampling import Sampling, sample, signal_of
-from retort.models.health import DAMAGED, Watched, check_finite, of_class
+from retort.models.health import REBUILD, Watched, check_finite, of_class
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.parts.starts import Start
@@ -76,7 +76,7 @@ def generate_images(
             noise = [_noise(diffusion, torch_rng(seed, "noise", dataset, c.id, i)) for c, i in members]
             drawn = [_drawn(chosen, origins, c.index, i) for c, i in members]
             begin = torch.stack([start.begin(*given, signal) for given in zip(noise, drawn, strict=True)])
-            check_finite(begin, of_class(ids), f"a latent in {starts} is" if starts else "a start is", DAMAGED)
+            check_finite(begin, of_class(ids), f"a latent in {starts} is" if starts else "a start is", REBUILD)
             aims = guides and torch.stack([torch.from_numpy(guides.latent(c.index, i)) for c, i in members])
             watched = Watched(diffusion, len(members))
             sampled = sample(

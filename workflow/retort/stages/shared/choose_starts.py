@@ -8,7 +8,7 @@ from tqdm import tqdm
 from retort.base.seeds import numpy_rng
 from retort.base.tensors import create_tensors, open_tensors
 from retort.methods.groups import BLOCK, best_groups, matched_group, score_groups
-from retort.models.health import DAMAGED, check_finite
+from retort.models.health import REBUILD, check_finite
 
 
 def choose_starts(
@@ -33,7 +33,7 @@ def choose_starts(
     variance = np.concatenate([s["variance"] for s in shards])
     for what, values in (("mean", mean), ("variance", variance)):
         what = f"the {what} of its inverted latents in {', '.join(map(str, inversions))} is"
-        check_finite(values, _class_number, what, DAMAGED)
+        check_finite(values, _class_number, what, REBUILD)
     classes, *shape = mean.shape
     flat = variance.reshape(classes, -1)
 

@@ -10,7 +10,7 @@ from retort.artifacts.patches import ranked_rows, write_patches
 from retort.base.tensors import open_tensors
 from retort.data.manifest import read_split
 from retort.methods.windows import class_windows, top_windows
-from retort.models.health import DAMAGED, check_finite
+from retort.models.health import REBUILD, check_finite
 
 
 def score_windows(
@@ -35,7 +35,7 @@ def score_windows(
     for class_id in tqdm(class_ids, desc="windows", unit="class"):
         images = train.loc[scored[f"rows/{class_id}"].tolist()]
         scores = torch.from_numpy(np.array(scored[f"maps/{class_id}"]))
-        check_finite(scores, f"class {class_id}", f"a map in {maps} is", DAMAGED)
+        check_finite(scores, f"class {class_id}", f"a map in {maps} is", REBUILD)
         best = top_windows(class_windows(scores, (resolution, resolution), (size, size), per_image), keep)
         members = images.iloc[best.image]
         boxes = _in_file(best.boxes, members["width"].to_numpy(), members["height"].to_numpy(), resolution)
