@@ -216,6 +216,21 @@ def test_the_record_does_not_depend_on_shards_or_batches(home, tmp_path, monkeyp
         np.testing.assert_allclose(small[name], whole[name], rtol=2e-3, atol=1e-3)
 
 
+def test_no_more_networks_than_are_allowed_are_in_memory(home, tmp_path, monkeypatch):
+    whole, loaded, through = read(home.folder / "all.safetensors"), [], record_stage.load_teacher
+    asked = []
+    monkeypatch.setattr(record_stage, "NETWORKS", 3)
+    monkeypatch.setattr(record_stage, "load_teacher", lambda *given: loaded.append(1) or through(*given))
+    monkeypatch.setattr(
+        record_stage, "_record", lambda *given, call=record_stage._record: asked.append(len(given[2])) or call(*given)
+    )
+    found = home.record(tmp_path / "few.safetensors", [0, 1, 2])
+    assert len(loaded) == 2 * EPOCHS
+    assert asked == [3, 3, 3, 3, 3, 3, 2, 2, 2]  # three groups of networks, each over three classes
+    for name in whole:
+        np.testing.assert_array_equal(found[name], whole[name])
+
+
 def test_no_more_than_a_batch_of_images_is_held(home, tmp_path, monkeypatch):
     seen, through = [], record_stage.features_and_logits
     monkeypatch.setattr(record_stage, "BATCH", 8)
