@@ -90,5 +90,8 @@ def test_what_methods_and_image_counts_share_is_planned_once(tmp_path):
     assert (planned["train_dynamics"], planned["record_dynamics"]) == (2, 1)
     # Representatives for 1, 2 and 4 images; starts for 1, 2, 4 and (a pool of two) 8, by search and by formula.
     assert planned["choose_representatives"] == 3
+    # For 1, 2 and 4 images by each kind that finds them at once; a guide and a start share their modes.
+    at_once = {d["kind"] for d in config["discoveries"].values() if "kind" in d}
+    assert planned["find_representatives"] == 3 * len(at_once)
     assert planned["choose_starts"] == 4 + 3
     assert (planned["train_vae"], planned["train_dit"], planned["train_teacher"]) == (1, 1, 1)
