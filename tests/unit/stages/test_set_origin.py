@@ -23,7 +23,7 @@ from retort.config.load import load_config
 from retort.data.licences import data_licence, hub_keys
 from retort.plan.plan import Plan
 from retort.report.public import public
-from retort.report.set_card import steps_in_words
+from retort.report.set_card import sources_and_steps, steps_in_words
 
 
 @pytest.fixture
@@ -172,3 +172,18 @@ def test_a_model_without_an_origin_was_trained_here(home):
     card = (write_generated(home) / "card.md").read_text()
     assert "Model dit (dit): trained here on the data above, from random weights." in card
     assert "Model vae (vae): from somebody/vae; licence unknown, check" in card
+
+
+def test_the_card_says_that_an_optimal_denoiser_samples_training_images_and_which_set_of_several_it_is():
+    models = CONFIG["models"] | {"ideal": {"kind": "optimal", "encoder": "vae"}}
+    methods = {"ideal": {"generate": {"model": "ideal"}}, "second": {"generate": {"model": "ideal"}, "seed": 3}}
+    runs = [CONFIG["runs"][0] | {"methods": list(methods)}]
+    plan = Plan(load_config(CONFIG | {"models": models, "methods": methods, "runs": runs}), CLASSES)
+    cards = {}
+    for method in methods:
+        record = plan.provenance_of(method) | {"sources": {}, "data_licence": None}
+        cards[method] = "\n".join(sources_and_steps(record))
+        assert "Model ideal (optimal): the closed form for the training latents of the data above, so" in cards[method]
+        assert "from timm" not in cards[method]
+    assert "Global seed: 7. All" in cards["ideal"]
+    assert "Global seed: 7, seed of the method: 3. All" in cards["second"]

@@ -109,10 +109,12 @@ def head_of(provenance: dict, classes: Sequence[ClassEntry]) -> list[str]:
 
 def sources_and_steps(provenance: dict) -> list[str]:
     """The sections on how the images were made, and from what."""
+    own = provenance["settings"].get("seed")
+    seeds = f"Global seed: {provenance['seed']}" + (f", seed of the method: {own}" if own else "")
     return [
         "## How they were made",
         _listed(steps_in_words(provenance)),
-        f"Global seed: {provenance['seed']}. All settings and the versions of the packages: `provenance.json`.",
+        f"{seeds}. All settings and the versions of the packages: `provenance.json`.",
         "## From which data and models",
         _listed(sources_in_words(provenance)),
     ]
@@ -220,6 +222,8 @@ def origin_in_words(origin: dict | None, settings: dict) -> str:
     if start:
         start = {"source": start} if isinstance(start, str) else start
         return f"trained here on the data above, with weights {origin_in_words(start, {})}"
+    if settings.get("kind") == "optimal":
+        return "the closed form for the training latents of the data above, so what it samples are training images"
     if settings.get("train") is not None:
         return "trained here on the data above, from random weights"
     return f"from {settings.get('source') or 'timm'}; {UNKNOWN}"

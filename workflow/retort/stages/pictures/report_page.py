@@ -148,6 +148,8 @@ def _origin(settings: dict, record: dict) -> str:
     if settings.get("train"):
         start = settings["train"].get("from")
         return "trained here" + (f", from the weights of {start}" if start else "")
+    if settings.get("kind") == "optimal":
+        return "made here of the training latents"
     source = record.get("source") or settings.get("source", "")
     stated = {key: record.get(key) or settings.get(key) for key in ("revision", "licence")}
     return ", ".join([str(source), *(f"{key} {value}" for key, value in stated.items() if value)])
