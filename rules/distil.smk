@@ -159,7 +159,10 @@ def set_origin(wildcards):
     return plan.provenance_of(wildcards.method, wildcards.ipc) | {
         "ipc": wildcards.ipc,
         "code": {stage: code_of(stage) for stage in plan.makers_of(wildcards.method)},
-        "parts": origin_of_parts(plan.config.methods[wildcards.method]),
+        "parts": origin_of_parts(
+            plan.config.methods[wildcards.method],
+            [plan.config.discoveries[name] for name in plan.discoveries_of(wildcards.method)],
+        ),
     }
 
 

@@ -4,9 +4,11 @@ import sys
 from importlib import invalidate_caches
 
 import pytest
+from tests.helpers.compositions import with_method
 from tests.helpers.packaged_part import SOURCE, install
 
 from retort.base.errors import RetortError
+from retort.config.load import load_config
 from retort.config.schema.methods import Method
 from retort.parts import check, foreign
 from retort.parts.resolve import part_class, part_of
@@ -92,7 +94,7 @@ def test_a_part_names_itself_with_its_file_and_ours_do_not(folder):
 @pytest.mark.parametrize(
     ("family", "said", "message"),
     [
-        ("samplers", "euler", r"'euler' is none of the samplers \(allowed: ddim, ddpm, dpm\+\+, or a table"),
+        ("samplers", "euler", r"'euler' is none of the samplers \(allowed: ddim, ddpm, dpm\+\+, pndm, or a table"),
         ("samplers", "ddimm", "did you mean 'ddim'"),
         ("guides", "ownn", "none of the guides is called 'ownn', did you mean 'own'"),
         ("guides", {"kind": "ownn"}, "none of the guides is called 'ownn', did you mean 'own'"),
@@ -162,6 +164,33 @@ def test_the_record_of_a_set_names_the_files_of_a_part_and_their_text_is_read_wh
         "mine/own.py": HELPED,
         "mine/_helper.py": "x = 1\n",
     }
+
+
+ENTRY = {"discoveries": {"first": {"kind": "own", "encoder": "vae"}}}
+DISCOVERY = """from retort.parts.discoveries import Discovery, Found
+
+
+class Own(Discovery):
+    \"\"\"The first images stand for the class.\"\"\"
+
+    def find(self, latents, image_ids, count, seed):
+        return Found(list(range(count)), ["first"] * count, [1] * count)
+"""
+
+
+def test_a_discovery_from_outside_is_an_entry_of_the_config_with_its_code_and_its_text(folder):
+    here = folder(own=DISCOVERY)
+    config = load_config(with_method("select: {discovery: first}") | {"parts": [str(here)]} | ENTRY)
+    found = config.discoveries["first"]
+    assert (found.kind, found.encoder, found.stages) == ("own", "vae", ("find_representatives",))
+    assert described(found)["keys"] == {"kind": "own", "encoder": "vae"}
+    record = origin_of_parts(config.methods["x"], [found])
+    assert set(record) == {"selections/discovery", "discoveries/own"}
+    assert record["discoveries/own"]["files"] == ["mine/own.py"]
+    assert all(line.ok for line in check.check_folder(here))
+    bad = {"discoveries": {"first": {"kind": "own", "encode": "vae"}}}
+    with pytest.raises(RetortError, match=r"discoveries\.first: unknown key 'encode', did you mean 'encoder'"):
+        load_config(with_method("select: {discovery: first}") | {"parts": [str(here)]} | bad)
 
 
 # ---------------------------------------------------------------- packages

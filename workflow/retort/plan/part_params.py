@@ -3,6 +3,7 @@ jobs that run it and no other."""
 
 import hashlib
 import inspect
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,14 @@ def source_of(cls: type) -> Path:
     return Path(inspect.getfile(cls)).resolve()
 
 
-def origin_of_parts(method: Method) -> dict[str, dict[str, Any]]:
-    """family/kind -> the code of each part of a method, for the provenance of its sets.
+def origin_of_parts(method: Method, discoveries: Iterable[Part] = ()) -> dict[str, dict[str, Any]]:
+    """family/kind -> the code of each part of a method, and of its discoveries, for the provenance of its sets.
 
     Of parts that are not ours also the package that they come from, or their files, the part's own first, whose text
     `write_set` adds when it writes the set: a comment in them is no reason to make anything again.
     """
     found = {}
-    for _, _, part in method.parts():
+    for part in (*(part for _, _, part in method.parts()), *discoveries):
         cls, origin = type(part), {"code": code_of_part(type(part))}
         if package := package_of(part.kind) if cls.file_outside() else None:
             origin["package"] = package
