@@ -65,9 +65,8 @@ def part_of(family: str, found: Any) -> Part:
     if (tag := kind_of(family, found)) is None:
         words = [kind for kind, cls in ours(family).items() if cls.is_word()]
         hint = did_you_mean(found, [*words, *foreign.names()]) if isinstance(found, str) else ""
-        raise RetortError(
-            f"{found!r} is none of the {family}{hint} (allowed: {', '.join([*words, 'or a table of its keys'])})"
-        )
+        allowed = ", ".join([*words, "or a table of its keys"]) if words else "a table of its keys"
+        raise RetortError(f"{found!r} is none of the {family}{hint} (allowed: {allowed})")
     kind = tag.strip("<>") if tag != FOREIGN else found if isinstance(found, str) else found["kind"]
     cls = part_class(family, kind)
     return cls.model_validate(cls.without_kind(found))
