@@ -41,10 +41,11 @@ def test_missing_data_stop_the_first_job_and_say_what_was_looked_for(workspace):
 
 
 def test_all_of_imagenet_is_a_few_thousand_jobs(workspace):
-    """Every method at four sizes by two protocols with three students: what a cluster's queue can hold."""
+    """Every method at four sizes by two protocols with three students: less than 200 jobs a method, 7,000 in all."""
     config = yaml.safe_load((REPOSITORY / "configs" / "imagenet1k.yaml").read_text())
-    config["methods"]["rded"]["compose"]["score"]["images"] = 400  # 100 images of 2 x 2
+    for method in ("rded", "rded-gradient"):
+        config["methods"][method]["compose"]["score"]["images"] = 400  # 100 images of 2 x 2
     every = {"methods": list(config["methods"]), "ipc": [1, 10, 50, 100], "protocols": ["soft", "hard"]}
     config["runs"] = [every | {"students": ["resnet18", "resnet50", "resnet101"], "seeds": 3}]
     workspace.configure(config)
-    assert 1000 < sum(workspace.planned("tables").values()) <= 5000
+    assert 1000 < sum(workspace.planned("tables").values()) <= 200 * len(config["methods"])
