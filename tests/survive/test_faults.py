@@ -15,7 +15,7 @@ from tests.helpers.workspace import REPOSITORY, Workspace, environment
 
 from .conftest import TARGETS
 
-pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.survive, pytest.mark.timeout(4800)]
 
 # Of students, finished ones are kept, and the others resume: tests/unit/stages/test_resumed_students.py. A training of
 # which another fault removed an input, in these folders, is another one, and starts again.
@@ -155,7 +155,7 @@ def test_a_run_that_is_asked_to_stop_leaves_no_job_behind_and_goes_on(undisturbe
     while not checkpoint.exists():
         assert process.poll() is None, "the run ended without a checkpoint"
     process.send_signal(signal_sent)
-    status = process.wait(timeout=120)
+    status = process.wait(timeout=300)
     assert in_group(process.pid) == []
     ended = workspace.results("smoke", "models", "dit").exists()  # Snakemake lets running jobs end, if they are short
     assert ended or status != 0

@@ -21,7 +21,7 @@ from retort.running.slurm_executor import AGAIN, SILENT, UNKNOWN
 from tests.helpers.cluster import Cluster
 from tests.helpers.workspace import REPOSITORY, Workspace, environment
 
-pytestmark = [pytest.mark.survive, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.survive, pytest.mark.timeout(4800)]
 
 # Asked more often than on a cluster of others, and of a node with two cores; everything else is the profile's.
 OFTEN = ("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3")
@@ -56,7 +56,7 @@ def submit(
     does."""
     done = subprocess.run(
         command(workspace, profile, *arguments), cwd=workspace.folder, env=environment() | DECLARED_ONLY | words,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2300,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=4600,
     )  # fmt: skip
     return done.returncode, done.stdout
 
@@ -97,7 +97,7 @@ class Run(AbstractContextManager):
 
     def end(self) -> None:
         """Wait for its end, which must be a good one."""
-        assert self._process.wait(timeout=1200) == 0, self.output[-6000:]
+        assert self._process.wait(timeout=2400) == 0, self.output[-6000:]
 
 
 def asked(job: dict[str, str]) -> dict[str, str]:
