@@ -110,12 +110,10 @@ def test_an_epoch_sees_every_image_once(monkeypatch):
     pixels, labels = squares(7, 0)
     pixels[:, 0, 0, 0] = np.arange(21)
     seen, handed = [], []
-    from retort.models import epoch_training
+    from retort.models import augmentation
 
-    through = epoch_training.to_images
-    monkeypatch.setattr(
-        epoch_training, "to_images", lambda rows: seen.append(rows[:, 0, 0, 0].tolist()) or through(rows)
-    )
+    through = augmentation.to_images
+    monkeypatch.setattr(augmentation, "to_images", lambda rows: seen.append(rows[:, 0, 0, 0].tolist()) or through(rows))
     length = {"epochs": 3, "until": 2}
     recipe = RECIPE | CHANGES | {"batch": 8}
     trained_by_epochs(
@@ -149,9 +147,9 @@ class Interrupted(Exception):
 @pytest.mark.parametrize("step", [1, 6, 7, 15])
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits(home, tmp_path, monkeypatch, step):
     """Six steps an epoch: within an epoch, at the end of one, and just after."""
-    from retort.models import epoch_training
+    from retort.models import augmentation
 
-    through, made = epoch_training.to_images, []
+    through, made = augmentation.to_images, []
 
     def until(rows):
         if len(made) == step:
@@ -160,7 +158,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bits(home, tmp_path, mo
         return through(rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(epoch_training, "to_images", until)
+        patch.setattr(augmentation, "to_images", until)
         with pytest.raises(Interrupted):
             home.train(tmp_path / "again", 0, f"stopped{step}")
     assert not (tmp_path / "again").exists()

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.helpers.tiny_models import Pictures, read, write_latents
+from tests.helpers.clouds import pets_in_clouds
+from tests.helpers.tiny_models import Pictures, read
 
 from retort.artifacts.representatives import Representatives
 from retort.base.errors import RetortError
@@ -27,17 +28,8 @@ KINDS = [
 @pytest.fixture(scope="module")
 def pets(tmp_path_factory) -> Pictures:
     """Pictures of three classes, and their latents in three clear clouds a class, in one shard and in two."""
-    folder = tmp_path_factory.mktemp("pets")
-    pictures = Pictures(folder / "images", {c: {f"{i:02d}": (4, 4) for i in range(n)} for c, n in COUNTS.items()})
-    rng = np.random.default_rng(0)
-    latents = {
-        c: 8 * rng.standard_normal((3, *SHAPE))[np.arange(n) % 3] + 0.5 * rng.standard_normal((n, *SHAPE))
-        for c, n in COUNTS.items()
-    }
-    for name, classes in (("all", list(COUNTS)), ("one", ["dog", "ant"]), ("two", ["cat"])):
-        rows = {c: pictures.rows_of(c)[::-1] for c in classes}  # not in the manifest's order
-        write_latents(folder / f"{name}.safetensors", {c: latents[c] for c in classes}, rows)
-    return pictures
+    shards = {"all": list(COUNTS), "one": ["dog", "ant"], "two": ["cat"]}
+    return pets_in_clouds(tmp_path_factory.mktemp("pets"), COUNTS, SHAPE, shards)
 
 
 def part(keys: dict) -> Discovery:

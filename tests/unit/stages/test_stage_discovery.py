@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.helpers.tiny_models import Pictures, read, write_latents
+from tests.helpers.clouds import pets_in_clouds
+from tests.helpers.tiny_models import Pictures, read
 
 from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed
@@ -27,16 +28,9 @@ HDBSCAN = {"min_cluster_size": 4, "min_samples": 2}
 @pytest.fixture(scope="module")
 def pets(tmp_path_factory) -> Pictures:
     """Pictures of three classes; their latents in three clouds a class, embedded and clustered, in two shards."""
-    folder = tmp_path_factory.mktemp("pets")
-    pictures = Pictures(folder / "images", {c: {f"{i:02d}": (4, 4) for i in range(n)} for c, n in COUNTS.items()})
-    rng = np.random.default_rng(0)
-    latents = {
-        c: 8 * rng.standard_normal((3, *SHAPE))[np.arange(n) % 3] + 0.5 * rng.standard_normal((n, *SHAPE))
-        for c, n in COUNTS.items()
-    }
-    for name, classes in (("one", ["dog", "ant"]), ("two", ["cat"])):
-        rows = {c: pictures.rows_of(c)[::-1] for c in classes}  # not in the manifest's order
-        write_latents(folder / f"{name}.safetensors", {c: latents[c] for c in classes}, rows)
+    shards = {"one": ["dog", "ant"], "two": ["cat"]}
+    pictures = pets_in_clouds(tmp_path_factory.mktemp("pets"), COUNTS, SHAPE, shards)
+    for name, classes in shards.items():
         embedded(pictures, name, classes)
         clustered(pictures, name, classes)
     return pictures

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from retort.base.errors import RetortError, place_of
+from retort.base.errors import RetortError
 from retort.base.files import whole_file
 from retort.base.seeds import derive_seed
 from retort.data.manifest import ClassEntry
@@ -22,8 +22,7 @@ def chosen_rows(
     try:
         chosen = selection.choose(seen, count, derive_seed(*seed, entry.id) % 2**31)
     except ValueError as error:
-        where = (file := selection.file_outside()) and place_of(error, [file.parent])
-        raise RetortError(f"class {entry.id}: {f'{where}: ' if where else ''}{error}") from None
+        raise RetortError(f"class {entry.id}: {selection.blamed_for(error)}") from None
     if wrong := mistake_of(chosen, count, found):
         raise RetortError(
             f"class {entry.id}: the selection {selection.named_with_file()} {wrong}; this is a mistake in the code of "

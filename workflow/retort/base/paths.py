@@ -50,7 +50,7 @@ PACKAGED = "retort:"
 SHIPPED = Path(__file__).parents[2] / "models"
 
 
-def place_of(source: str) -> Path:
+def path_of_source(source: str) -> Path:
     """Where the source of a model or a teacher lies on this machine, if it is a path.
 
     A leading ~ is a home, and retort:NAME is a model that comes with Retort, in its folder workflow/models.

@@ -54,7 +54,7 @@ def with_members(raw: Any, reserved: Sequence[str]) -> tuple[Any, list[str]]:
     The members stand behind the method that they vary. `reserved` are names that no target may have. What cannot be
     read as a sweep is left to the schema.
     """
-    if not isinstance(raw, dict) or not isinstance(raw.get("methods"), dict) or not _named(raw):
+    if not (named := _named(raw)):
         return raw, []
     sweeps, methods, problems, made = _well_formed(raw), raw["methods"], [], {}
     for name, sweep in sweeps.items():
@@ -71,13 +71,13 @@ def with_members(raw: Any, reserved: Sequence[str]) -> tuple[Any, list[str]]:
         for method, entry in methods.items()
         for name, table in [(method, entry), *(item for n in of[method] for item in made[n].items())]
     }
-    asked = {name: list(made[name]) if name in made else [_base(sweep, methods)] for name, sweep in _named(raw)}
+    asked = {name: list(made[name]) if name in made else [_base(sweep, methods)] for name, sweep in named}
     return raw | {"methods": swept, "runs": _runs(raw.get("runs"), asked)}, problems
 
 
-def _named(raw: dict) -> list[tuple[str, Any]]:
-    """All sweeps, also those that cannot be read."""
-    sweeps = raw.get("sweeps")
+def _named(raw: Any) -> list[tuple[str, Any]]:
+    """All sweeps of a config whose methods can be read, also those that cannot be read themselves."""
+    sweeps = raw.get("sweeps") if isinstance(raw, dict) and isinstance(raw.get("methods"), dict) else None
     return [(str(name), sweep) for name, sweep in sweeps.items()] if isinstance(sweeps, dict) else []
 
 
@@ -88,13 +88,10 @@ def _base(sweep: Any, methods: dict) -> str:
 
 
 def _well_formed(raw: Any) -> dict[str, dict]:
-    """The sweeps that can be read, of a config whose methods can."""
-    sweeps = raw.get("sweeps") if isinstance(raw, dict) and isinstance(raw.get("methods"), dict) else None
-    if not isinstance(sweeps, dict):
-        return {}
+    """The sweeps that can be read."""
     return {
-        str(name): sweep
-        for name, sweep in sweeps.items()
+        name: sweep
+        for name, sweep in _named(raw)
         if isinstance(sweep, dict)
         and set(sweep) == set(KEYS)
         and all(isinstance(sweep[key], str) and sweep[key] for key in ("method", "key"))

@@ -1,11 +1,33 @@
-"""How images are changed at random while a classifier is trained on them: affine maps and random resized crops."""
+"""The loss of a classifier on images that are changed at random: affine maps and random resized crops."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from retort.models.classifiers import normalised
+from retort.models.pixels import to_images
+
+
+def augmented_loss(
+    module: nn.Module,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    rng: np.random.Generator,
+    precision: str,
+    device: torch.device,
+    **augmentation,
+) -> Tensor:
+    """The mean cross-entropy, a scalar, of augmented pixels (n, h, h, 3) uint8 with labels (n,).
+
+    precision: "float32" or "bfloat16", of autocast. augmentation: the settings of `augmented`, drawn from `rng`.
+    """
+    images = augmented(to_images(pixels).to(device), rng, **augmentation)
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = module(normalised(images))
+    return F.cross_entropy(logits.float(), torch.from_numpy(labels).to(device))
 
 
 def augmented(

@@ -6,14 +6,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from retort.base.devices import pick_device
 from retort.base.seeds import derive_seed, numpy_rng
-from retort.models.augmentation import augmented
-from retort.models.classifiers import build_classifier, normalised
+from retort.models.augmentation import augmented_loss
+from retort.models.classifiers import build_classifier
 from retort.models.fit import fit, warmup_cosine
-from retort.models.pixels import to_images
 from retort.models.training_state import Checkpoint
 
 WARMUP = 0.05  # share of the epochs, as in the training of teachers
@@ -57,10 +55,7 @@ def trained_by_epochs(
             hand_over(epoch, module)
         rows = np.sort(batches(epoch)[place])
         rng = numpy_rng(*seed_words, "batch", step)
-        images = augmented(to_images(pixels[rows]).to(device), rng, **augmentation)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits = module(normalised(images))
-        return F.cross_entropy(logits.float(), torch.from_numpy(labels[rows]).to(device))
+        return augmented_loss(module, pixels[rows], labels[rows], rng, precision, device, **augmentation)
 
     optimizer = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=weight_decay)
     whole = warmup_cosine(WARMUP)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retort.base.errors import RetortError
 from retort.base.files import sha256_of
-from retort.base.paths import PACKAGED, place_of
+from retort.base.paths import PACKAGED, path_of_source
 from retort.models.contents import PARTS, pickled_weights
 
 # Hubs offer the same weights again in other precisions, as model.fp16.safetensors; networks are read without them.
@@ -22,15 +22,15 @@ FILES = "files.json"  # what a published model's folder says of its files
 def packaged_stamp(source: str) -> str | None:
     """What tells that a model that comes with Retort has changed, whatever folder and day that was installed; None of
     others, and of one that is not there."""
-    listed = place_of(source) / FILES
+    listed = path_of_source(source) / FILES
     return sha256_of(listed)[:16] if source.startswith(PACKAGED) and listed.is_file() else None
 
 
 def refuse_unknown(source: str) -> None:
     """Raises RetortError for retort:NAME where nothing of that name comes with Retort."""
-    if not source.startswith(PACKAGED) or place_of(source).exists():
+    if not source.startswith(PACKAGED) or path_of_source(source).exists():
         return
-    root = place_of(PACKAGED)
+    root = path_of_source(PACKAGED)
     known = sorted(f"{PACKAGED}{found.parent.relative_to(root).as_posix()}" for found in root.glob(f"*/*/{FILES}"))
     raise RetortError(f"no {source} comes with Retort (there are: {', '.join(known) or 'none'})")
 
@@ -40,7 +40,7 @@ def refuse_unknown(source: str) -> None:
 
 def model_files(source: str, kind: str, allow_pickle: bool) -> list[Path]:
     """The files that are copied or converted of a model's source; none where it is not on this machine."""
-    place = place_of(source)
+    place = path_of_source(source)
     if place.is_file():
         return [place]
     if not place.is_dir():
@@ -80,7 +80,7 @@ def left_behind_of(root: Path, kind: str) -> Callable[[str, list[str]], set[str]
 def teacher_files(source: str) -> list[Path]:
     """The checkpoint, and what a teacher saved by Retort says beside it; none where there is not just one."""
     try:
-        weights = find_weights(place_of(source))
+        weights = find_weights(path_of_source(source))
     except RetortError:
         return []
     return [weights, weights.parent / "teacher.json"]

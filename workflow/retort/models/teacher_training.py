@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from retort.base.devices import pick_device
 from retort.base.seeds import derive_seed, numpy_rng
-from retort.models.augmentation import augmented
-from retort.models.classifiers import build_classifier, normalised
+from retort.models.augmentation import augmented_loss
+from retort.models.classifiers import build_classifier
 from retort.models.fit import fit, warmup_cosine
-from retort.models.pixels import to_images
 from retort.models.training_state import Checkpoint
 
 
@@ -27,16 +25,13 @@ def trained_teacher(
     batch: int,
     lr: float,
     weight_decay: float,
-    rotate: float,
-    scale: float,
-    shift: float,
-    flip: bool,
-    crop: Sequence[float] | None = None,
     precision: str = "float32",
+    crop: Sequence[float] | None = None,
+    **augmentation,
 ) -> nn.Module:
     """A classifier for pixels (N, h, h, 3) uint8 with labels (N,), trained under random affine maps.
 
-    crop: smallest and largest share of the area of a random resized crop; None for none. precision: of autocast.
+    precision: of autocast. crop and augmentation: the settings of `augmented`.
     """
     device = pick_device()
     torch.manual_seed(derive_seed(*seed_words, "weights"))
@@ -47,12 +42,7 @@ def trained_teacher(
     def loss_at(step: int) -> Tensor:
         rng = numpy_rng(*seed_words, "batch", step)
         rows = np.sort(rng.integers(len(labels), size=batch))
-        images = augmented(
-            to_images(pixels[rows]).to(device), rng, rotate=rotate, scale=scale, shift=shift, flip=flip, crop=crop
-        )
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits = module(normalised(images))
-        return F.cross_entropy(logits.float(), torch.from_numpy(labels[rows]).to(device))
+        return augmented_loss(module, pixels[rows], labels[rows], rng, precision, device, crop=crop, **augmentation)
 
     optimizer = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=weight_decay)
     return fit(module, optimizer, loss_at, steps, warmup_cosine(0.05), checkpoint, label="training the teacher").eval()

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer
 
+from retort.base.errors import place_of
 from retort.base.grammar import Name, Strict
 
 
@@ -100,6 +101,11 @@ class Part(Strict):
     def named_with_file(self) -> str:
         """Its name, for an error in what it does, with its file where that is none of Retort's."""
         return f"{self.kind} ({file})" if (file := self.file_outside()) else self.kind
+
+    def blamed_for(self, error: BaseException) -> str:
+        """What an error in its work says, behind the file and the line of a part that is none of Retort's."""
+        where = (file := self.file_outside()) and place_of(error, [file.parent])
+        return f"{where}: {error}" if where else str(error)
 
     # ------------------------------------------------------------ what it goes with
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from retort.base.errors import RetortError, some_of
 from retort.base.hints import did_you_mean
-from retort.base.paths import place_of
+from retort.base.paths import path_of_source
 from retort.config.schema import Config
 from retort.data.class_ids import letters_of
 from retort.data.classes import given_names, known_ids
@@ -80,5 +80,5 @@ def _readers_of_the_order(config: Config) -> list[str]:
 
 def _says(source: str) -> bool:
     """Whether the classes of its head are written beside a checkpoint."""
-    place = place_of(source)
+    place = path_of_source(source)
     return ((place if place.is_dir() else place.parent) / "teacher.json").is_file()

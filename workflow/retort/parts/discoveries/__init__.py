@@ -29,6 +29,21 @@ class Found:
     centres: np.ndarray | None = None
 
 
+def of_clusters(latents: np.ndarray, centres: np.ndarray, labels: np.ndarray, origin: str) -> Found:
+    """Centres (count, D) of clusters of the latents (n, C, H, W), each with the image nearest to it, none twice.
+
+    labels (n,): the cluster of each latent, in any order of the latents.
+    """
+    import numpy as np
+
+    from retort.methods.modes import nearest_rows
+
+    nearest = nearest_rows(latents.reshape(len(latents), -1), centres, distinct=True)
+    sizes = np.bincount(labels, minlength=len(centres))
+    origins = [origin] * len(centres)
+    return Found(nearest.tolist(), origins, sizes.tolist(), centres.reshape(-1, *latents.shape[1:]))
+
+
 def mistake_of(found: Found, count: int, shape: tuple[int, ...]) -> str | None:
     """What is wrong with `count` that were found among latents of a shape (n, C, H, W); None where nothing is."""
     rows = list(map(int, found.rows))

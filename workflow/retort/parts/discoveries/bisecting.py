@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from retort.parts.discoveries import Discovery, Found
+from retort.parts.discoveries import Discovery, of_clusters
 
 
 class Bisecting(Discovery):
@@ -19,16 +19,10 @@ class Bisecting(Discovery):
     )
 
     def find(self, latents, image_ids, count, seed):
-        import numpy as np
-
         from retort.methods.bisecting import bisecting_modes
-        from retort.methods.modes import nearest_rows
 
-        rows = latents.reshape(len(latents), -1)
-        centres, labels = bisecting_modes(rows, count, seed, self.widest)
-        sizes = np.bincount(labels, minlength=count).tolist()
-        nearest = nearest_rows(rows, centres, distinct=True).tolist()
-        return Found(nearest, ["bisecting"] * count, sizes, centres.reshape(count, *latents.shape[1:]))
+        centres, labels = bisecting_modes(latents.reshape(len(latents), -1), count, seed, self.widest)
+        return of_clusters(latents, centres, labels, "bisecting")
 
     def in_words(self) -> str:
         return "the leaves of bisecting k-means of latents"

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from retort.base.grammar import Count
-from retort.parts.discoveries import Discovery, Found
+from retort.parts.discoveries import Discovery, of_clusters
 
 
 class MiniBatch(Discovery):
@@ -27,14 +27,12 @@ class MiniBatch(Discovery):
     def find(self, latents, image_ids, count, seed):
         import numpy as np
 
-        from retort.methods.modes import minibatch_modes, nearest_rows
+        from retort.methods.modes import minibatch_modes
 
         rows = latents.reshape(len(latents), -1)
         order = np.random.default_rng(seed).permutation(len(rows))
         centres, labels = minibatch_modes(rows[order], count, self.expand * count, seed, self.rest == "fit")
-        nearest = nearest_rows(rows, centres, distinct=True)
-        sizes = np.bincount(labels, minlength=count)
-        return Found(nearest.tolist(), ["mini-batch"] * count, sizes.tolist(), centres.reshape(-1, *latents.shape[1:]))
+        return of_clusters(latents, centres, labels, "mini-batch")
 
     def in_words(self) -> str:
         return "mini-batch k-means centres of latents"

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json, sha256_of, whole_directory, write_json
-from retort.base.paths import place_of
+from retort.base.paths import path_of_source
 from retort.data.hub import Snapshot, download, licence_of, looks_like_a_path
 from retort.models.contents import PARTS, WITH_WEIGHTS, needs_float32, pickled_weights, read_contents
 from retort.models.sources import VARIANTS, left_behind_of, model_root, refuse_unknown
@@ -52,7 +52,7 @@ def fetch_model(
     Raises RetortError when the source cannot be had, when it is not whole (see `read_contents`), and when a file is not
     what the hub says.
     """
-    local = place_of(source)
+    local = path_of_source(source)
     origin = {"name": name, "source": source, "revision": revision} | ({"stamp": stamp} if stamp else {})
     try:
         refuse_unknown(source)

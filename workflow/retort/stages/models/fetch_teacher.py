@@ -6,7 +6,7 @@ from torch import nn
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json, sha256_of, whole_directory, write_json
-from retort.base.paths import PACKAGED, place_of
+from retort.base.paths import PACKAGED, path_of_source
 from retort.data.hub import download
 from retort.data.imagenet import imagenet_classes, subset_classes
 from retort.models.checkpoint import fit_weights, read_weights
@@ -89,7 +89,7 @@ def _of_timm(name: str, revision: str | None, resolution: int | None) -> tuple[n
 def _of_checkpoint(
     arch: str, source: str, classes: str | None, stated: dict, dataset_classes: Sequence[str], side: int
 ) -> tuple[nn.Module, dict, dict]:
-    path = find_weights(place_of(source))
+    path = find_weights(path_of_source(source))
     beside = path.parent / "teacher.json"
     said = read_json(beside) if beside.is_file() else {}
     if said.get("arch", arch) != arch:

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from retort.artifacts.latents import class_latents, finite
 from retort.artifacts.representatives import write_modes, write_table
-from retort.base.errors import RetortError, place_of
+from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed
 from retort.base.tensors import open_tensor
 from retort.data.manifest import ClassEntry, read_classes, read_split
@@ -63,8 +63,7 @@ def _found(
     try:
         found = discovery.find(latents, image_ids, count, seed)
     except ValueError as error:
-        where = (file := discovery.file_outside()) and place_of(error, [file.parent])
-        raise RetortError(f"class {entry.id}: {f'{where}: ' if where else ''}{error}") from None
+        raise RetortError(f"class {entry.id}: {discovery.blamed_for(error)}") from None
     if wrong := mistake_of(found, count, latents.shape):
         raise RetortError(
             f"class {entry.id}: the discovery {discovery.named_with_file()} {wrong}; this is a mistake in the code of "

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.helpers.scored_patches import CROPS, SCORE, SHAPES, cut, make_home
+from tests.helpers.scored_patches import CROPS, SCORE, SHAPES, cut
 from tests.helpers.tiny_models import SIDE, Pictures
 from torch.nn import functional as F
 
@@ -15,16 +15,6 @@ from retort.models.classifiers import normalised
 from retort.models.teacher import load_teacher
 from retort.parts.resolve import part_of
 from retort.stages.shared.score_crops import score_crops
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    return make_home(tmp_path_factory.mktemp("patches"))
-
-
-@pytest.fixture(scope="module")
-def pictures(home) -> Pictures:
-    return Pictures(home / "few", SHAPES)
 
 
 def cropped(home: Path, pictures: Pictures, **keys):
@@ -50,17 +40,16 @@ def gradients(home: Path, pictures: Pictures, patches) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("gradient", ["last-layer", "logits"])
 @pytest.mark.parametrize(("keep", "sign"), [("hard", 1), ("easy", -1)])
-def test_the_score_of_a_crop_is_the_length_of_its_gradient(home, pictures, gradient, keep, sign):
-    found = cropped(home, pictures, gradient=gradient, keep=keep)
-    lengths = gradients(home, pictures, found)[gradient]
+def test_the_score_of_a_crop_is_the_length_of_its_gradient(home, few, gradient, keep, sign):
+    found = cropped(home, few, gradient=gradient, keep=keep)
+    lengths = gradients(home, few, found)[gradient]
     np.testing.assert_allclose(sign * found["score"], lengths, rtol=1e-4, atol=1e-5)
     assert found.groupby("class_id")["score"].apply(lambda scores: scores.is_monotonic_decreasing).all()
 
 
-def test_the_longest_of_an_images_crops_is_kept_or_the_shortest(home, pictures):
+def test_the_longest_of_an_images_crops_is_kept_or_the_shortest(home, few):
     hard, easy = (
-        cropped(home, pictures, gradient="logits", keep=keep).set_index("image_id")["score"]
-        for keep in ("hard", "easy")
+        cropped(home, few, gradient="logits", keep=keep).set_index("image_id")["score"] for keep in ("hard", "easy")
     )
     assert set(hard.index) == set(easy.index)
     assert (hard >= -easy[hard.index] - 1e-6).all()
