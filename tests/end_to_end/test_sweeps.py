@@ -7,13 +7,14 @@ from PIL import Image
 
 from tests.helpers.workspace import Workspace, smoke_config
 
+SHARED = ("models", "teachers", "dynamics", "inversions", "discoveries", "typicalities")
 MEMBERS = ["side-32", "side-40"]
 
 
 def sweep_config() -> dict:
     """Random images of two sizes, and hard labels: nothing is trained but students."""
     config = smoke_config()
-    config |= {part: {} for part in ("models", "teachers", "inversions", "discoveries", "typicalities")}
+    config |= {part: {} for part in SHARED}
     config["methods"] = {"random": {"select": "random"}}
     config["sweeps"] = {"side": {"method": "random", "key": "side", "values": [32, 40]}}
     config["protocols"] = {"hard": config["protocols"]["hard"]}

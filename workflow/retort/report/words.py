@@ -86,7 +86,7 @@ def _flat(protocol: dict) -> dict[str, Any]:
     labels = protocol["labels"]
     taught = isinstance(labels, dict)
     found = {"id": protocol["id"], "labels": labels["kind"] if taught else labels}
-    found |= {"loss": LOSSES["soft" if taught else labels]}
+    found |= {"loss": LOSSES.get("soft" if taught else labels, "–")}
     if labels == "own":
         found |= {"temperature": protocol["temperature"]}
     if taught:
