@@ -9,7 +9,7 @@ from tests.helpers.packaged_part import install
 from tests.helpers.workspace import REPOSITORY, Workspace, smoke_config
 
 EXAMPLE = REPOSITORY / "tests" / "example_parts" / "my_parts"
-SETS = {"held": "hold_norm", "clear": "margin", "sure": "entropy", "near": "nearest"}
+SETS = {"held": "hold_norm", "clear": "lead", "sure": "entropy", "near": "nearest"}
 
 
 def config() -> dict:
@@ -21,7 +21,7 @@ def config() -> dict:
     methods = {
         "plain": {"generate": generate},
         "held": {"generate": generate | {"guide": {"kind": "hold-norm", "strength": 1.0}}},
-        "clear": {"select": {"kind": "margin", "teacher": "resnet"}},
+        "clear": {"select": {"kind": "lead", "teacher": "resnet"}},
         "sure": {"compose": {"score": {"kind": "entropy", "teacher": "resnet", "images": 20}}},
         "near": {"select": {"kind": "nearest", "encoder": "vae"}},
     }
@@ -52,7 +52,7 @@ def test_each_part_makes_a_set_of_two_classes(run):
         rows = read_rows(of_set(run, method, "manifest.csv"))
         assert len(rows) == 2, method
         assert all(of_set(run, method, row["file"]).exists() for row in rows)
-    assert {"margin"} <= set(read_rows(of_set(run, "clear", "manifest.csv"))[0])
+    assert {"lead"} <= set(read_rows(of_set(run, "clear", "manifest.csv"))[0])
 
 
 def test_the_guide_guides(run):

@@ -37,19 +37,19 @@ def guided(guide) -> dict:
 PARTS = {
     "a folder that is not there": ((None, None, "random"), Answer("parts: ", "is no folder", "name one that holds")),
     "an unknown part": (
-        ("", "", select(kind="margni", teacher="resnet")),
-        Answer("methods.mine.select", "none of the selections is called 'margni'", "did you mean 'margin'?"),
+        ("", "", select(kind="laed", teacher="resnet")),
+        Answer("methods.mine.select", "none of the selections is called 'laed'", "did you mean 'lead'?"),
     ),
     "an unknown part as a word": (
         ("", "", guided("hold_norm")),
         Answer("methods.mine.generate.guide", "none of the guides is called 'hold_norm'", "did you mean 'hold-norm'?"),
     ),
     "a part of another family": (
-        ("", "", guided("margin")),
-        Answer("my_parts/margin.py", "found Margin of the selections", "one part of the guides is wanted"),
+        ("", "", guided("lead")),
+        Answer("my_parts/lead.py", "found Lead of the selections", "one part of the guides is wanted"),
     ),
     "an unknown key of a part": (
-        ("", "", select(kind="margin", teacher="resnet", kepe="close")),
+        ("", "", select(kind="lead", teacher="resnet", kepe="close")),
         Answer("methods.mine.select", "unknown key 'kepe'", "did you mean 'keep'?"),
     ),
     "a bad value of a part": (
@@ -65,11 +65,11 @@ PARTS = {
         Answer("methods.mine.generate.guide.size", "found True", "must be a number"),
     ),
     "a part without its teacher": (
-        ("", "", select(kind="margin")),
+        ("", "", select(kind="lead")),
         Answer("methods.mine.select.teacher", "missing", "required"),
     ),
     "a part with an unknown teacher": (
-        ("", "", select(kind="margin", teacher="resent")),
+        ("", "", select(kind="lead", teacher="resent")),
         Answer("methods.mine.select.teacher", "no teacher is called 'resent'", "did you mean 'resnet'?"),
     ),
     "a guide without guidance": (
@@ -105,7 +105,7 @@ PARTS = {
         Answer("my_parts/broken.py, line 2", "ZeroDivisionError", "division by zero"),
     ),
     "an error in a helper": (
-        ("_broken.py", "x = 1\ny = x.z\n", select(kind="margin", teacher="resnet")),
+        ("_broken.py", "x = 1\ny = x.z\n", select(kind="lead", teacher="resnet")),
         Answer("my_parts/_broken.py, line 2", "AttributeError", "'int' object has no attribute 'z'"),
     ),
     "no class": (

@@ -25,7 +25,7 @@ def test_the_page_shows_each_file_of_the_example():
 
 def test_a_part_of_the_example_is_short():
     lines = {file.name: len(file.read_text().splitlines()) for file in foreign.files_in(EXAMPLE)}
-    assert set(lines) == {"entropy.py", "hold_norm.py", "margin.py"}
+    assert set(lines) == {"entropy.py", "hold_norm.py", "lead.py"}
     assert all(15 <= count <= 40 for count in lines.values()), lines
 
 

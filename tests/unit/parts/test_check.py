@@ -165,7 +165,7 @@ def test_the_example_passes(capsys):
     assert lines[-1] == f"{len(lines) - 1} checks, all ok"
     assert all(line.startswith("ok     ") for line in lines[:-1])
     assert {line.split()[1].rstrip(":") for line in lines[:-1]} == {
-        *("guides/hold-norm", "selections/margin", "scores/entropy")
+        *("guides/hold-norm", "selections/lead", "scores/entropy")
     }
     for promise in ("strength 0 changes nothing", "distinct candidates", "scores each crop by itself"):
         assert any(promise in line for line in lines), promise
