@@ -5,6 +5,7 @@ import pandas as pd
 from retort.base.errors import RetortError
 from retort.base.files import whole_file
 from retort.base.seeds import derive_seed
+from retort.data.enough import check_enough
 from retort.data.manifest import ClassEntry
 from retort.parts.selections import Seen, Selection, mistake_of
 
@@ -17,8 +18,7 @@ def chosen_rows(
     seed: what seeds the choice. Raises RetortError naming the class where they cannot be chosen from, and where a
     selection does not keep `count` different candidates, or does not say a value of a column for each.
     """
-    if (found := seen.count()) < count:
-        raise RetortError(f"class {entry.id}: {count} images are wanted of {found}; lower ipc in runs")
+    check_enough(entry, count, found := seen.count())
     try:
         chosen = selection.choose(seen, count, derive_seed(*seed, entry.id) % 2**31)
     except ValueError as error:

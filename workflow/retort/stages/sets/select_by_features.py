@@ -9,7 +9,6 @@ from tqdm import tqdm
 from retort.artifacts.choices import chosen_rows, write_choices
 from retort.artifacts.dynamics import class_lessons, has_lessons
 from retort.artifacts.features import class_features, class_logits
-from retort.base.errors import RetortError
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.parts.selections import Seen, Selection
 
@@ -37,8 +36,6 @@ def select_by_features(
     chosen = {}
     for entry in tqdm(entries, desc="choosing", unit="class"):
         seen, rows = _seen(features, entry)
-        if len(rows) < ipc:
-            raise RetortError(f"class {entry.id}: {ipc} images are wanted of {len(rows)}; lower ipc in runs")
         found = chosen_rows(select, seen, entry, ipc, (seed, "coverage", dataset))
         numbers = [int(rows[row.pop("member")]) for row in found]
         chosen[entry] = [{"image_id": ids[n], "row": n} | row for n, row in zip(numbers, found, strict=True)]

@@ -10,6 +10,7 @@ from retort.artifacts.representatives import write_modes, write_table
 from retort.base.errors import RetortError
 from retort.base.seeds import derive_seed
 from retort.base.tensors import open_tensor
+from retort.data.enough import check_enough
 from retort.data.manifest import ClassEntry, read_classes, read_split
 from retort.models.health import check_finite
 from retort.parts.discoveries import Discovery, Found, mistake_of
@@ -40,10 +41,7 @@ def find_representatives(
     for entry in tqdm(entries, desc=f"{number} representatives", unit="class"):
         held = finite(class_latents(latents, entry.id), latents, entry.id)
         rows = np.asarray(open_tensor(latents, f"rows/{entry.id}"))
-        if len(rows) < number:
-            raise RetortError(
-                f"class {entry.id}: {number} images are wanted of {len(rows)}; lower ipc in runs, or the method's pool"
-            )
+        check_enough(entry, number, len(rows))
         of_class = derive_seed(seed, "representatives", dataset, entry.id) % 2**32
         found = _found(discovery, held, ids[rows].tolist(), number, of_class, entry)
         chosen = np.asarray(found.rows, dtype=np.int64)
