@@ -73,15 +73,21 @@ def taken_labels(
     between: what happens after the images were imported.
     """
     imported, table = take(home, path, ipc=ipc, **asked), class_table(home)
-    about = plan().provenance_of("random") | {"ipc": str(ipc)}
-    settings = {"copy_images": True, "origin": about, "side": SIDE, "threads": 1, "imported": str(imported)}
-    distilled, labels = home / "distilled", home / "own.safetensors"
-    shutil.rmtree(distilled, ignore_errors=True)
-    write_set(str(table), "", [], [], [], [], str(distilled), **settings)
+    distilled, labels = written(home, imported, ipc), home / "own.safetensors"
     between()
     known = {"method": "theirs", "ipc": ipc, "made_of": "now", "stated": stated}
     import_labels(str(table), str(distilled), str(labels), asked=Asked(str(path), **asked), **known)
     return np.array(open_tensors(labels)["logits"]), own_record(labels)
+
+
+def written(home: Path, imported: Path, ipc: int = EACH) -> Path:
+    """The distilled set of an imported one."""
+    about = plan().provenance_of("random") | {"ipc": str(ipc)}
+    settings = {"copy_images": True, "origin": about, "side": SIDE, "threads": 1, "imported": str(imported)}
+    distilled = home / "distilled"
+    shutil.rmtree(distilled, ignore_errors=True)
+    write_set(str(class_table(home)), "", [], [], [], [], str(distilled), **settings)
+    return distilled
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

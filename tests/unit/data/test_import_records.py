@@ -86,8 +86,17 @@ def test_a_folder_gains_a_class_and_the_stamp_changes(tmp_path):
 def test_soft_labels_that_a_set_brings_are_said_to_be_there(tmp_path, capsys):
     images, labels = rows()
     np.savez(tmp_path / "x.npz", images=images, labels=labels, soft_labels=np.eye(3)[labels])
-    is_the_set(take(tmp_path, tmp_path / "x.npz"))
+    out = take(tmp_path, tmp_path / "x.npz")
+    is_the_set(out)
     assert "its own soft labels (soft_labels) are for protocols with labels: own" in capsys.readouterr().out
+    assert origin_of(out)["soft_labels"] == ["soft_labels"]
+
+
+def test_soft_labels_beside_a_folder_are_in_its_record_and_a_set_without_any_has_none(tmp_path):
+    root = folders(tmp_path / "x", IDS)
+    assert origin_of(take(tmp_path, root))["soft_labels"] == []
+    np.savez(root / "soft_labels.npz", logits=np.zeros((9, 3)))
+    assert origin_of(take(tmp_path, root))["soft_labels"] == ["soft_labels.npz"]
 
 
 # ---------------------------------------------------------------- the plan

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from tests.helpers.foreign_sets import EACH, IDS, archive, folders, rows, tensors
+from tests.helpers.foreign_sets import EACH, IDS, archive, folders, rows, take, tensors
 from tests.helpers.forms_of_sets import listed, ours
 from tests.helpers.labelled_sets import (
     COUNT,
@@ -16,6 +16,7 @@ from tests.helpers.labelled_sets import (
     probabilities,
     saved,
     taken_labels,
+    written,
 )
 
 from retort.base.errors import RetortError
@@ -256,6 +257,13 @@ def test_what_cannot_be_told_is_refused_in_one_line(form, tmp_path):
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith(f"methods.theirs.images: {path}")
     assert str(refused.value).count(f"images: {path} {path}") == 0
+
+
+def test_the_card_of_the_set_says_that_it_brings_soft_labels_and_others_do_not(tmp_path):
+    soft = written(tmp_path, take(tmp_path, file_with(tmp_path / "x.npz", logits=LOGITS)))
+    assert "The set brings soft labels of its own (logits)" in (soft / "card.md").read_text()
+    bare = written(tmp_path, take(tmp_path, tensors(tmp_path / "y.npz", rows()[0])))
+    assert "soft labels" not in (bare / "card.md").read_text()
 
 
 def test_a_set_that_changed_after_its_images_were_imported_is_refused(tmp_path):

@@ -175,13 +175,19 @@ def _parts_from_outside(parts: Mapping[str, Mapping]) -> list[str]:
 
 
 def _imported(provenance: dict) -> list[str]:
-    """What was done with a set that was made elsewhere; nothing of any other."""
+    """What was done with a set that was made elsewhere, and whether it brings soft labels; nothing of any other."""
     if (record := provenance.get("imported")) is None:
         return []
     taken = f"{record['taken']} of its {record['held']} images, of each class the first in name order"
     way = "squashed to squares" if provenance["settings"].get("fit") == "squash" else "as their centred squares"
     resized = f" {record['resized']} of them were resized, {way}." if record["resized"] else ""
-    return [f"Imported: a set that was made elsewhere ({record['form']}); {taken}.{resized}"]
+    lines = [f"Imported: a set that was made elsewhere ({record['form']}); {taken}.{resized}"]
+    if soft := record.get("soft_labels"):
+        lines.append(
+            f"The set brings soft labels of its own ({', '.join(soft)}), which are not in this folder; protocols with "
+            "`labels: own` train students on them."
+        )
+    return lines
 
 
 def _origin_of_imported(provenance: dict) -> list[str]:

@@ -32,11 +32,15 @@ class BroughtLabels:
 def labels_beside(path: Path) -> Path | None:
     """The tensor file with the soft labels of class folders, soft_labels.npz in the folder, or of a zip archive x.zip,
     x.soft_labels.npz beside it. Raises RetortError where there are several."""
-    places = [path / BESIDE if path.is_dir() else path.with_suffix(f".{BESIDE}")]
-    found = [file for place in places for kind in TENSORS if (file := place.with_name(place.name + kind)).is_file()]
+    found = _files_beside(path)
     if len(found) > 1:
         raise RetortError(f"{path} has {some_of([file.name for file in found])}; keep one of them")
     return found[0] if found else None
+
+
+def _files_beside(path: Path) -> list[Path]:
+    place = path / BESIDE if path.is_dir() else path.with_suffix(f".{BESIDE}")
+    return [file for kind in TENSORS if (file := place.with_name(place.name + kind)).is_file()]
 
 
 def label_stamp(path: str) -> str | None:
@@ -67,6 +71,13 @@ def names_at(path: str) -> list[str] | None:
     except (RetortError, OSError, ValueError):
         return None
     return [name for name in SOFT if name in names]
+
+
+def labels_seen(path: Path, found: FoundSet) -> list[str]:
+    """What a set seems to bring as soft labels, unread: names in its own file, or of files beside its images."""
+    if form_of(path) in ("tensors", "parquet"):
+        return list(found.soft)
+    return [file.name for file in _files_beside(path)]
 
 
 def brought_labels(path: Path, found: FoundSet, tensors_of: ReadPickle) -> BroughtLabels:

@@ -15,6 +15,7 @@ from retort.base.tensors import create_tensors
 from retort.base.words import counted
 from retort.data.elsewhere import Asked, FoundSet
 from retort.data.elsewhere.finding import Taken, find_set, refused, said_of, taken_of
+from retort.data.elsewhere.label_files import labels_seen
 from retort.data.images import BadImage, Fit, square
 from retort.data.manifest import ClassEntry, read_classes
 from retort.models.pickled import read_pickled
@@ -34,7 +35,8 @@ def import_set(
 ) -> None:
     """A directory of IMAGES (pixels (N, side, side, 3) uint8, class_index and index), SOURCES (where each image was)
     and ORIGIN: source (the path), stamp (`made_of`, the state of its files), form, sha256 (see the forms of
-    `data.elsewhere`), held and taken (images), resized (images of another size) and classes (their name of each).
+    `data.elsewhere`), held and taken (images), resized (images of another size), classes (their name of each) and
+    soft_labels (see `labels_seen`).
 
     Of each class the first `ipc` images in name order, or of a file in the order of its rows. Images of another size
     are made squares of `side` as `fit` says. Raises RetortError, naming the method, for a set that cannot be read,
@@ -104,4 +106,5 @@ def _origin(asked: Asked, found: FoundSet, taken: Taken, classes: list[ClassEntr
         "held": len(found.classes),
         "taken": len(taken.cells),
         "classes": {theirs: classes[label].id for theirs, label in taken.meaning.items()},
+        "soft_labels": labels_seen(Path(asked.path), found),
     }
