@@ -1,14 +1,18 @@
 """One page with everything, for people who were not there. Snakemake's own --report stays possible beside it."""
 
+@cache
+def used_parts_of_plan():
+    return used_parts(plan)
+
 
 def report_used(wildcards):
     """The parts of the config that the wanted methods use."""
-    return used_parts(plan)
+    return used_parts_of_plan()
 
 
 def used_models(wildcards):
     """The directories of all models and teachers that the wanted methods and protocols use."""
-    used = used_parts(plan)
+    used = used_parts_of_plan()
     return [DATA / "models" / name for name in used["models"]] + [teacher_directory(name) for name in used["teachers"]]
 
 

@@ -7,6 +7,7 @@ quickly: what it computes with is imported inside its methods.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from inspect import getfile
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args
@@ -120,9 +121,8 @@ class Part(Strict):
 
     def named(self) -> Iterator[tuple[str, Names, str]]:
         """(key, what it names, the name) of every key that names something else of the config."""
-        for key, field in type(self).model_fields.items():
-            names = next((known for known in _noted(field) if isinstance(known, Names)), None)
-            if names and getattr(self, key) is not None:
+        for key, names in _naming_keys(type(self)).items():
+            if getattr(self, key) is not None:
                 yield key, names, getattr(self, key)
 
     def all_named(self, table: str) -> list[str]:
@@ -154,10 +154,19 @@ class Part(Strict):
 
 def parts_in(table: Strict, place: str = "") -> Iterator[tuple[str, str, Part]]:
     """(place of the table that holds it, its key there, the part) of each part in a table, and of their own."""
-    for key in type(table).model_fields:
-        if isinstance(part := getattr(table, key), Part):
+    for key, part in table:
+        if isinstance(part, Part):
             yield place, key, part
             yield from parts_in(part, f"{place}.{key}".lstrip("."))
+
+
+@cache
+def _naming_keys(kind: type[Part]) -> dict[str, Names]:
+    """The keys of a kind of part that name something else of the config, with what they name."""
+    noted = {
+        key: [note for note in _noted(field) if isinstance(note, Names)] for key, field in kind.model_fields.items()
+    }
+    return {key: names[0] for key, names in noted.items() if names}
 
 
 def _noted(field: Any) -> Iterator[Any]:

@@ -1,13 +1,13 @@
 """What each method of the config is made of, who owns what methods share, and which jobs stand behind a set."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from retort.base.seeds import derive_seed
 from retort.config.schema import Config
 from retort.config.schema.methods import Generate, Method
 from retort.parts.compositions import Composition
-from retort.parts.part import Part
 from retort.parts.refinements import Refinement
 from retort.parts.starts import Start
 from retort.plan.runs import ALL
@@ -37,7 +37,7 @@ class Compositions:
 
     def methods_that(self, stage: str) -> list[str]:
         """Methods that have a stage of their own, by its rule."""
-        return [name for name, method in self.config.methods.items() if stage in _stages(method)]
+        return [name for name, stages in self._stages_of.items() if stage in stages]
 
     def generate_of(self, method: str) -> Generate | None:
         return self.config.methods[method].generate
@@ -91,38 +91,49 @@ class Compositions:
         return generate.start if generate and generate.start.stage else None
 
     def inversion_of(self, method: str) -> str | None:
-        return self._named(method, "inversions")
+        return self._first_named(method, "inversions")
 
     def discoveries_of(self, method: str) -> list[str]:
         """The discoveries whose representatives a method starts from, is guided by, or takes as its images."""
-        named = [name for _, _, part in self._parts(method) for name in part.all_named("discoveries")]
-        return list(dict.fromkeys(named))
+        return list(self._named[method].get("discoveries", ()))
 
     def discoveries_that(self, stage: str) -> list[str]:
         """Discoveries of a kind that this stage is part of."""
         return [name for name, discovery in self.config.discoveries.items() if stage in discovery.stages]
 
     def typicality_of(self, method: str) -> str | None:
-        return self._named(method, "typicalities")
+        return self._first_named(method, "typicalities")
 
     def dynamics_of(self, method: str) -> str | None:
         """The record of a training by which a method scores real images."""
-        return self._named(method, "dynamics")
+        return self._first_named(method, "dynamics")
 
     def encoder_named_by(self, method: str) -> str | None:
         """The encoder in whose latents a method covers or clusters."""
-        return self._named(method, "encoders")
+        return self._first_named(method, "encoders")
 
-    def _named(self, method: str, table: str) -> str | None:
+    def _first_named(self, method: str, table: str) -> str | None:
         """The first thing in a table of the config that a part of a method names."""
-        return next((name for _, _, part in self._parts(method) for name in part.all_named(table)), None)
+        return next(iter(self._named[method].get(table, ())), None)
 
-    def _parts(self, method: str) -> Iterator[tuple[str, str, Part]]:
-        return self.config.methods[method].parts()
+    @cached_property
+    def _named(self) -> dict[str, dict[str, dict[str, None]]]:
+        """Method -> table of the config -> what its parts name there. Rules ask for it thousands of times."""
+        found = {}
+        for method, own in self.config.methods.items():
+            found[method] = {}
+            for _, _, part in own.parts():
+                for _, names, name in part.named():
+                    found[method].setdefault(names.table, {})[name] = None
+        return found
+
+    @cached_property
+    def _stages_of(self) -> dict[str, set[str]]:
+        return {name: _stages(method) for name, method in self.config.methods.items()}
 
     def teachers_of(self, method: str) -> set[str]:
         """Teachers that choose, score or describe images for a method."""
-        return {name for _, _, part in self._parts(method) for name in part.all_named("teachers")}
+        return set(self._named[method].get("teachers", ()))
 
     def raw_judges(self, methods: Iterable[str]) -> list[str]:
         """Teachers that choose from pools which they see without normalisation."""

@@ -21,7 +21,7 @@ class Plan(Compositions):
 
     def __init__(self, config: Config, classes: list[str]):
         super().__init__(config)
-        self.classes = classes
+        self.classes, self._alone = classes, {}
 
     # ------------------------------------------------------------ data
 
@@ -231,9 +231,10 @@ class Plan(Compositions):
 
     def only(self, method: str) -> "Plan":
         """The same plan, in which only this method is wanted."""
-        alone = Plan(self.config, self.classes)
-        alone.runs = self.runs[self.runs["method"] == method]
-        return alone
+        if method not in self._alone:
+            self._alone[method] = alone = Plan(self.config, self.classes)
+            alone.runs = self.runs[self.runs["method"] == method]
+        return self._alone[method]
 
     def with_every_method(self) -> "Plan":
         """The same plan, in which every method of the config is wanted, also those that no run names."""
