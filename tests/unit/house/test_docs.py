@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.helpers import method_map
 
 from retort.config.load import load_config
 from retort.plan.plan import Plan
@@ -124,18 +125,32 @@ def test_links_between_the_pages_lead_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_the_index_of_methods_lists_those_of_the_default_config_and_no_name_that_no_config_has():
-    index = (ROOT / "docs" / "methods.md").read_text().split("\n## ")[0]
-    names = [
-        name
-        for line in index.splitlines()
-        if line.startswith("| `")
-        for name in re.findall(r"`([\w-]+)`", line.split("|")[1])
-    ]
-    files = ("config.yaml", "configs/imagenet1k.yaml", "configs/smoke.yaml")
-    demo, *others = (set(yaml.safe_load((ROOT / file).read_text())["methods"]) for file in files)
-    assert len(names) == len(set(names))
-    assert demo <= set(names) <= demo.union(*others)
+MAP = (ROOT / "docs" / "methods.md").read_text()
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """Cells of the first table below a heading of the map, its head first."""
+    found = re.search(r"^\|.*?(?=\n\n)", MAP.split(f"\n## {heading}\n")[1], re.M | re.S)
+    lines = [line for line in found.group(0).splitlines() if not line.startswith("|--")]
+    return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
+
+
+PLACES = rows_below("The map: which paper is which composition")
+HELD = rows_below("What each was held to")[1:]
+
+
+def test_the_map_has_each_method_of_imagenet_once_as_the_config_composes_it():
+    head, *rows = PLACES
+    plan = method_map.plan_of_imagenet1k()
+    assert tuple(head[2:]) == method_map.HEAD
+    shown = {name: tuple(row[2:]) for row in rows for name in re.findall(r"`([\w-]+)`", row[0])}
+    assert sum(len(re.findall("`[^`]+`", row[0])) for row in rows) == len(shown)
+    assert shown == {name: method_map.cells(plan, name) for name in plan.config.methods}
+
+
+def test_every_method_of_the_demo_is_on_the_map():
+    named = {name for row in PLACES[1:] for name in re.findall(r"`([\w-]+)`", row[0])}
+    assert set(yaml.safe_load((ROOT / "config.yaml").read_text())["methods"]) <= named
 
 
 METHOD_PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
@@ -170,14 +185,16 @@ def test_every_page_of_a_method_has_the_checklist_with_tests_that_are_there(page
 
 
 @pytest.mark.parametrize("page", METHOD_PAGES, ids=lambda page: page.stem)
-def test_every_page_of_a_method_is_on_the_map(page):
-    assert f"(methods/{page.name})" in (ROOT / "docs" / "methods.md").read_text()
+def test_every_page_of_a_method_is_on_the_map_with_the_parity_tests_that_it_names(page):
+    (held,) = [row[1] for row in HELD if f"(methods/{page.name})" in row[0]]
+    answers = dict(re.findall(r"^\| ([A-Z][^|]*\?) \| ([^|]+) \|$", page.read_text(), re.M))
+    of_page = re.findall(r"`tests/parity/(\w+\.py)`", answers[QUESTIONS[2]])
+    assert sorted(re.findall(r"`(\w+\.py)`", held)) == sorted(of_page)
 
 
-def test_every_parity_test_is_on_the_page_of_a_method():
-    named = "".join(page.read_text() for page in METHOD_PAGES)
-    ours = [path.name for path in (ROOT / "tests" / "parity").glob("test_*.py")]
-    assert [name for name in ours if f"tests/parity/{name}" not in named] == []
+def test_every_parity_test_is_on_the_map_and_those_on_the_map_are_there():
+    named = {name for row in HELD for name in re.findall(r"`(\w+\.py)`", row[1])}
+    assert named == {path.name for path in (ROOT / "tests" / "parity").glob("test_*.py")}
 
 
 # What differs from the reference codes and changes results little, each by words that only it has.

@@ -40,7 +40,8 @@ WOOF = {
     "dataset": {"subset": "imagewoof", "resolution": 256, "test_crop": 1.0},
     "protocols": {"hard": {"preset": "hard-10"}},
 }
-DIT = {"methods": {"dit": {"generate": {"model": "dit-original", "sampler": "ddpm", "steps": 50, "guidance": 4.0}}}}
+ORIGINAL = {"model": "dit-original", "sampler": "ddpm", "steps": 50, "guidance": 4.0, "guided_channels": 3}
+DIT = {"methods": {"dit": {"generate": ORIGINAL}}}
 
 # Rows that have a number: the changes to configs/imagenet1k.yaml, the row, the number.
 D3HR = ({}, ("d3hr", 10, "soft-d3hr", "resnet18"), 44.3)
@@ -137,6 +138,12 @@ CONTRADICTIONS = [
     ("random", {"methods": {"random": {"select": {"coverage": "herding", "teacher": "resnet18"}}}}, "select is"),
     ("dit", {"methods": {"dit": {"generate": {"sampler": "ddim"}}}}, "generate.sampler is ddim; the paper's is ddpm"),
     ("dit", {"methods": {"dit": {"generate": {"guidance": 2.7}}}}, "generate.guidance is 2.7; the paper's is 4.0"),
+    ("dit", {"methods": {"dit": {"generate": {"guided_channels": None}}}}, "generate.guided_channels is not there"),
+    (
+        "dit",
+        {"methods": {"dit": {"generate": {"guided_channels": 4}}}},
+        "generate.guided_channels is 4; the paper's is 3",
+    ),
     ("dit", {"methods": {"dit": {"generate": {"steps": 250}}}}, "generate.steps is 250; the paper's is 50"),
     ("dit", {"methods": {"dit": {"generate": {"model": "dit"}}}}, "model.timestep_embedding is diffusers"),
     ("dit", {"methods": {"dit": {"generate": {"model": "sd"}}}}, "model.kind is sd; the paper's is dit"),

@@ -38,6 +38,20 @@ BESIDE = {
         cao2 10 soft-cao2: resnet18 (65.0), resnet101 (66.3)
         cao2-many 50 soft-cao2: resnet18 (84.5), resnet101 (81.7)
     """,
+    "imagenette-hard": """
+        random 10 hard: resnet_ap10 54.2
+        random 20 hard: resnet_ap10 63.5
+        random 50 hard: resnet_ap10 76.1
+        dit-ddpm 10 hard: resnet_ap10 59.1
+        dit-ddpm 20 hard: resnet_ap10 64.8
+        dit-ddpm 50 hard: resnet_ap10 73.3
+        minimax 10 hard: resnet_ap10 62.0
+        minimax 20 hard: resnet_ap10 66.8
+        minimax 50 hard: resnet_ap10 76.6
+        mgd3 10 hard: resnet_ap10 66.4
+        mgd3 20 hard: resnet_ap10 71.2
+        mgd3 50 hard: resnet_ap10 79.5
+    """,
     "imagewoof": """
         rded 10 soft: resnet18 (38.5), resnet101 (31.3)
         rded 50 soft: resnet18 (68.5), resnet101 (59.1)
@@ -57,6 +71,9 @@ BESIDE = {
         minimax 20 hard: convnet6 37.6, resnet_ap10 45.8, resnet18_in 42.5
         minimax 50 hard: convnet6 53.9, resnet_ap10 56.3, resnet18_in 57.1
         minimax 100 hard: convnet6 61.1, resnet_ap10 64.5, resnet18_in 65.7
+        mgd3-tuned 10 hard: convnet6 34.73, resnet_ap10 40.4, resnet18_in 38.5
+        mgd3-tuned 20 hard: convnet6 39.0, resnet_ap10 43.6, resnet18_in 41.9
+        mgd3-tuned 50 hard: convnet6 54.5, resnet_ap10 56.5, resnet18_in 58.3
     """,
     "cifar10": """
         rded 10 soft: resnet18_modified (37.1)
@@ -75,6 +92,7 @@ BESIDE = {
     "own-folder": "",
     "fashion": "",
     "fashion-models": "",
+    "fashion-compositions": "",
 }
 
 

@@ -194,7 +194,7 @@ class WorkOf:
 
     def invert_latents(self, wildcards) -> Work:
         inversion, images = self.config.inversions[wildcards["inversion"]], self.images(wildcards)
-        calls = inversion.stop * _branches(inversion.guidance)
+        calls = inversion.stop * branches(inversion.guidance)
         waits = inversion.stop * images / self.at_once(inversion.model, 128) * CALL
         return Work(**self.calls(inversion.model, images * calls), seconds=waits)
 
@@ -219,12 +219,20 @@ class WorkOf:
 
     def generate_images(self, wildcards) -> Work:
         method, made = wildcards["method"], self.classes(wildcards) * int(wildcards["number"])
-        model, sampling = self.plan.generate_of(method).model, self.plan.sampling_of(method)
-        steps = sampling["steps"] if sampling["first"] is None else sampling["first"] + 1
-        steps += sampling["sampler"].more_calls
-        calls = made * steps * _branches(sampling["guidance"])
+        model, steps = self.plan.generate_of(method).model, self.asked(method)
+        calls = made * self.calls_of_an_image(method)
         decoding, waits = made * self.decode(model), made / 16 * steps * CALL
         return Work(**self.calls(model, calls), convolution=decoding, seconds=waits)
+
+    def asked(self, method: str) -> int:
+        """How often the model is asked while an image is sampled, under CFG for two predictions at once."""
+        sampling = self.plan.sampling_of(method)
+        steps = sampling["steps"] if sampling["first"] is None else sampling["first"] + 1
+        return steps + sampling["sampler"].more_calls
+
+    def calls_of_an_image(self, method: str) -> int:
+        """Calls of the model by which an image is sampled."""
+        return self.asked(method) * branches(self.plan.sampling_of(method)["guidance"])
 
     def choose_from_pool(self, wildcards) -> Work:
         pool = self.classes(wildcards) * int(self.plan.count_of(wildcards["method"], wildcards["ipc"]))
@@ -333,7 +341,7 @@ class WorkOf:
     measure_raw_teacher = adopt_teacher
 
 
-def _branches(guidance: float) -> int:
+def branches(guidance: float) -> int:
     """Calls of a step: at guidance 1 the null class has no weight and is not computed."""
     return 1 if guidance == 1 else 2
 
