@@ -80,6 +80,8 @@ def _students(folder: Path, plan: Plan, classes: int) -> list[str]:
             | {"confusion": confusion.tolist()},
             "best": {"top1": min(1, top1 + 0.01), "top5": min(1, top1 + 0.1), "step": 10},
             "curve": [],
+            "steps": 100,
+            "views": 100 * 8,
         }
         path = folder / "students" / "-".join(map(str, row.values()))
         write_json(f"{path}.json", {"dataset": plan.dataset.name} | row | measured)

@@ -1,11 +1,12 @@
 """The papers' protocols: their constants, what depends on the size of a set, and the name that stands in tables."""
 
 import pytest
-from tests.unit.config.test_config import edited, mistakes
+from tests.unit.config.test_config import GONE, edited, mistakes
 
 from retort.config.load import load_config
-from retort.config.presets import papers, presets
+from retort.config.presets import assumed, papers, presets
 from retort.config.schema.evaluation import Protocol, at_ipc
+from retort.evaluation.views import ViewSettings
 
 PUBLISHED = {"hard-10": "hard-47b6983c", "soft-10": "soft-783a96e7"}
 TEACHER = {"labels": {"teacher": "resnet"}}
@@ -121,8 +122,8 @@ def test_all_presets_hold_the_reference_codes_epochs(parity):
         (["soft-10", "soft-cao2-10", "soft-cifar10"], {1: 10, 10: 50, 50: 100}),
         (["soft-100", "soft-cao2-100", "soft-cifar100"], {1: 20, 10: 100, 50: 200}),
         (["soft-tiny"], {1: 100, 10: 100, 50: 100}),
-        (["soft-d3hr", "soft-d3hr-woof"], {1: 15, 10: 50, 20: 50, 50: 100, 100: 100}),
-        (["soft-d3hr-100"], {1: 30, 10: 100, 20: 100, 50: 200, 100: 200}),
+        (["soft-d3hr", "soft-d3hr-woof", "soft-d3hr-cifar"], {1: 15, 10: 50, 20: 50, 50: 100, 100: 100}),
+        (["soft-d3hr-100", "soft-d3hr-cifar-100"], {1: 30, 10: 100, 20: 100, 50: 200, 100: 200}),
     ],
 )
 def test_batches_are_those_of_the_reference_codes(presets_of, batches):
@@ -134,6 +135,55 @@ def test_batches_are_those_of_the_reference_codes(presets_of, batches):
 @pytest.mark.parametrize(("ipc", "epochs"), [("1", 1000), ("10", 2000), ("20", 1000), ("50", 1500), ("100", 1000)])
 def test_epochs_on_imagewoof_are_d3hrs(ipc, epochs):
     assert protocol("soft-d3hr-woof").views.at(ipc, 1)["epochs"] == epochs
+
+
+def test_d3hr_trains_for_400_epochs_on_cifar_and_else_as_on_imagenet():
+    for cifar, other in (("soft-d3hr-cifar", "soft-d3hr"), ("soft-d3hr-cifar-100", "soft-d3hr-100")):
+        one, twin = (protocol(name).model_dump(exclude={"preset", "evaluations"}) for name in (cifar, other))
+        assert (one["views"].pop("epochs"), twin["views"].pop("epochs")) == (400, 300)
+        assert one == twin
+
+
+REGIMES = {"hard": "hard", "static": "static", "soft": "region", "online": "online"}
+
+
+@pytest.mark.parametrize("classes", [10, 100, 1000])
+def test_the_family_of_equal_compute_differs_in_its_labels_alone(classes):
+    family = {regime: protocol(f"equal-{regime}-{classes}") for regime in REGIMES}
+    bare = [p.model_dump(exclude={"preset", "labels", "temperature"}) for p in family.values()]
+    assert bare == [bare[0]] * 4
+    for regime, kind in REGIMES.items():
+        labels = family[regime].teacher_labels
+        assert (labels.kind if labels else family[regime].labels) == kind
+        assert regime == "hard" or family[regime].temperature == 20
+
+
+@pytest.mark.parametrize(("classes", "rded"), [(10, "soft-10"), (100, "soft-100"), (1000, "soft-100")])
+def test_equal_compute_is_as_long_as_rdeds_for_50_images_per_class(classes, rded):
+    theirs = ViewSettings(**protocol(rded).views.at("50", 1))
+    for ipc in ("1", "10", "50"):
+        ours = ViewSettings(**protocol(f"equal-soft-{classes}").views.at(ipc, 1))
+        images = classes * int(ipc)
+        assert ours.total_steps(images) == theirs.total_steps(50 * classes)
+        assert ours.total_views(images) == theirs.total_views(50 * classes)
+
+
+def test_constants_that_a_paper_does_not_state_are_known_until_they_are_changed():
+    def of(name: str, **changes) -> list[str]:
+        return assumed(name, protocol(name, **changes).model_dump(mode="json"))
+
+    every = ["temperature", "views.crop", "optimizer.weight_decay", "optimizer.betas", "evaluations", "precision"]
+    assert of("soft-rd3") == every
+    assert of("soft-rd3", temperature=4.0, views={"crop": [0.5, 1.0]}) == every[2:]
+    assert of("soft-rd3-fast") == every[:-1]
+    assert [of("soft-10"), of("equal-hard-10"), assumed(None, {})] == [[], [], []]
+    assert protocol("soft-rd3").id == "soft-rd3"
+
+
+def test_updates_leave_the_ids_of_other_lengths_as_they_were():
+    lengths = ({"epochs": None, "updates": 7}, {"epochs": None, "steps": 7}, {"epochs": 7})
+    ids = {protocol("hard-10", views=length).id for length in lengths}
+    assert len(ids) == 3
 
 
 def test_a_number_by_size_holds_up_to_its_bound_and_the_last_beyond():
@@ -162,6 +212,11 @@ def test_patches_are_shuffled_where_the_set_is_made_of_them():
         ([("protocols.hard.views.batch", {10: 0})], "protocols.hard.views.batch[10]", ["at least 1"]),
         ([("protocols.hard.views.shuffle_patches", 1)], "protocols.hard.views.shuffle_patches", ["at least 2"]),
         ([("protocols.hard.views.batch", "many")], "protocols.hard.views.batch", ["a whole number"]),
+        (
+            [("protocols.hard.views.steps", GONE), ("protocols.hard.views", {"updates": 9, "batch": {1: 8, 10: 16}})],
+            "protocols.hard.views",
+            ["with updates, batch must be one number", "found a table"],
+        ),
         ([("protocols.hard.views.mixup", 1.0)], "protocols.hard.views", ["cutmix and mixup cannot both be on"]),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.helpers.birds import CLASSES, SGD, SIDE, STEPS, VAL_COUNTS, birds, label, make_home, save_set, train
+from tests.helpers.birds import CLASSES, EPOCHS, SGD, SIDE, STEPS, VAL_COUNTS, birds, label, make_home, save_set, train
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json, write_json
@@ -114,6 +114,24 @@ def test_on_the_cpu_deterministic_kernels_change_no_bit(home, kind):
 
 
 # ---------------------------------------------------------------- what is recorded
+
+
+@pytest.mark.parametrize("kind", ["hard", "static", "region", "online"])
+def test_sets_of_any_size_are_trained_equally_long_by_labels_of_every_kind(home, tmp_path, kind):
+    """5 updates of 8 views: of sets of 6, 9 and 18 images."""
+    views = ViewSettings(batch=8, crop=(0.4, 1.0), flip=True, cutmix=1.0, updates=5)
+    for name, images in (("two", 6), ("three", 9), ("full", 18)):
+        stored = kind in ("region", "static")
+        labels = label(home, name, kind, views, tmp_path / f"{name}.safetensors") if stored else None
+        (record,) = train(home, kind, name, views=views, labels=labels)
+        assert (record["steps"], record["views"], record["train_images"]) == (5, 40, images)
+        assert [point["step"] for point in record["curve"]] == [1, 2, 4, 5]
+
+
+def test_the_views_that_are_seen_are_counted_for_every_kind_of_length(home):
+    assert (train(home, "hard")[0]["steps"], train(home, "hard")[0]["views"]) == (8, 8 * 4)
+    by_epochs = train(home, "hard", views=EPOCHS)[0]
+    assert (by_epochs["steps"], by_epochs["views"]) == (6, 3 * 6)
 
 
 def test_last_best_and_per_class_agree_with_the_curve(home):

@@ -231,6 +231,35 @@ def test_every_epoch_shows_every_image_exactly_once(mode, count, batch):
         assert len(rows) == epochs * count
 
 
+EQUAL = {"steps": None, "updates": 23, "batch": 8, "crop": (0.5, 1.0), "flip": True, "cutmix": 1.0}
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, 10, 57, 500])
+def test_sets_of_any_size_have_the_same_number_of_updates_and_views(count):
+    views, end = settings(**EQUAL), 0
+    assert (views.total_steps(count), views.total_views(count), views.batch_of(count)) == (23, 184, 8)
+    assert views.all_alike(count)
+    for step in range(23):
+        planned = plan_views(views, count, 16, step, WORDS)
+        assert views.extent(count, step) == (end, end + 8)
+        assert len(planned.rows) == len(planned.boxes) == 8
+        assert sorted(planned.partners) == list(range(8))
+        assert views.schedule_position(count, step) == (step, 23)
+        end += 8
+    seen = np.bincount(stream(views, count, 23), minlength=count)
+    assert seen.sum() == 184
+    assert seen.max() - seen.min() <= 1  # epochs follow: no image is seen twice more often than another
+
+
+def test_views_of_a_small_batch_are_those_of_steps_and_only_the_length_is_called_otherwise():
+    by_steps, by_updates = settings(**EQUAL | {"steps": 23, "updates": None}), settings(**EQUAL)
+    for step in (0, 7, 22):
+        one, other = (plan_views(views, 20, 16, step, WORDS) for views in (by_steps, by_updates))
+        assert same(one, other)
+    assert by_steps.total_views(5) == 23 * 5  # of a set that is smaller than the batch
+    assert settings(steps=None, epochs=3, batch=4).total_views(10) == 30
+
+
 def test_each_epoch_has_its_own_order():
     orders = stream(settings(steps=None, epochs=5, batch=20), 20, 5).reshape(5, 20)
     assert len({tuple(order) for order in orders}) == 5

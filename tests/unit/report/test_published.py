@@ -28,7 +28,13 @@ def student(method: str = "d3hr", last: float = 0.42, best: float = 0.45) -> dic
     return (
         {"dataset": "toy", "seed": 0}
         | ROW
-        | {"method": method, "last": {"top1": last, "top5": 0.9}, "best": {"top1": best, "top5": 0.9}}
+        | {
+            "steps": 10,
+            "views": 80,
+            "method": method,
+            "last": {"top1": last, "top5": 0.9},
+            "best": {"top1": best, "top5": 0.9},
+        }
     )
 
 

@@ -25,6 +25,8 @@ def student(method: str, last: float, ipc: str = "1", protocol: str = "hard", ar
         "teacher_arch": "resnet18" if protocol == "soft" else None,
         "last": {"top1": last, "top5": last + 0.1, "per_class": [last]},
         "best": {"top1": last + 0.02, "top5": last + 0.1, "step": 1},
+        "steps": 1000,
+        "views": 64000,
     } | changes
 
 
@@ -144,7 +146,7 @@ def test_the_table_reads_back_as_it_was_computed(tmp_path):
     assert table.loc[table["protocol"] == "soft", "labelled_by"].tolist() == ["resnet18"]
     text = (tmp_path / "table.csv").read_text()
     assert "nan" not in text
-    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,80.00,,82.00,,90.00,,5.00,,5.00,-12.00"
+    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,1000,64000,80.00,,82.00,,90.00,,5.00,,5.00,-12.00"
     assert f"{measured},77.70,0.40,best,author's table,D3HR,4.30,,,," in text.splitlines()
 
 

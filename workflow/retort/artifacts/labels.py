@@ -105,8 +105,8 @@ def stamp_of_own(pixels: np.ndarray, labels: np.ndarray) -> dict[str, str]:
 
 
 def _settings(views: ViewSettings) -> dict:
-    """Without the side of views that are as large as the set's images, which labels from before there was one lack."""
-    return {key: value for key, value in vars(views).items() if (key, value) != ("side", None)}
+    """Without keys that are younger than stored labels, at their defaults."""
+    return {key: value for key, value in vars(views).items() if (key, value) not in (("side", None), ("updates", None))}
 
 
 def rows_of(arrays: Layout, rows: int) -> Layout:

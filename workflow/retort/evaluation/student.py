@@ -115,6 +115,7 @@ def train_student(
             checkpoint.save(training, step + 1, {"curve": curve, "losses": unshown, "seconds": seconds})
     return _accuracies(curve, last) | {
         "steps": total,
+        "views": views.total_views(len(train.labels)),
         "train_images": len(train.labels),
         "test_images": len(test.labels),
         "parameters": sum(p.numel() for p in module.parameters()),

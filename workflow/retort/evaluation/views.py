@@ -16,10 +16,11 @@ from retort.base.seeds import numpy_rng
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """Length (steps or epochs, the other None), batch size and augmentation; see `views` in the config.
+    """Length (updates, steps or epochs, the others None), batch size and augmentation; see `views` in the config.
 
-    A batch never holds more views than there are images. shuffle is the grid of the set's mosaics, 1 for none. side is
-    that of a view in pixels, None for as large as the set's images.
+    Of a length in updates every batch has exactly `batch` views, so that sets of any size see equally much; of another
+    one a batch never holds more views than there are images. shuffle is the grid of the set's mosaics, 1 for none. side
+    is that of a view in pixels, None for as large as the set's images.
     """
 
     batch: int
@@ -33,35 +34,46 @@ class ViewSettings:
     lighting: float = 0.0
     shuffle: int = 1
     side: int | None = None
+    updates: int | None = None
+
+    @property
+    def fixed(self) -> int | None:
+        """Steps where the length is in steps or updates, whatever the number of images; None where it is in epochs."""
+        return self.updates or self.steps
 
     def batches(self, images: int) -> int:
         """Steps per epoch when the length is in epochs."""
         return math.ceil(images / self.batch)
 
     def batch_of(self, images: int) -> int:
-        return min(self.batch, images)
+        """Views of the largest step."""
+        return self.batch if self.updates else min(self.batch, images)
 
     def all_alike(self, images: int) -> bool:
         """Whether no batch is smaller than the others."""
-        return bool(self.steps) or images % self.batch_of(images) == 0
+        return bool(self.fixed) or images % self.batch_of(images) == 0
 
     def side_of(self, images: int) -> int:
         """Side of a view of images of so many pixels a side."""
         return self.side or images
 
     def total_steps(self, images: int) -> int:
-        return self.steps or self.epochs * self.batches(images)
+        return self.fixed or self.epochs * self.batches(images)
+
+    def total_views(self, images: int) -> int:
+        """Views that all steps together have."""
+        return self.extent(images, self.total_steps(images) - 1)[1]
 
     def extent(self, images: int, step: int) -> tuple[int, int]:
         """Places [first, end) of a step in the endless row of shuffled epochs."""
-        if self.steps:
+        if self.fixed:
             return step * self.batch_of(images), (step + 1) * self.batch_of(images)
         epoch, place = divmod(step, self.batches(images))
         return epoch * images + place * self.batch, epoch * images + min((place + 1) * self.batch, images)
 
     def schedule_position(self, images: int, step: int) -> tuple[int, int]:
         """(now, length) for the learning rate: in epochs when the length is in epochs, as the papers do."""
-        return (step, self.steps) if self.steps else (step // self.batches(images), self.epochs)
+        return (step, self.fixed) if self.fixed else (step // self.batches(images), self.epochs)
 
     def arrays(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shape (of one view) and dtype of what is planned for every view; see `Views`."""

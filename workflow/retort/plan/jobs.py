@@ -90,7 +90,7 @@ def grows_with(plan: Plan, stage: str, wildcards: dict[str, str]) -> str:
 def _of_fixed_length(plan: Plan, protocol: str) -> bool:
     """Whether as many views are seen whatever the size of the set; static labels are of the images instead."""
     labels, views = plan.protocol(protocol).teacher_labels, plan.protocol(protocol).views
-    return views.steps is not None and (labels is None or labels.kind != "static")
+    return views.epochs is None and (labels is None or labels.kind != "static")
 
 
 def full_size(plan: Plan) -> dict[str, int] | None:

@@ -1,5 +1,7 @@
 """What a report says of a run before its results: the parts of the config that the wanted methods use."""
 
+from retort.config.presets import assumed
+from retort.config.schema.evaluation import Protocol
 from retort.plan.jobs import jobs_behind
 from retort.plan.papers import papers_behind
 from retort.plan.plan import Plan
@@ -32,7 +34,7 @@ def used_parts(plan: Plan) -> dict:
             for name in plan.wanted_methods
         },
         "protocols": {
-            name: {"id": plan.protocol_id(name)} | protocol.model_dump(**DUMP, exclude={"preset"})
+            name: {"id": plan.protocol_id(name)} | _protocol(protocol)
             for name, protocol in config.protocols.items()
             if name in used
         },
@@ -40,6 +42,12 @@ def used_parts(plan: Plan) -> dict:
         "baselines": plan.wanted_that_select("random"),
         "upper_bounds": plan.wanted_that_select("all"),
     }
+
+
+def _protocol(protocol: Protocol) -> dict:
+    """Its constants, and which of them are assumed in the preset that it is made of."""
+    table = protocol.model_dump(**DUMP, exclude={"preset"})
+    return table | ({"assumed": found} if (found := assumed(protocol.preset, table)) else {})
 
 
 def _shared(plan: Plan, method: str) -> dict:

@@ -311,8 +311,7 @@ class WorkOf:
     def _views(self, wildcards, images: int) -> tuple[int, int]:
         """Steps of a training by a set of so many images, and the views that it sees."""
         views = ViewSettings(**self.plan.views_of(wildcards["protocol"], wildcards["method"], wildcards["ipc"]))
-        steps = views.total_steps(images)
-        return steps, views.extent(images, steps - 1)[1]
+        return views.total_steps(images), views.total_views(images)
 
     # ------------------------------------------------------------ trainings and teachers
 

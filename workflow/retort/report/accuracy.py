@@ -1,7 +1,8 @@
-"""Accuracies as the page shows them: the table, the best of each cell, label regimes side by side."""
+"""Accuracies as the page shows them: the table and the best of each cell."""
 
 import pandas as pd
 
+from retort.report.accuracy_table import COMPUTE
 from retort.report.numbers import gap, p_text, spread
 from retort.report.published import HEADS, number
 
@@ -20,6 +21,8 @@ COLUMNS = [
     ("p_random", "p", "Two-sided t-test of that gap, paired by seed; not corrected for the number of rows"),
     ("gap_to_unguided", "to unguided", "Points above plain samples of the same model"),
     ("gap_to_full", "to full", "Points above the whole training set"),
+    ("updates", "updates", "Optimiser steps that a student was trained for"),
+    ("images_seen", "images seen", "Views of images in all of these steps together"),
     ("reported", HEADS["reported"], "Top-1 that a paper reports for the same row, the best epoch unless it says last"),
     ("gap_to_reported", HEADS["gap_to_reported"], "Points of our top-1, best or last as in the paper, above that"),
     (
@@ -75,6 +78,8 @@ def _cell(row: dict, key: str) -> dict:
         text = p_text(value)
     elif key in ("reported", "reported_other"):
         text, note = number(row, key), row[f"{key}_by"]
+    elif key in COMPUTE:
+        text = f"{value:,}"
     elif key.startswith("gap_"):
         text = gap(value)
     return {"text": text, "value": value, "note": note}
@@ -101,34 +106,3 @@ def headlines(table: pd.DataFrame, baselines: list[str], upper_bounds: list[str]
 def _line(table: pd.DataFrame, names: list[str]) -> str:
     rows = table[table["method"].isin(names)]
     return spread(rows["top1_last_mean"].iloc[0], rows["top1_last_std"].iloc[0]) if len(rows) else ""
-
-
-def regimes(table: pd.DataFrame, scores: pd.DataFrame, protocols: dict[str, dict]) -> dict | None:
-    """Hard-label and soft-label protocols side by side, a row for each set and student that has both; None without.
-
-    The scores stand in a row where one hard protocol gives them.
-    """
-    hard = [name for name, protocol in protocols.items() if protocol["labels"] == "hard"]
-    soft = [name for name in protocols if name not in hard]
-    rows = []
-    for (method, ipc, student), group in table.groupby(["method", "ipc", "student"], sort=False):
-        by_protocol = group.set_index("protocol")
-        if not (set(hard) & set(by_protocol.index) and set(soft) & set(by_protocol.index)):
-            continue
-        cells = [_regime(by_protocol, protocol) for protocol in [*hard, *soft]]
-        of_row = (scores["method"] == method) & (scores["ipc"] == ipc) & (scores["student"] == student)
-        scored = scores[of_row & scores["protocol"].isin(soft)]
-        known = {key: scored[key].dropna().unique() for key in ("lrs", "ars")}
-        numbers = {key: f"{values[0]:.3f}" if len(values) == 1 else "" for key, values in known.items()}
-        rows.append({"method": method, "ipc": ipc, "student": student, "cells": cells} | numbers)
-    if not rows:
-        return None
-    scored = [key for key in ("lrs", "ars") if any(row[key] for row in rows)]
-    return {"protocols": [*hard, *soft], "rows": rows, "scores": scored}
-
-
-def _regime(by_protocol: pd.DataFrame, protocol: str) -> dict:
-    if protocol not in by_protocol.index:
-        return {"text": "", "gap": ""}
-    row = by_protocol.loc[protocol]
-    return {"text": spread(row["top1_last_mean"], row["top1_last_std"]), "gap": gap(row["gap_to_random"])}

@@ -9,6 +9,7 @@ from retort.artifacts.students import CELL
 from retort.report import numbers as shown
 from retort.report import published
 
+COMPUTE = {"updates": "steps", "images_seen": "views"}  # column -> what a student's record calls it
 MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_last": ("last", "top5")}
 
 
@@ -17,18 +18,20 @@ def accuracy_table(
 ) -> pd.DataFrame:
     """The rows described at `tabulate_accuracy`, in the order in which the students come.
 
-    missing_seeds counts the wanted seeds that are not there. gap_to_random and gap_to_full are differences of mean last
+    missing_seeds counts the wanted seeds that are not there. updates and images_seen are the optimiser steps of one
+    student, and the views of images in all of them. gap_to_random and gap_to_full are differences of mean last
     top-1 to the two lines, empty where they were not run. p_random is of a two-sided t-test of last top-1 against
     random images, paired by seed (a seed has the same initial weights and draws for every set); empty below two pairs.
     """
     flat = [
         {key: s[key] for key in [*CELL, "seed"]}
+        | {column: s[key] for column, key in COMPUTE.items()}
         | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
         for s in students
     ]
     students = pd.DataFrame(flat)
     groups = students.groupby(CELL, sort=False)
-    table = groups.size().rename("seeds").to_frame()
+    table = groups.size().rename("seeds").to_frame().join(groups[list(COMPUTE)].first())
     for name in MEASURES:
         table[f"{name}_mean"] = groups[name].mean()
         table[f"{name}_std"] = groups[name].std()  # unbiased; empty for a single seed

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from retort.base.words import images_per_class
 from retort.report.marks import INK
 from retort.report.sweep import draw_panel, rows_of
 from retort.report.words import duration
@@ -89,6 +90,38 @@ def accuracy_over_cost(
     return _chart(table, upper_bounds, draw, methods, "cost", "Test accuracy over the time that a method's sets cost")
 
 
+def accuracy_over_labels(table: pd.DataFrame, equal: dict, upper_bounds: Sequence[str], marks: dict[str, dict]) -> dict:
+    """The same over label regimes at equal updates: a panel for each student and number of images per class.
+
+    equal: one of `regimes.equal_protocols`. The dashed line is the full data, trained equally long.
+    """
+    names = equal["protocols"]
+    table = table[table["protocol"].isin(names)].assign(place=lambda t: t["protocol"].map(names.index).astype(float))
+    whole = table[table["method"].isin(upper_bounds)].sort_values("place")
+    small = table[~table["method"].isin(upper_bounds)]
+    methods, limits = _methods(small, marks), _limits(table)
+
+    def draw(axis: Axes, rows: pd.DataFrame) -> None:
+        for i, method in enumerate(methods):
+            own = rows[rows["method"] == method].sort_values("place")
+            places = own["place"] + 0.6 * ((i + 0.5) / len(methods) - 0.5)
+            bars, style = own["top1_last_std"].fillna(0), marks[method] | {"lw": 1, "elinewidth": 0.8}
+            line, *_ = axis.errorbar(places, own["top1_last_mean"], yerr=bars, **style)
+            line.set_gid(f"of-{method}")
+        for _, line in whole[whole["student"] == rows["student"].iloc[0]].groupby("method"):
+            axis.plot(line["place"], line["top1_last_mean"], color=INK, linestyle="--", lw=1)
+        axis.set_xticks(range(len(names)), names)
+        axis.set_xlim(-0.5, len(names) - 0.5)
+        axis.set_ylim(*limits)
+        axis.set_xlabel("protocol", parse_math=False)
+
+    title = f"Test accuracy over labels after {equal['updates']:,} updates"
+    small = small.assign(size=small["ipc"].map(images_per_class))
+    panels = _panels(small, draw, f"labels-{'-'.join(names)}", title, by=("student", "size"))
+    there = [name for name in upper_bounds if name in set(whole["method"])]
+    return {"panels": panels, "methods": methods, "lines": there} | equal
+
+
 def accuracy_over_key(
     table: pd.DataFrame, name: str, sweep: dict, baselines: Sequence[str], upper_bounds: Sequence[str]
 ) -> dict:
@@ -120,15 +153,13 @@ def _chart(
 ) -> dict:
     """A panel for each protocol and student, drawn by draw(axis, rows), all with the same axis of accuracy."""
     shown = table[table["method"].isin([*methods, *upper_bounds])]
-    spread = shown["top1_last_std"].fillna(0)
-    low, high = (shown["top1_last_mean"] - spread).min(), (shown["top1_last_mean"] + spread).max()
-    room = 0.06 * max(high - low, 1)
+    limits = _limits(shown)
 
     def panel(axis: Axes, rows: pd.DataFrame) -> None:
         draw(axis, rows[~rows["method"].isin(upper_bounds)])
         for line in rows.loc[rows["method"].isin(upper_bounds), "top1_last_mean"]:
             axis.axhline(line, color=INK, linestyle="--", lw=1)
-        axis.set_ylim(low - room, high + room)
+        axis.set_ylim(*limits)
 
     panels = _panels(table, panel, name, title)
     return {
@@ -138,20 +169,30 @@ def _chart(
     }
 
 
-def _panels(table: pd.DataFrame, draw: Draw, name: str, title: str) -> list[str]:
-    """A drawing of each protocol and student, as SVG; draw(axis, rows) is given the rows of it."""
+def _limits(rows: pd.DataFrame) -> tuple[float, float]:
+    """Where an axis of accuracy begins and ends that has all means of the rows with their spread."""
+    spread = rows["top1_last_std"].fillna(0)
+    low, high = (rows["top1_last_mean"] - spread).min(), (rows["top1_last_mean"] + spread).max()
+    room = 0.06 * max(high - low, 1)
+    return low - room, high + room
+
+
+def _panels(
+    table: pd.DataFrame, draw: Draw, name: str, title: str, by: tuple[str, str] = ("protocol", "student")
+) -> list[str]:
+    """A drawing of each protocol and student, or what else is in `by`, as SVG; draw(axis, rows) is given its rows."""
     panels = []
-    for i, ((protocol, student), rows) in enumerate(table.groupby(["protocol", "student"], sort=False)):
+    for i, (cell, rows) in enumerate(table.groupby(list(by), sort=False)):
         with matplotlib.rc_context(STYLE | {"svg.hashsalt": f"{name}-{i}"}):
             figure = Figure(figsize=PANEL, layout="constrained")
             axis = figure.subplots()
             draw(axis, rows)
-            axis.set_title(f"{protocol}, {student}", fontsize=11, loc="left", parse_math=False)
+            axis.set_title(", ".join(cell), fontsize=11, loc="left", parse_math=False)
             axis.grid(axis="y", color=INK, alpha=0.15)
             axis.set_ylabel("test top-1 (%)")
             buffer = io.StringIO()
             figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-        panels.append(inline(buffer.getvalue(), f"{name}-{i}", f"{title}: {protocol}, {student}"))
+        panels.append(inline(buffer.getvalue(), f"{name}-{i}", f"{title}: {', '.join(cell)}"))
     return panels
 
 

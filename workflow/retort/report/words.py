@@ -68,6 +68,7 @@ RATES = {
 }
 UNSAID = {"adamw": {"betas": "0.9, 0.999", "epsilon": "1e-08"}, "sgd": {}}
 UNREAD = {"adamw": ("momentum",)}
+TESTS = "tests during training"
 TESTING = {"test_crop": "test images: share of the side kept", "test_resize": "test images: resized by"}
 
 
@@ -79,7 +80,18 @@ def protocol_rows(protocols: dict[str, dict], dataset: dict | None = None) -> li
     testing = {head: (dataset or {})[key] for key, head in TESTING.items() if key in (dataset or {})}
     flat = [_flat(protocol) | testing for protocol in protocols.values()]
     names = list(dict.fromkeys(name for table in flat for name in table))
-    return [(name, [plain(table[name]) if name in table else "–" for table in flat]) for name in names]
+    assumed = [_assumed(protocol) for protocol in protocols.values()]
+
+    def cell(name: str, table: dict, of_paper: set[str]) -> str:
+        return (plain(table[name]) if name in table else "–") + (" (assumed)" if name in of_paper else "")
+
+    return [(name, [cell(name, *column) for column in zip(flat, assumed, strict=True)]) for name in names]
+
+
+def _assumed(protocol: dict) -> set[str]:
+    """The names, in such a table, of the constants that its paper does not state."""
+    keys = (key.rpartition(".")[2] for key in protocol.get("assumed", ()))
+    return {TESTS if key == "evaluations" else key for key in keys}
 
 
 def _flat(protocol: dict) -> dict[str, Any]:
@@ -94,7 +106,7 @@ def _flat(protocol: dict) -> dict[str, Any]:
         found |= {f"labels: {key}": value for key, value in labels.items() if key not in ("kind", "teacher")}
     found |= protocol["views"]
     found |= _optimiser(protocol["optimizer"])
-    found |= {"tests during training": protocol["evaluations"], "precision": protocol.get("precision", "float32")}
+    found |= {TESTS: protocol["evaluations"], "precision": protocol.get("precision", "float32")}
     parts, twice = protocol.get("accumulate", 1), protocol.get("forward_twice", False)
     found |= {"parts of a batch": parts} if parts > 1 else {}
     return found | ({"forward passes of a batch": 2} if twice else {})

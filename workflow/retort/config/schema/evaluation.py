@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from retort.base.grammar import TABLE_TAG, Count, Fraction, Name, Strict, exactly_one, word_or_table
+from retort.base.grammar import TABLE_TAG, Count, Fraction, Name, Strict, word_or_table
 from retort.base.hints import did_you_mean
 from retort.config.architectures import ARCHITECTURES
 from retort.config.inherit import merged
@@ -61,11 +61,19 @@ class Views(Strict):
 
     batch: PerIpc = Field(
         64,
-        description="A step has this many views, never more than the set has images. A table gives one number by "
-        "images per class: {10: 50, 50: 100}.",
+        description="A step has this many views, and, unless updates is given, never more than the set has images. A "
+        "table gives one number by images per class: {10: 50, 50: 100}.",
+    )
+    updates: Count | None = Field(
+        None,
+        description="Training lasts this many optimiser steps of exactly batch views, so that sets of any number of "
+        "images are trained equally long; how often an image is seen follows from the size of its set. Give one of "
+        "updates, steps and epochs.",
     )
     steps: Count | None = Field(
-        None, description="Training lasts this many optimiser steps; give either this or epochs."
+        None,
+        description="Training lasts this many optimiser steps, which have fewer views where the set has fewer images "
+        "than the batch.",
     )
     epochs: PerIpc | None = Field(
         None,
@@ -105,7 +113,14 @@ class Views(Strict):
 
     @model_validator(mode="after")
     def _one_length(self):
-        exactly_one(self, "steps", "epochs", "steps and epochs")
+        given = [key for key in ("updates", "steps", "epochs") if getattr(self, key) is not None]
+        if len(given) != 1:
+            found = {"found": " and ".join(given) or "none of them"}
+            raise PydanticCustomError("length", "give exactly one of updates, steps and epochs; found {found}", found)
+        if self.updates and isinstance(self.batch, dict):
+            raise PydanticCustomError(
+                "equal_batch", "with updates, batch must be one number for sets of all sizes; found a table", {}
+            )
         if self.cutmix and self.mixup:
             raise PydanticCustomError("mixing", "cutmix and mixup cannot both be on; set one of them to 0", {})
         return self
@@ -257,6 +272,8 @@ def _contents_of_presets() -> dict[str, dict]:
 def _content(protocol: Protocol) -> dict:
     default = {name for name in YOUNGER if getattr(protocol, name) == Protocol.model_fields[name].default}
     table = protocol.model_dump(mode="json", exclude={"preset", *default})
+    if protocol.views.updates is None:  # as is this one
+        del table["views"]["updates"]
     if protocol.labels == "hard":
         return {key: value for key, value in table.items() if key != "temperature"}
     if (given := protocol.teacher_labels) is None:

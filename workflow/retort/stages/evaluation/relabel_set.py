@@ -65,7 +65,7 @@ def relabel_set(
         _report(metadata, len(class_indices), len(classes))
         return
     steps = views.total_steps(len(class_indices))
-    count = views.extent(len(class_indices), steps - 1)[1]
+    count = views.total_views(len(class_indices))
     layout = rows_of(arrays, count)
     plans = rows_of(views.arrays(), count) | rows_of(views.step_arrays(), steps)
     metadata |= sizes_of(layout, plans)

@@ -13,9 +13,9 @@ from retort.base.files import read_json, whole_file
 from retort.base.version import VERSION, commit_of
 from retort.base.words import counted
 from retort.data.manifest import read_classes, read_split
-from retort.report.accuracy import CELL, accuracy_view, headlines, of_method, regimes
+from retort.report.accuracy import CELL, accuracy_view, headlines, of_method
 from retort.report.accuracy_table import note_of
-from retort.report.charts import accuracy_over_cost, accuracy_over_ipc, accuracy_over_key
+from retort.report.charts import accuracy_over_cost, accuracy_over_ipc, accuracy_over_key, accuracy_over_labels
 from retort.report.classes import by_cell, class_tables, confusion_changes
 from retort.report.costs import making_seconds, method_costs, projection_target, read_costs, stage_costs
 from retort.report.files import inside
@@ -24,6 +24,7 @@ from retort.report.numbers import read_numbers
 from retort.report.order import by_method, rows_by_method
 from retort.report.pictures import class_pictures, method_pictures, picture_of
 from retort.report.public import public
+from retort.report.regimes import equal_protocols, regimes
 from retort.report.words import indented, method_line, protocol_rows
 
 TEMPLATE = "page.html.j2"
@@ -91,6 +92,9 @@ def report_page(
         "charts": {
             "ipc": accuracy_over_ipc(table, upper_bounds, marks),
             "cost": accuracy_over_cost(table, upper_bounds, marks, seconds),
+            "labels": [
+                accuracy_over_labels(table, equal, upper_bounds, marks) for equal in equal_protocols(used["protocols"])
+            ],
             "sweeps": [
                 accuracy_over_key(table, name, of, baselines, upper_bounds) for name, of in used["sweeps"].items()
             ],
