@@ -49,6 +49,12 @@ def test_protocols_stand_by_the_kind_of_their_labels_and_only_sets_with_two_kind
     assert found["labels"]["asked"] == "soft labels by a teacher that is asked while students train"
 
 
+def test_labels_without_words_stand_last_under_their_own_name():
+    protocols = {"strange": {"labels": {"kind": "whispered"}, "views": {}}, **PROTOCOLS}
+    found = regimes(TABLE, NO_SCORES, protocols)
+    assert (found["protocols"][-1], found["labels"]["strange"]) == ("strange", "whispered")
+
+
 def test_hard_labels_alone_or_soft_ones_of_one_kind_alone_are_no_comparison():
     alone = {name: PROTOCOLS[name] for name in ("classes", "longer")}
     assert regimes(rows(("dit", "1", "classes", 1.0), ("dit", "1", "longer", 2.0)), NO_SCORES, alone) is None

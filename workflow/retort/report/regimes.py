@@ -42,7 +42,7 @@ def regimes(table: pd.DataFrame, scores: pd.DataFrame, protocols: dict[str, dict
     if not rows:
         return None
     scored = [key for key in ("lrs", "ars") if any(row[key] for row in rows)]
-    labels = {name: REGIMES[regime_of(protocols[name])] for name in names}
+    labels = {name: REGIMES.get(regime := regime_of(protocols[name]), regime) for name in names}
     return {"protocols": names, "labels": labels, "rows": rows, "scores": scored, "equal": equal_protocols(protocols)}
 
 
@@ -63,7 +63,9 @@ def equal_protocols(protocols: dict[str, dict]) -> list[dict]:
 
 
 def _in_order(protocols: dict[str, dict]) -> list[str]:
-    return sorted(protocols, key=lambda name: list(REGIMES).index(regime_of(protocols[name])))
+    """By their regimes; one that has no words stands last."""
+    places = {regime: place for place, regime in enumerate(REGIMES)}
+    return sorted(protocols, key=lambda name: places.get(regime_of(protocols[name]), len(places)))
 
 
 def _cell(by_protocol: pd.DataFrame, protocol: str) -> dict:
