@@ -9,6 +9,10 @@ from torch import Tensor
 from retort.base.errors import RetortError
 
 PREDICTIONS = ("epsilon", "v_prediction")
+TRAINED_ON = {
+    *("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr"),
+    "prediction_type",
+}
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,13 @@ class Schedule:
 def read_schedule(directory: str | Path) -> Schedule:
     """From a scheduler directory of diffusers, whichever sampler it names: they share the training schedule.
 
+    `DDIMScheduler.from_pretrained` reads the same, and imports every other scheduler, with scipy, to know their keys.
+
     Raises RetortError for a model that predicts neither the noise nor v.
     """
-    scheduler = DDIMScheduler.from_pretrained(directory, local_files_only=True)
+    found = DDIMScheduler.load_config(directory, local_files_only=True)
+    kept = TRAINED_ON & found.keys() - set(found.get("_use_default_values", ()))
+    scheduler = DDIMScheduler(**{key: found[key] for key in kept})
     if (prediction := scheduler.config.prediction_type) not in PREDICTIONS:
         raise RetortError(
             f"{Path(directory, 'scheduler_config.json')}: prediction_type is {prediction!r}; "
