@@ -56,6 +56,31 @@ rule train_vae:
         "../workflow/run.py"
 
 
+rule measure_encoder:
+    input:
+        val=VAL,
+        encoder=DATA / "models" / "{encoder}",
+    output:
+        quality=DATA / "reconstruction" / "{encoder}.json",
+    log:
+        LOGS / "measure_encoder" / "{encoder}.log",
+    benchmark:
+        BENCHMARKS / "measure_encoder" / "{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(plan.model_names("vae", trained=False)),
+    resources:
+        gpu=1,
+        mem_mb=memory(encoder_memory),
+        runtime=computing(work.measure_encoder),
+        run=of(plan.running_of, "encoder"),
+    params:
+        code=code_of("measure_encoder"),
+        name="{encoder}",
+        codec_settings=of(plan.codec_settings, "encoder"),
+    script:
+        "../workflow/run.py"
+
+
 rule train_dit:
     input:
         unpack(starting_model),

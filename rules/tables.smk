@@ -165,7 +165,8 @@ rule tabulate_models:
     input:
         trained=collect(rules.train_vae.output.model, model=plan.used_encoders(trained=True))
         + [teacher_directory(teacher) for teacher in plan.used_teachers()],
-        judged=collect(rules.judge_model.output.quality, model=plan.used_models(), teacher=plan.used_teachers()),
+        judged=collect(rules.measure_encoder.output.quality, encoder=plan.measured_encoders())
+        + collect(rules.judge_model.output.quality, model=plan.used_models(), teacher=plan.used_teachers()),
     output:
         csv=report(
             RESULTS / "models.csv",

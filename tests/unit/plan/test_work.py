@@ -71,6 +71,7 @@ COMPUTED = [
     ("refine_latents", of_shard(method="cao2-sdxl", ipc=10), {"SDXL": 500 * 200, "decode 1024": 500}),
     ("judge_model", {"model": "dit"}, {"DiT-XL/2": 100 * 150, "decode 256": 200}),
     ("judge_model", {"model": "sdxl"}, {"SDXL": 100 * 150, "decode 1024": 200}),
+    ("measure_encoder", {"encoder": "vae-256"}, {"encode 256": 1000, "decode 256": 1000}),
     ("adopt_teacher", {"teacher": "resnet18"}, {"ResNet-18": 50_000}),
     ("measure_raw_teacher", {"teacher": "resnet18"}, {"ResNet-18": 50_000}),
     ("relabel_set", {"method": "dit", "ipc": "10", "protocol": "soft"}, {"ResNet-18": SET * 300}),

@@ -169,6 +169,12 @@ class Plan(Compositions):
         used |= {name for m in self.wanted_methods if (name := self.encoder_named_by(m))}
         return [name for name in self.model_names("vae", trained) if name in used]
 
+    def measured_encoders(self) -> list[str]:
+        """Used encoders from elsewhere that take images as the validation split has them; trained ones are measured
+        as they are made."""
+        side = self.dataset.resolution
+        return [name for name in self.used_encoders(trained=False) if self.codec_settings(name)["resolution"] == side]
+
     def used_latents(self) -> list[str]:
         """Encoders whose latents of all training images the wanted methods, or the making of their models, need."""
         used = {self.encoder_of(model) for model in [*self.used_models(trained=True), *self.memorised_models()]}

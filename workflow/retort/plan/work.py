@@ -321,6 +321,11 @@ class WorkOf:
         both = self.encode(model) + self.encode(model, DECODE_AT_1024)
         return Work(convolution=TRAINING * train.steps * train.batch * both, seconds=2 * train.steps * CALL)
 
+    def measure_encoder(self, wildcards) -> Work:
+        """A thousand images at most."""
+        both = self.encode(wildcards["encoder"]) + self.encode(wildcards["encoder"], DECODE_AT_1024)
+        return Work(convolution=1000 * both, seconds=1000 * READ)
+
     def train_dit(self, wildcards) -> Work:
         train = self.config.models[wildcards["model"]].train
         computed = TRAINING * train.steps * train.batch * self.call(wildcards["model"])

@@ -12,7 +12,7 @@ def tabulate_models(trained: Sequence[str], judged: Sequence[str], csv: str) -> 
     """CSV of model, kind, measure, value: how good each model is.
 
     trained: directories with a quality.json, of models and teachers that were measured when they were made or adopted.
-    judged: files of the same content, of what a teacher made of a model's images.
+    judged: files of the same content, of what a teacher made of a model's images, or how an encoder reconstructs.
     """
     rows = []
     for path in [*(Path(directory, "quality.json") for directory in trained), *judged]:
