@@ -25,8 +25,10 @@ def test_adopted_models_are_measured_as_those_that_are_trained_here(demo):
     found = {(row["model"], row["measure"]): float(row["value"]) for row in rows(demo, "models.csv") if row["value"]}
     (accuracy,) = [value for (model, measure), value in found.items() if model == "resnet" and "top-1" in measure]
     (recognised,) = [value for (_, measure), value in found.items() if measure.endswith("guidance 1")]
+    (reconstructed,) = [value for (model, measure), value in found.items() if model == "vae" and "PSNR" in measure]
     assert accuracy > 0.9
     assert recognised > 0.8
+    assert reconstructed > 30
 
 
 def test_students_of_one_generated_image_per_class_learn_and_soft_labels_teach_more(demo):
