@@ -12,7 +12,7 @@ from tests.helpers.light_job import numbers
 from tests.helpers.tiny_models import save_models
 
 from retort.parts import foreign
-from retort.running import call, light_imports
+from retort.running import light_imports
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,18 +51,9 @@ def test_a_job_computes_the_same_without_what_it_does_not_use_and_has_it_when_it
 def test_all_is_imported_where_a_network_is_compiled_or_code_from_outside_runs(
     monkeypatch, run, parts, packages, light
 ):
-    class Reached(Exception):
-        pass
-
     installed = []
     monkeypatch.setattr(light_imports, "install", lambda: installed.append(True))
     monkeypatch.setattr(foreign, "names", lambda: packages)
-    monkeypatch.setattr(call, "stage", lambda name: (_ for _ in ()).throw(Reached))
-    job = SimpleNamespace(
-        params=SimpleNamespace(code="write_set 0123"),
-        resources={} if run is None else {"run": run},
-        config={"parts": parts},
-    )
-    with pytest.raises(Reached):
-        call.call(job)
+    resources = {} if run is None else {"run": run}
+    light_imports.install_for(SimpleNamespace(resources=resources, config={"parts": parts}))
     assert installed == [True] * light

@@ -18,10 +18,9 @@ from pkgutil import iter_modules
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from retort.parts import foreign
+from retort.parts.foreign import look_in
 from retort.parts.part import Part
 from retort.parts.resolve import part_of
-from retort.running import light_imports
 from retort.running.job import job, purpose
 
 ROOMS = "retort.stages"
@@ -34,18 +33,10 @@ class Misfit(Exception):
 
 def call(snakemake) -> None:
     """Run the stage of a rule, as the one script of all rules does; see `job` for what is done around it."""
-    if not _may_ask_for_more(snakemake):
-        light_imports.install()
     function = stage(stage_name(snakemake.params.code))
     with job(snakemake):
-        foreign.look_in(snakemake.config.get("parts", []))
+        look_in(snakemake.config.get("parts", []))
         function(**arguments(function, Names(snakemake)))
-
-
-def _may_ask_for_more(snakemake) -> bool:
-    """Whether code that is not Retort's runs in the job, or its network is compiled (see `light_imports`)."""
-    compiled = "compile" in str(snakemake.resources.get("run")).split("+")
-    return compiled or bool(snakemake.config.get("parts") or foreign.names())
 
 
 def stage_name(code: str) -> str:

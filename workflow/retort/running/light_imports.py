@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+from retort.parts import foreign
+
 
 def _unchanged(function: Callable | None = None, *_, **__) -> Callable:
     """As a decorator that marks a function for the compiler, with or without arguments of its own."""
@@ -36,6 +38,13 @@ POSTPONED: dict[str, Mapping[str, Any]] = {
     "diffusers.quantizers.pipe_quant_config": {"PipelineQuantizationConfig": None},
 }
 """Module -> what it answers before it is imported in full, which the first question for anything else does."""
+
+
+def install_for(snakemake) -> None:
+    """In the process of a job, unless code that is not Retort's runs in it, or its network is compiled."""
+    compiled = "compile" in str(snakemake.resources.get("run")).split("+")
+    if not (compiled or snakemake.config.get("parts") or foreign.names()):
+        install()
 
 
 def install() -> None:
