@@ -58,13 +58,17 @@ def test_the_same_from_python(finished, tmp_path, monkeypatch):
         (["generate_image"], "no rule with a stage is called generate_image; there are adopt_teacher, "),
         (
             ["generate_images", "method=d3hr"],
-            "generate_images has other wildcards than method; give method=... number=... shard=...",
+            "generate_images needs method=... number=... shard=...; missing: number, shard",
         ),
         (
             ["select_images", "method=randm", "ipc=1"],
             "select_images makes nothing for method=randm ipc=1: the config has no",
         ),
-        (["select_images", "ipc=1"], "select_images has other wildcards than ipc; give ipc=... method=..."),
+        (["select_images", "ipc=1"], "select_images needs ipc=... method=...; missing: method"),
+        (
+            ["select_images", "method=random", "ipc=1", "shard=0000"],
+            "select_images needs ipc=... method=...; not a wildcard of it: shard",
+        ),
         (["select_images", "method", "ipc=1"], "wildcards are given as key=value, found method ipc=1"),
     ],
 )
@@ -89,7 +93,7 @@ def test_an_input_that_has_not_been_made_is_named_with_the_command_that_makes_it
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith(
-        "call.py: select_images: its input results/smoke/manifest.parquet and 1 more has not been made"
+        "call.py: select_images: its input results/smoke/manifest.parquet and 1 more have not been made"
     )
     assert "snakemake --cores N --configfile experiment.yaml -- results/smoke/manifest.parquet" in line
 

@@ -148,7 +148,7 @@ def test_imported_sets_stand_in_tables_pictures_exports_and_report(imported):
         assert set(compared) <= set(pd.read_csv(imported.results(table))["method"]), table
     assert imported.results("figures", "mine", "sets", "theirs-ipc2.png").is_file()
     page = imported.results("report.html").read_text()
-    assert "A set that was made elsewhere, taken as it is (from a paper of 2025)." in page
+    assert "A set that was made elsewhere (from a paper of 2025)." in page
     assert imported.results("figures", "mine", "gallery.png").is_file()
     card = imported.results("mine", "exports", "theirs-ipc2", "README.md").read_text()
     assert "license: mit" in card

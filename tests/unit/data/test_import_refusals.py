@@ -57,6 +57,14 @@ BAD = {
         lambda home: tensors(home / "x.npz", rows()[0], np.eye(3, dtype=np.float32)[rows()[1]]),
         r"labels are float32 of shape \(9, 3\); one whole number for each image",
     ),
+    "names for labels": (
+        lambda home: tensors(home / "x.npz", rows()[0], np.array(IDS)[rows()[1]]),
+        r"labels are text of shape \(9,\); one whole number for each image",
+    ),
+    "labels that count from 1": (
+        lambda home: tensors(home / "x.npz", rows()[0], rows()[1] + 1),
+        r"has labels 3, and the data set's are 0 to 2 \(it seems to count from 1\)",
+    ),
     "fewer labels than images": (
         lambda home: tensors(home / "x.npz", rows()[0], rows()[1][:4]),
         "has 9 images and 4 labels",
@@ -64,7 +72,7 @@ BAD = {
     "a label below 0": (lambda home: tensors(home / "x.npz", rows()[0], rows()[1] - 1), "has labels -1"),
     "no labels": (
         lambda home: (np.savez(home / "x.npz", images=rows()[0], targets=rows()[1]), home / "x.npz")[1],
-        "has no tensor labels; it has images, targets",
+        "has no tensor called 'labels'; it has images, targets",
     ),
     "objects": (
         lambda home: (np.savez(home / "x.npz", images=np.array([{}, {}]), labels=rows()[1]), home / "x.npz")[1],

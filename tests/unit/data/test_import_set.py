@@ -114,6 +114,19 @@ def test_a_misspelt_name_is_never_read_by_its_number(tmp_path):
         take(tmp_path, root)
 
 
+def test_names_in_two_ways_are_refused_with_those_of_the_rarer_way(tmp_path):
+    root = folders(tmp_path / "x", ["cassette player", "tench", "n02"])
+    with pytest.raises(RetortError, match=r"mixes readable names with class ids \(n02\); name all classes in one way"):
+        take(tmp_path, root)
+
+
+def test_a_readable_name_with_a_slash_is_a_folder_with_a_dash(tmp_path):
+    table = class_table(tmp_path, IDS, ["t-shirt/top", "dress", "coat"])
+    is_the_set(take(tmp_path, folders(tmp_path / "x", ["T-shirt-top", "dress", "coat"]), table=table))
+    with pytest.raises(RetortError, match=r"readable names: T-shirt top, did you mean 't-shirt-top'\?"):
+        take(tmp_path, folders(tmp_path / "y", ["T-shirt top", "dress", "coat"]), table=table)
+
+
 def test_classes_that_no_name_is_of_are_refused_even_where_their_own_list_has_as_many(tmp_path):
     """A set of another data set may have as many classes, and its numbers would fit."""
     root = listed(folders(tmp_path / "x", THEIRS), "class_map.txt", "x1\nx2\nx3\n")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from retort.base.words import counted
 from retort.parts import check, foreign
 
 EXAMPLE = Path(__file__).parents[2] / "example_parts" / "my_parts"
@@ -159,6 +160,14 @@ def no_parts():
     foreign.look_in([])
 
 
+def test_what_is_no_choice_is_said_by_its_kind(tmp_path):
+    (tmp_path / "lists.py").write_text(IMPORTS + selection("return list(range(count))"))
+    assert any(
+        "it gives a list, where Chosen(members, columns) is wanted" in str(line)
+        for line in check.check_folder(tmp_path)
+    )
+
+
 def test_the_example_passes(capsys):
     status, lines = checked(EXAMPLE, capsys)
     assert status == 0
@@ -182,7 +191,7 @@ def test_a_broken_part_fails_and_says_what_was_found(tmp_path, capsys, case):
     assert status == 1
     assert any(said in line for line in failed), lines
     assert all("bad_one" in line or "bad-one" in line for line in failed)
-    assert lines[-1] == f"{len(lines) - 1} checks, {len(failed)} FAILED"
+    assert lines[-1] == f"{counted(len(lines) - 1, 'check')}, {len(failed)} FAILED"
 
 
 def test_an_error_of_a_part_names_its_file_and_line(tmp_path, capsys):

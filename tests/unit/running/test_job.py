@@ -30,13 +30,14 @@ LOST_NOTHING = "Nothing that is finished is lost"
 def ended(tmp_path, capsys):
     """ended(error, ...): what a job says at last that raises `error` (or calls it, if that raises), and its log."""
 
-    def end(error, *, traceback: bool = False, code: int = 1, **changes) -> tuple[str, str]:
+    def end(error, *, traceback: bool = False, in_log: bool = False, code: int = 1, **changes) -> tuple[str, str]:
         described = fake_job(**{"log": tmp_path / "job.log", "output": Named(tmp_path / "out" / "x")} | changes)
         with pytest.raises(SystemExit) as caught, job(described):
             failing(error)
         assert caught.value.code == code
         log, terminal = (tmp_path / "job.log").read_text(), capsys.readouterr().err
-        assert ("Traceback" in log) == ("Traceback" in terminal) == traceback
+        assert ("Traceback" in terminal) == traceback
+        assert ("Traceback" in log) == (traceback or in_log)
         last = log.splitlines()[-1]
         assert last == terminal.splitlines()[-1]
         assert last.startswith(f"retort: {described.rule}: ")
@@ -103,6 +104,18 @@ def test_a_log_that_cannot_be_written_hides_neither_the_work_nor_the_error(tmp_p
 
 def test_a_mistake_of_the_user_is_told_without_a_traceback(ended):
     assert ended(RetortError("class ant: wrong"))[0] == "class ant: wrong"
+
+
+def test_what_a_part_raised_is_one_line_with_its_traceback_in_the_log_alone(ended):
+    def chosen():
+        try:
+            int("no number")
+        except ValueError as error:
+            raise RetortError("class ant: no number") from error
+
+    said, log = ended(chosen, in_log=True)
+    assert said == "class ant: no number"
+    assert 'int("no number")' in log
 
 
 def test_any_other_error_ends_with_its_traceback_and_one_line_that_sums_it_up(ended):

@@ -63,6 +63,15 @@ def spread(module: nn.Module) -> nn.Module:
     return module
 
 
+def test_the_licence_of_a_teacher_is_that_of_the_model_card_beside_it(tmp_path):
+    source = tmp_path / "theirs"
+    source.mkdir()
+    save_file(network().state_dict(), source / "model.safetensors")
+    assert "licence" not in read_json(fetch(tmp_path / "bare", arch="resnet8", source=str(source)) / "origin.json")
+    (source / "README.md").write_text("---\nlicense: mit\n---\nA teacher.\n")
+    assert read_json(fetch(tmp_path / "carded", arch="resnet8", source=str(source)) / "origin.json")["licence"] == "mit"
+
+
 # ---------------------------------------------------------------- the head
 
 

@@ -22,7 +22,7 @@ def chosen_rows(
     try:
         chosen = selection.choose(seen, count, derive_seed(*seed, entry.id) % 2**31)
     except ValueError as error:
-        raise RetortError(f"class {entry.id}: {selection.blamed_for(error)}") from None
+        raise RetortError(f"class {entry.id}: {selection.blamed_for(error)}") from error
     if wrong := mistake_of(chosen, count, found):
         raise RetortError(
             f"class {entry.id}: the selection {selection.named_with_file()} {wrong}; this is a mistake in the code of "

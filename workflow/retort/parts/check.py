@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from retort.base.errors import RetortError
+from retort.base.words import counted
 from retort.parts import foreign
 from retort.parts.part import Names, Part
 from retort.parts.resolve import FAMILIES, ours
@@ -126,7 +127,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for line in _lines(options.folders, options.packages):
         print(line, flush=True)
         count, failed = count + 1, failed + (not line.ok)
-    print(f"{count} checks, {failed} FAILED" if failed else f"{count} checks, all ok")
+    print(f"{counted(count, 'check')}, {f'{failed} FAILED' if failed else 'all ok'}")
     return int(failed > 0 or count == 0)
 
 

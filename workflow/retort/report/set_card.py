@@ -178,7 +178,8 @@ def _imported(provenance: dict) -> list[str]:
     """What was done with a set that was made elsewhere, and whether it brings soft labels; nothing of any other."""
     if (record := provenance.get("imported")) is None:
         return []
-    taken = f"{record['taken']} of its {record['held']} images, of each class the first in name order"
+    first = "the first in name order" if record["form"] in ("class folders", "zip archive") else "the first rows"
+    taken = f"{record['taken']} of its {record['held']} images, of each class {first}"
     way = "squashed to squares" if provenance["settings"].get("fit") == "squash" else "as their centred squares"
     resized = f" {record['resized']} of them were resized, {way}." if record["resized"] else ""
     lines = [f"Imported: a set that was made elsewhere ({record['form']}); {taken}.{resized}"]
@@ -196,7 +197,7 @@ def _origin_of_imported(provenance: dict) -> list[str]:
     settings = provenance["settings"]
     source = f"from {settings['source']}, " if settings.get("source") else ""
     return [
-        f"Set: {source}read at {record['source']}, SHA-256 {record['sha256']}; {_licence(settings.get('licence'))}."
+        f"Set: {source}read from {record['source']}, SHA-256 {record['sha256']}; {_licence(settings.get('licence'))}."
     ]
 
 

@@ -12,7 +12,7 @@ SIZES = ("B", "kB", "MB", "GB", "TB")
 def method_line(settings: dict, steps: int | None) -> str:
     """What a method does, in one sentence, from its part of the config and its number of sampling steps."""
     if "images" in settings:
-        return _sentence(f"a set that was made elsewhere, taken as it is{_from(settings.get('source'))}")
+        return _sentence(f"a set that was made elsewhere{_from(settings.get('source'))}")
     if "compose" in settings:
         return _sentence(_said("compositions", "composes", settings["compose"]))
     if "generate" not in settings:

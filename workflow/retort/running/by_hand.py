@@ -49,8 +49,9 @@ def stage_of(
             raise RetortError(str(error)) from None
         if missing := [str(path) for path in job.input if not Path(path).exists()]:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            have = "have" if more else "has"
             raise RetortError(
-                f"{rule}: its input {missing[0]}{more} has not been made; make it first: "
+                f"{rule}: its input {missing[0]}{more} {have} not been made; make it first: "
                 f"snakemake --cores N {' '.join([*command, '--', *missing[:3]])}"
             )
         params = dict(job.params.items())
@@ -83,8 +84,7 @@ def _job(flow, name: str, wildcards: dict[str, str]):
         raise RetortError(f"no rule with a stage is called {name}; there are {', '.join(sorted(known))}")
     rule = known[name]
     if set(wildcards) != set(rule.wildcard_names):
-        asked = " ".join(f"{key}=..." for key in sorted(rule.wildcard_names)) or "none"
-        raise RetortError(f"{name} has other wildcards than {' '.join(wildcards) or 'none'}; give {asked}")
+        raise RetortError(f"{name} {_misgiven(set(wildcards), set(rule.wildcard_names))}")
     target = apply_wildcards(str(rule.output[0]), wildcards)
     try:
         workflow = with_jobs(flow, DAGSettings(targets={target}, forcerun={name}), forceall=True)
@@ -95,6 +95,19 @@ def _job(flow, name: str, wildcards: dict[str, str]):
             "jobs of a run with their wildcards"
         ) from None
     return next(job for job in workflow.dag.jobs if job.rule.name == name and target in job.output)
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error that others were raised from, as where a part's own error became a line for the user."""
+    return _first(error.__cause__) if error.__cause__ else error
+
+
+def _misgiven(given: set[str], wanted: set[str]) -> str:
+    asked = f"needs {' '.join(f'{key}=...' for key in sorted(wanted))}" if wanted else "has no wildcards"
+    missing, more = sorted(wanted - given), sorted(given - wanted)
+    found = [f"missing: {', '.join(missing)}"] if missing else []
+    found += [f"not a wildcard of it: {', '.join(more)}"] if more else []
+    return f"{asked}; {'; '.join(found)}"
 
 
 def _moved(value: Any, into: str | Path) -> Any:
@@ -128,10 +141,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     try:
         function(**given)
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
         if options.pdb:
-            pdb.post_mortem()
+            pdb.post_mortem(_first(error).__traceback__)
         return 1
     print(f"{options.rule}: its outputs lie below {options.into}")
     return 0

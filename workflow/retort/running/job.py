@@ -28,9 +28,10 @@ def job(snakemake) -> Iterator[None]:
 
     The log begins with the job, where it runs and since when, and ends with the time that it took or with its error.
     Mistakes in the input, what the machine refuses and errors in parts that lie outside Retort (see explained.py) are
-    one line; any other error has its traceback before it. SIGTERM is such a line too, and what the job had begun is
-    cleaned up as after any error. A job that asks for a GPU has one, or says at once why it computes on the CPU, or
-    ends (see gpus.py). One with a checkpoint has that for itself (see checkpoint_lock.py).
+    one line, with the traceback in the log where a part raised it; any other error has its traceback before it.
+    SIGTERM is such a line too, and what the job had begun is cleaned up as after any error. A job that asks for a GPU
+    has one, or says at once why it computes on the CPU, or ends (see gpus.py). One with a checkpoint has that for
+    itself (see checkpoint_lock.py).
     """
     if snakemake.resources.get("network"):
         os.environ.pop("HF_HUB_OFFLINE", None)
@@ -51,7 +52,7 @@ def job(snakemake) -> Iterator[None]:
             log.write(job_logs.done(time.perf_counter() - began))
         except (Exception, Stopped, KeyboardInterrupt) as error:
             reason = explained(error, snakemake)
-            if reason and reason == of_part(error):
+            if reason and (error.__cause__ or reason == of_part(error)):
                 log.write("".join(traceback.format_exception(error)))
             if reason is None:
                 traceback.print_exc()

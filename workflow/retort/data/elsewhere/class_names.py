@@ -42,8 +42,9 @@ def meant_classes(
     elif numbered:
         meaning = _numbers(found, classes)
         if odd := [name for name in found if name not in meaning]:
-            last = len(classes) - 1
-            raise RetortError(f"has labels {some_of(odd)}, and the data set's are 0 to {last}; {WAY_OUT}")
+            last, counted = len(classes) - 1, {int(name) for name in found}
+            from_one = " (it seems to count from 1)" if min(counted) == 1 and max(counted) == len(classes) else ""
+            raise RetortError(f"has labels {some_of(odd)}, and the data set's are 0 to {last}{from_one}; {WAY_OUT}")
     else:
         meaning = _one_way(found, classes, may_be_numbers=not set(found) <= set((listed or {}).values()))
     _refuse_same(meaning, classes)
@@ -102,7 +103,10 @@ def _no_class(found: Sequence[str], classes: Sequence[ClassEntry], ways: Mapping
     if twice := [name for name in odd if _plain(name) in shared]:
         ids = some_of([classes[i].id for i in shared[_plain(twice[0])]])
         return RetortError(f"calls a class {twice[0]!r}, which is the name of {ids}; {WAY_OUT}")
-    close = did_you_mean(odd[0], [entry.id for entry in classes] + [entry.name for entry in classes])
+    if mixed := [name for name in odd if any(name in meaning for meaning in ways.values())]:
+        other = next(of for of, meaning in ways.items() if mixed[0] in meaning)
+        return RetortError(f"mixes {way} with {other} ({some_of(mixed)}); name all classes in one way, or {WAY_OUT}")
+    close = did_you_mean(odd[0], [entry.id for entry in classes] + [_as_a_folder(entry.name) for entry in classes])
     read = f", read as {way}" if best else ""
     return RetortError(
         f"has classes that the data set does not have{read}: {some_of(odd)}{close}; {WAY_OUT}, "
@@ -154,9 +158,14 @@ def _named(classes: Sequence[ClassEntry]) -> dict[str, list[int]]:
     return found
 
 
+def _as_a_folder(name: str) -> str:
+    """A readable name as a folder can have it."""
+    return name.replace("/", "-")
+
+
 def _plain(name: str) -> str:
     """Small letters, with spaces where file names have other marks."""
-    return " ".join(letters_of(name).casefold().replace("_", " ").replace("/", "-").split())
+    return " ".join(_as_a_folder(letters_of(name)).casefold().replace("_", " ").split())
 
 
 # ---------------------------------------------------------------- their own lists

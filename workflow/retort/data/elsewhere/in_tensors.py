@@ -57,8 +57,9 @@ def found_in_tensors(path: Path, asked: Asked, tensors_of: ReadPickle) -> FoundS
 
 def _labels(path: Path, labels: Rows) -> list[str]:
     if len(labels.shape) != 1 or not np.issubdtype(labels.dtype, np.integer):
+        kind = "text" if labels.dtype.kind in "USO" else labels.dtype
         raise RetortError(
-            f"{path}: labels are {labels.dtype} of shape {labels.shape}; one whole number for each image is needed"
+            f"{path}: labels are {kind} of shape {labels.shape}; one whole number for each image is needed"
         )
     return [str(int(label)) for label in labels.all()]
 

@@ -148,5 +148,8 @@ def _numpy(path: Path, name: str, tensor: Any) -> np.ndarray:
 def wanted(path: Path, tensors: Mapping[str, Rows], name: str) -> Rows:
     """Raises RetortError, with what there is, where the file has no tensor of that name."""
     if name not in tensors:
-        raise RetortError(f"{path} has no tensor {name}; it has {some_of(sorted(tensors))}. Save images and labels")
+        raise RetortError(
+            f"{path} has no tensor called {name!r}; it has {some_of(sorted(tensors))}. Save images and labels under "
+            "these names"
+        )
     return tensors[name]

@@ -46,6 +46,8 @@ def of_clusters(latents: np.ndarray, centres: np.ndarray, labels: np.ndarray, or
 
 def mistake_of(found: Found, count: int, shape: tuple[int, ...]) -> str | None:
     """What is wrong with `count` that were found among latents of a shape (n, C, H, W); None where nothing is."""
+    if not isinstance(found, Found):
+        return f"gives a {type(found).__name__}, where Found(rows, origins, sizes) is wanted"
     rows = list(map(int, found.rows))
     if len(rows) != count or len(set(rows)) != count:
         return f"finds {len(rows)} images, {len(set(rows))} of them different, where {count} different ones are wanted"

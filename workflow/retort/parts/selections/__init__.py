@@ -51,6 +51,8 @@ class Chosen:
 
 def mistake_of(chosen: Chosen, count: int, candidates: int) -> str | None:
     """What is wrong with a choice of `count` of so many candidates; None where nothing is."""
+    if not isinstance(chosen, Chosen):
+        return f"gives a {type(chosen).__name__}, where Chosen(members, columns) is wanted"
     members = list(map(int, chosen.members))
     if len(set(members)) != count or len(members) != count:
         return (

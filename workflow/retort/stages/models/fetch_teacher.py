@@ -7,7 +7,7 @@ from torch import nn
 from retort.base.errors import RetortError
 from retort.base.files import read_json, sha256_of, whole_directory, write_json
 from retort.base.paths import PACKAGED, path_of_source
-from retort.data.hub import download
+from retort.data.hub import download, licence_of
 from retort.data.imagenet import imagenet_classes, subset_classes
 from retort.models.checkpoint import fit_weights, read_weights
 from retort.models.classifiers import IMAGENET_MEAN, IMAGENET_STD, build_classifier
@@ -30,8 +30,8 @@ def fetch_teacher(
     side: int | None = None,
     stamp: str | None = None,
 ) -> None:
-    """A directory with the weights, teacher.json and origin.json: name, source, revision and licence (of
-    the hub), sha256, and the `stamp` of a local source (`source_stamp`).
+    """A directory with the weights, teacher.json and origin.json: name, source, revision (of the hub), licence (of
+    the hub, or of the model card beside a local source), sha256, and the `stamp` of a local source (`source_stamp`).
 
     Without a source `arch` has a tag of timm's pretrained weights. Otherwise see `teachers` in the config; where
     that is silent, a teacher.json beside the checkpoint speaks, then `dataset_classes` and `side`, the data set's
@@ -104,4 +104,5 @@ def _of_checkpoint(
     fit_weights(network, read_weights(path), path, arch)
     origin = {"source": source if source.startswith(PACKAGED) else str(path), "revision": None}
     origin |= {"sha256": sha256_of(path)}
+    origin |= {"licence": licence} if (licence := licence_of(path.parent)) else {}
     return network, {"arch": arch, "classes": ids, **settings}, origin

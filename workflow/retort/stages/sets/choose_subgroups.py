@@ -23,7 +23,7 @@ def choose_subgroups(
     try:
         found = select.choose_groups(*read_centroids(centroids), partial(tqdm, desc="choosing", unit="class"))
     except ValueError as error:
-        raise RetortError(f"the selection {select.named_with_file()}: {error}") from None
+        raise RetortError(f"the selection {select.named_with_file()}: {error}") from error
     first, last = found.values[0], found.values[-1]
     passes = counted(len(found.values) - 1, "pass", "passes")
     print(f"objective: {first:.6g} with the groups nearest to the real images, {last:.6g} after {passes}")

@@ -61,7 +61,7 @@ def _found(
     try:
         found = discovery.find(latents, image_ids, count, seed)
     except ValueError as error:
-        raise RetortError(f"class {entry.id}: {discovery.blamed_for(error)}") from None
+        raise RetortError(f"class {entry.id}: {discovery.blamed_for(error)}") from error
     if wrong := mistake_of(found, count, latents.shape):
         raise RetortError(
             f"class {entry.id}: the discovery {discovery.named_with_file()} {wrong}; this is a mistake in the code of "

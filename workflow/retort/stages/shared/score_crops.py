@@ -97,10 +97,11 @@ def _some(members: pd.DataFrame, images: int, seed: int, dataset: str) -> pd.Dat
 def _say(hits: int, seen: int, classes: int, patch: int) -> None:
     """How well the teacher judges in the way in which it judges here."""
     share, guess = hits / seen, 1 / classes
-    print(f"the teacher recognises {share:.3f} of {seen} crops of real images at {patch} px")
+    found = f"the teacher recognises {share:.3f} of {seen} crops of real images at {patch} px"
+    print(found)
     if no_better_than_a_guess(hits, seen, classes) or share < guess + HARDLY * (1 - guess):
         print(
-            f"warning: that is near the {guess:.3g} that a guess among {classes} classes reaches. Whole images, which "
+            f"warning: {found}, near the {guess:.3g} that a guess among {classes} classes reaches. Whole images, which "
             "it sees normalised in the same way, it was found to recognise, so neither its normalisation nor its class "
             f"order is the cause: crops of {patch} px in a frame do not show it the class, and their scores mean "
             "little. Take compose.grid: 1, a larger compose.score.area, or a teacher that was trained on crops "
