@@ -41,6 +41,22 @@ def test_the_accuracy_table_says_how_long_students_were_trained(text):
     assert {(row[heads.index("updates")], row[heads.index("images seen")]) for row in rows} == {("100", "800")}
 
 
+def test_the_report_has_the_bytes_of_images_and_labels_in_its_table_and_a_picture(text):
+    heads, *rows = Page(text).table("accuracy-table")
+    shown = {
+        tuple(row[heads.index(head)] for head in ("images per class", "images", "labels", "bytes"))
+        for row in rows
+        if row[heads.index("protocol")].startswith(("hard", "soft"))
+    }
+    assert shown == {
+        *(("1", "1.5 kB", "0 B", "1.5 kB"), ("1", "1.5 kB", "40 kB", "41.5 kB")),
+        *(("2", "3 kB", "0 B", "3 kB"), ("2", "3 kB", "40 kB", "43 kB")),
+        *(("all", "", "0 B", ""), ("all", "", "40 kB", "")),
+    }
+    assert text.count("Test accuracy over the bytes of images and labels: ") == 5
+    assert '<figure class="chart" id="over-bytes">' in text
+
+
 def test_constants_that_a_paper_does_not_state_are_marked(text):
     rows = next(rows for _, rows in Page(text).tables if rows[0][0] == "constant")
     own = {row[0]: row[1:][rows[0][1:].index("rd3")] for row in rows[1:]}

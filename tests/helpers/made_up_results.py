@@ -80,6 +80,8 @@ def _students(folder: Path, plan: Plan, classes: int) -> list[str]:
             | {"confusion": confusion.tolist()},
             "best": {"top1": min(1, top1 + 0.01), "top5": min(1, top1 + 0.1), "step": 10},
             "curve": [],
+            "image_bytes": None if row["ipc"] == "all" else 1500 * size,
+            "label_bytes": 0 if plan.protocol(row["protocol"]).labels == "hard" else 40_000,
             "steps": 100,
             "views": 100 * 8,
         }

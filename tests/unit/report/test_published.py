@@ -31,6 +31,8 @@ def student(method: str = "d3hr", last: float = 0.42, best: float = 0.45) -> dic
         | {
             "steps": 10,
             "views": 80,
+            "image_bytes": 9,
+            "label_bytes": 0,
             "method": method,
             "last": {"top1": last, "top5": 0.9},
             "best": {"top1": best, "top5": 0.9},

@@ -8,7 +8,7 @@ import pytest
 
 from retort.artifacts.students import CELL
 from retort.base.files import write_json
-from retort.report.accuracy_table import accuracy_latex, accuracy_shown, accuracy_table, gap_to_unguided
+from retort.report.accuracy_table import BYTES, accuracy_latex, accuracy_shown, accuracy_table, gap_to_unguided
 from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
 from retort.stages.tables.tabulate_models import tabulate_models
 
@@ -27,6 +27,8 @@ def student(method: str, last: float, ipc: str = "1", protocol: str = "hard", ar
         "best": {"top1": last + 0.02, "top5": last + 0.1, "step": 1},
         "steps": 1000,
         "views": 64000,
+        "image_bytes": None if ipc == "all" else 3000 * int(ipc),
+        "label_bytes": 500 if protocol == "soft" else 0,
     } | changes
 
 
@@ -100,6 +102,17 @@ def test_gaps_do_not_mix_data_sets_protocols_or_students():
     assert (row["gap_to_random"], row["gap_to_full"]) == (pytest.approx(10), pytest.approx(-30))
 
 
+def test_bytes_are_those_of_images_and_labels_and_the_full_set_has_none():
+    table = accuracy_table(STUDENTS, ["random"], ["full"])
+    columns = [*BYTES, "bytes"]
+    assert row_of(table, "d3hr")[columns].tolist() == [3000, 0, 3000]
+    assert row_of(table, "d3hr", protocol="soft")[columns].tolist() == [3000, 500, 3500]
+    full = row_of(table, "full", "all")
+    assert full["label_bytes"] == 0
+    assert pd.isna(full["image_bytes"])
+    assert pd.isna(full["bytes"])  # what is not known is not counted as nothing
+
+
 def test_a_single_seed_has_no_deviation():
     row = row_of(accuracy_table(STUDENTS, ["random"], ["full"]), "d3hr", "5")
     assert row["seeds"] == 1
@@ -137,6 +150,7 @@ def written(folder: Path) -> tuple[pd.DataFrame, str]:
 def test_the_table_reads_back_as_it_was_computed(tmp_path):
     table, _ = written(tmp_path)
     computed = accuracy_table(STUDENTS, ["random"], ["full"], WANTED)
+    computed = computed.astype(dict.fromkeys([*BYTES, "bytes"], float))  # a file has no whole numbers that are missing
     pd.testing.assert_frame_equal(table[computed.columns], computed, atol=0.005, rtol=0, check_dtype=False)
     assert list(table.columns.difference(computed.columns)) == [
         *("gap_to_reported", "gap_to_unguided", "labelled_by", "protocol_id", "reported", "reported_by"),
@@ -146,7 +160,7 @@ def test_the_table_reads_back_as_it_was_computed(tmp_path):
     assert table.loc[table["protocol"] == "soft", "labelled_by"].tolist() == ["resnet18"]
     text = (tmp_path / "table.csv").read_text()
     assert "nan" not in text
-    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,1000,64000,80.00,,82.00,,90.00,,5.00,,5.00,-12.00"
+    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,1000,64000,15000,0,15000,80.00,,82.00,,90.00,,5.00,,5.00,-12.00"
     assert f"{measured},77.70,0.40,best,author's table,D3HR,4.30,,,," in text.splitlines()
 
 

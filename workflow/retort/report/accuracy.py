@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from retort.report.accuracy_table import COMPUTE
+from retort.report.accuracy_table import BYTES, COMPUTE
 from retort.report.numbers import gap, p_text, spread
 from retort.report.published import HEADS, number
+from retort.report.words import size
 
 CELL = ["protocol", "student", "ipc"]
 # The accuracy stands third, so that a telephone shows it beside the method without scrolling.
@@ -23,6 +24,9 @@ COLUMNS = [
     ("gap_to_full", "to full", "Points above the whole training set"),
     ("updates", "updates", "Optimiser steps that a student was trained for"),
     ("images_seen", "images seen", "Views of images in all of these steps together"),
+    ("image_bytes", "images", "Bytes of the set's image files"),
+    ("label_bytes", "labels", "Bytes of its stored labels and views; of a teacher that is asked online, its weights"),
+    ("bytes", "bytes", "Of images and labels together"),
     ("reported", HEADS["reported"], "Top-1 that a paper reports for the same row, the best epoch unless it says last"),
     ("gap_to_reported", HEADS["gap_to_reported"], "Points of our top-1, best or last as in the paper, above that"),
     (
@@ -80,6 +84,8 @@ def _cell(row: dict, key: str) -> dict:
         text, note = number(row, key), row[f"{key}_by"]
     elif key in COMPUTE:
         text = f"{value:,}"
+    elif key in (*BYTES, "bytes"):
+        text = size(value)
     elif key.startswith("gap_"):
         text = gap(value)
     return {"text": text, "value": value, "note": note}

@@ -9,6 +9,7 @@ from retort.artifacts.students import CELL
 from retort.report import numbers as shown
 from retort.report import published
 
+BYTES = ["image_bytes", "label_bytes"]
 COMPUTE = {"updates": "steps", "images_seen": "views"}  # column -> what a student's record calls it
 MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_last": ("last", "top5")}
 
@@ -19,22 +20,27 @@ def accuracy_table(
     """The rows described at `tabulate_accuracy`, in the order in which the students come.
 
     missing_seeds counts the wanted seeds that are not there. updates and images_seen are the optimiser steps of one
-    student, and the views of images in all of them. gap_to_random and gap_to_full are differences of mean last
-    top-1 to the two lines, empty where they were not run. p_random is of a two-sided t-test of last top-1 against
-    random images, paired by seed (a seed has the same initial weights and draws for every set); empty below two pairs.
+    student, and the views of images in all of them. image_bytes and label_bytes are what the set and its labels take as
+    they are stored (see `stored_bytes`), bytes their sum; empty for the full set, whose images stay where they were.
+    gap_to_random and gap_to_full are differences of mean last top-1 to the two lines, empty where they were not run.
+    p_random is of a two-sided t-test of last top-1 against random images, paired by seed (a seed has the same initial
+    weights and draws for every set); empty below two pairs.
     """
     flat = [
         {key: s[key] for key in [*CELL, "seed"]}
         | {column: s[key] for column, key in COMPUTE.items()}
+        | {column: s[column] for column in BYTES}
         | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
         for s in students
     ]
     students = pd.DataFrame(flat)
     groups = students.groupby(CELL, sort=False)
-    table = groups.size().rename("seeds").to_frame().join(groups[list(COMPUTE)].first())
+    table = groups.size().rename("seeds").to_frame().join(groups[[*COMPUTE, *BYTES]].first())
     for name in MEASURES:
         table[f"{name}_mean"] = groups[name].mean()
         table[f"{name}_std"] = groups[name].std()  # unbiased; empty for a single seed
+    table[BYTES] = table[BYTES].astype("Int64")  # whole numbers that may be missing
+    table.insert(table.columns.get_loc(BYTES[-1]) + 1, "bytes", table[BYTES].sum(axis=1, skipna=False))
     table = table.reset_index()
     expected = {tuple(row[key] for key in CELL[1:]): row["seeds"] for row in wanted}
     cells = table[CELL[1:]].itertuples(index=False, name=None)

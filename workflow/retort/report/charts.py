@@ -19,7 +19,7 @@ from matplotlib.ticker import NullLocator
 from retort.base.words import images_per_class
 from retort.report.marks import INK
 from retort.report.sweep import draw_panel, rows_of
-from retort.report.words import duration
+from retort.report.words import duration, size
 
 PANEL = (4.5, 3.3)  # inches
 MOST_TICKS = 5
@@ -79,15 +79,36 @@ def accuracy_over_cost(
                 style = marks[method] | {"markersize": 6 + 3 * ipcs.index(ipc)}
                 axis.plot([seconds[method]], [mean], linestyle="none", gid=f"of-{method}-{ipc}", **style)
         axis.set_xscale("log")
-        low, high = min(map(seconds.get, methods)), max(map(seconds.get, methods))
-        axis.set_xlim(low / 1.5, high * 1.5)
-        ticks = [second for second in TICKS if low / 1.5 <= second <= high * 1.5]
-        thinned = ticks[:: math.ceil(len(ticks) / MOST_TICKS)]
+        low, high = min(map(seconds.get, methods)) / 1.5, max(map(seconds.get, methods)) * 1.5
+        axis.set_xlim(low, high)
+        thinned = _thinned(TICKS, low, high)
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xticks(thinned, [duration(second).replace(".0 ", " ") for second in thinned])
         axis.set_xlabel("time to make the method's sets")
 
     return _chart(table, upper_bounds, draw, methods, "cost", "Test accuracy over the time that a method's sets cost")
+
+
+def accuracy_over_bytes(table: pd.DataFrame, upper_bounds: Sequence[str], marks: dict[str, dict]) -> dict | None:
+    """The same over the bytes of a set's images and labels together; None where none are known."""
+    small = table[~table["method"].isin(upper_bounds) & table["bytes"].notna()]
+    methods = _methods(small, marks)
+    if not methods:
+        return None
+    low, high = float(small["bytes"].min()) / 1.5, float(small["bytes"].max()) * 1.5
+    ticks = _thinned([first * 10**power for power in range(16) for first in (1, 2, 5)], low, high)
+
+    def draw(axis: Axes, rows: pd.DataFrame) -> None:
+        for method in methods:
+            own = rows[rows["method"] == method].dropna(subset="bytes").sort_values("bytes")
+            axis.plot(own["bytes"].astype(float), own["top1_last_mean"], gid=f"of-{method}", lw=1, **marks[method])
+        axis.set_xscale("log")
+        axis.set_xlim(low, high)
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xticks(ticks, [size(tick) for tick in ticks])
+        axis.set_xlabel("bytes of images and labels")
+
+    return _chart(table, upper_bounds, draw, methods, "bytes", "Test accuracy over the bytes of images and labels")
 
 
 def accuracy_over_labels(table: pd.DataFrame, equal: dict, upper_bounds: Sequence[str], marks: dict[str, dict]) -> dict:
@@ -140,6 +161,12 @@ def accuracy_over_key(
     title = f"Test accuracy over {sweep['key']} of {sweep['method']}"
     panels = _panels(rows, draw, f"sweep-{name}", title)
     return {"name": name, "key": sweep["key"], "method": sweep["method"], "panels": panels}
+
+
+def _thinned(ticks: Sequence[float], low: float, high: float) -> list[float]:
+    """Those between two ends, and of many every second, third, ... one."""
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return inside[:: max(1, math.ceil(len(inside) / MOST_TICKS))]
 
 
 def _methods(small: pd.DataFrame, marks: dict[str, dict]) -> list[str]:

@@ -11,6 +11,7 @@ from retort.artifacts.kept_students import KeptStudents
 from retort.artifacts.labels import StoredLabels, shared_view_words, stamp_of, stamp_of_own
 from retort.artifacts.pixels import open_split
 from retort.artifacts.sets import read_set
+from retort.artifacts.stored_bytes import image_bytes, label_bytes
 from retort.artifacts.students import gather_students
 from retort.base.devices import pick_device
 from retort.base.files import read_json, whole_directory, write_json
@@ -76,7 +77,8 @@ def train_students(
     parts: Sequence[str] = (),
 ) -> None:
     """A directory with one JSON per student, <seed>.json: `row`, the architecture of the labelling teacher (None where
-    there is none), the student's seed, and what `train_student` measured.
+    there is none), the bytes of the set's images and labels (`stored_bytes`), the student's seed, and what
+    `train_student` measured.
 
     parts: the same of single seeds, which are only gathered, where each seed has a job of its own. What an interrupted
     job has `kept` is not trained again. readers: processes that read the set, see `stream_set`.
@@ -89,7 +91,7 @@ def train_students(
         return
     classes = [c.id for c in read_classes(class_table)]
     images, test = ImageSet(*read_set(distilled, train, threads=readers)), ImageSet(*open_split(val))
-    row = row | {"teacher_arch": _architecture(labelling.teacher)}
+    row = row | {"teacher_arch": _architecture(labelling.teacher), **_bytes(distilled, labelling)}
     records = []
     for index in seeds:
         name = f"{row['method']} ipc {row['ipc']} {row['protocol']} {student} seed {index}"
@@ -115,6 +117,13 @@ def train_students(
 
 def _architecture(teacher: str | None) -> str | None:
     return read_json(Path(teacher, "teacher.json"))["arch"] if teacher else None
+
+
+def _bytes(distilled: str, labelling: Labelling) -> dict[str, int | None]:
+    return {
+        "image_bytes": image_bytes(distilled),
+        "label_bytes": label_bytes(labelling.stored, labelling.teacher),
+    }
 
 
 def _labels(

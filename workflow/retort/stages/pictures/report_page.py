@@ -15,7 +15,13 @@ from retort.base.words import counted
 from retort.data.manifest import read_classes, read_split
 from retort.report.accuracy import CELL, accuracy_view, headlines, of_method
 from retort.report.accuracy_table import note_of
-from retort.report.charts import accuracy_over_cost, accuracy_over_ipc, accuracy_over_key, accuracy_over_labels
+from retort.report.charts import (
+    accuracy_over_bytes,
+    accuracy_over_cost,
+    accuracy_over_ipc,
+    accuracy_over_key,
+    accuracy_over_labels,
+)
 from retort.report.classes import by_cell, class_tables, confusion_changes
 from retort.report.costs import making_seconds, method_costs, projection_target, read_costs, stage_costs
 from retort.report.files import inside
@@ -91,6 +97,7 @@ def report_page(
         "note": note_of(table),
         "charts": {
             "ipc": accuracy_over_ipc(table, upper_bounds, marks),
+            "bytes": accuracy_over_bytes(table, upper_bounds, marks),
             "cost": accuracy_over_cost(table, upper_bounds, marks, seconds),
             "labels": [
                 accuracy_over_labels(table, equal, upper_bounds, marks) for equal in equal_protocols(used["protocols"])
