@@ -6,7 +6,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from bench import real_disk, real_run, real_students
+from bench import method_costs, real_disk, real_run, real_students
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE, HEADER = (ROOT / "docs" / "costs.md").read_text(), (ROOT / "configs" / "imagenet1k.yaml").read_text()
@@ -31,6 +31,21 @@ def cells(printed: list[str], head: str, row: str) -> dict[str, str]:
 def test_every_table_of_the_page_is_what_the_command_prints(printed):
     reckoned = PAGE.split("## GPU memory")[0]  # whose tables have a command and a test of their own
     assert [line for line in reckoned.splitlines() if line.startswith("|")] == printed
+
+
+def test_the_calls_of_each_method_are_what_the_command_counts():
+    section = PAGE.split("## Methods beside plain sampling")[1]
+    assert [line for line in section.splitlines() if line.startswith("|")] == method_costs.counted(
+        real_run.plan_of("configs/imagenet1k.yaml")
+    )
+
+
+def test_a_pool_multiplies_the_calls_of_an_image_and_a_start_on_the_way_leaves_steps_out():
+    plan = real_run.plan_of("configs/imagenet1k.yaml")
+    assert method_costs.calls(plan, "dit") == ["100", "1", "", ""]  # 50 steps of two branches
+    assert method_costs.calls(plan, "cao2") == ["400", "4", "100", ""]
+    assert method_costs.calls(plan, "d3hr-s3") == [f"{5 * 2 * 32}", "3.2", "", f"{2 * 30}"]
+    assert method_costs.calls(plan, "random") == ["", "", "", ""]
 
 
 def test_the_header_of_the_config_says_the_same(printed):
