@@ -38,22 +38,24 @@ def test_a_job_computes_the_same_without_what_it_does_not_use_and_has_it_when_it
 
 
 @pytest.mark.parametrize(
-    ("run", "parts", "packages", "light"),
+    ("run", "parts", "packages", "gpu", "light"),
     [
-        (None, [], [], True),
-        ("auto", [], [], True),
-        ("cuda+slicing", [], [], True),
-        ("cuda+compile+offload", [], [], False),
-        ("auto", ["my_parts"], [], False),
-        (None, [], ["theirs"], False),
+        (None, [], [], False, True),
+        ("auto", [], [], False, True),
+        ("cuda+slicing", [], [], False, True),
+        ("cuda+compile+offload", [], [], False, False),
+        ("auto", ["my_parts"], [], False, False),
+        (None, [], ["theirs"], False, False),
+        ("auto", [], [], True, False),
     ],
 )
-def test_all_is_imported_where_a_network_is_compiled_or_code_from_outside_runs(
-    monkeypatch, run, parts, packages, light
+def test_all_is_imported_on_a_gpu_and_where_a_network_is_compiled_or_code_from_outside_runs(
+    monkeypatch, run, parts, packages, gpu, light
 ):
     installed = []
     monkeypatch.setattr(light_imports, "install", lambda: installed.append(True))
     monkeypatch.setattr(foreign, "names", lambda: packages)
+    monkeypatch.setattr(light_imports, "driver_shows_a_gpu", lambda: gpu)
     resources = {} if run is None else {"run": run}
     light_imports.install_for(SimpleNamespace(resources=resources, config={"parts": parts}))
     assert installed == [True] * light

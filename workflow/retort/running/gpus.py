@@ -75,7 +75,7 @@ def why_no_gpu(wanted: str) -> str | None:
     slurm_job, hidden = os.environ.get("SLURM_JOB_ID"), os.environ.get(HIDDEN_BY)
     if slurm_job is None and hidden in ("", "-1"):
         return f"this job computes on the CPU: {HIDDEN_BY} hides every GPU"
-    if slurm_job is None and not _driver_shows_a_gpu():
+    if slurm_job is None and not driver_shows_a_gpu():
         return "this job computes on the CPU: there is no GPU on this machine"
     if torch.version.cuda is None and torch.version.hip is None:
         cause = "the PyTorch installed here is built for CPUs only (make env sets up one for GPUs)"
@@ -88,8 +88,9 @@ def why_no_gpu(wanted: str) -> str | None:
     )
 
 
-def _driver_shows_a_gpu() -> bool:
-    return bool(_uuids()) or any(DEVICE_FILES.glob("nvidia[0-9]*"))
+def driver_shows_a_gpu() -> bool:
+    """Whether the machine has one, in this job's reach or not."""
+    return any(DEVICE_FILES.glob("nvidia[0-9]*")) or bool(_uuids())
 
 
 def _lock(gpu: str, uuids: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ A job of a diffusion model needs one or two networks of diffusers. Importing one
 that it stands in, which import every other network, the loaders of LoRA and of single files, transformers, scipy.stats
 and PyTorch's compiler; an optimiser imports the compiler, too, to ask whether it runs. For a short job that is more CPU
 than all its work. Here these imports are postponed to the first use of what they would bring, which a job without a
-compiled network and without parts from outside never has.
+compiled network and without parts from outside never has. Only machines without a GPU do so.
 """
 
 import sys
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from retort.parts import foreign
+from retort.running.gpus import driver_shows_a_gpu
 
 
 def _unchanged(function: Callable | None = None, *_, **__) -> Callable:
@@ -41,9 +42,10 @@ POSTPONED: dict[str, Mapping[str, Any]] = {
 
 
 def install_for(snakemake) -> None:
-    """In the process of a job, unless code that is not Retort's runs in it, or its network is compiled."""
+    """In the process of a job, unless code that is not Retort's runs in it, its network is compiled, or the machine has
+    a GPU, on which jobs are long and libraries take paths that this was not tried on."""
     compiled = "compile" in str(snakemake.resources.get("run")).split("+")
-    if not (compiled or snakemake.config.get("parts") or foreign.names()):
+    if not (compiled or snakemake.config.get("parts") or foreign.names() or driver_shows_a_gpu()):
         install()
 
 
