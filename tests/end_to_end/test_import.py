@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from retort.artifacts.labels import own_record
+from retort.artifacts.own_labels import own_record
 from retort.base.files import read_json
 from retort.base.tensors import open_tensors
 from tests.helpers.workspace import Workspace, smoke_config

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.numpy import save_file
 
-from retort.artifacts.labels import own_record
+from retort.artifacts.own_labels import own_record
 from retort.base.tensors import open_tensors
 from retort.data.elsewhere import Asked
 from retort.stages.sets.import_labels import import_labels

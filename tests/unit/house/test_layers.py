@@ -118,9 +118,22 @@ def test_methods_and_evaluation_touch_no_file_no_path_and_no_snakemake(name):
     assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
 
 
-def test_config_is_read_and_planned_without_loading_torch():
-    names = [name for name in SOURCES if floor_of(name) == "config"]
-    program = f"import sys, {', '.join(names)}; print({{'torch', 'diffusers', 'sklearn', 'PIL'}} & set(sys.modules))"
+RULES = [LIBRARY.parents[1] / "Snakefile", *sorted((LIBRARY.parents[1] / "rules").glob("*.smk"))]
+PLANNING = {name for file in RULES for name in re.findall(r"^(?:from|import) (retort[.\w]+)", file.read_text(), re.M)}
+
+
+@pytest.mark.parametrize(
+    ("names", "heavy"),
+    [
+        ([name for name in SOURCES if floor_of(name) == "config"], {"torch", "diffusers", "sklearn", "scipy", "PIL"}),
+        (sorted(PLANNING), {"torch", "diffusers", "sklearn", "scipy"}),
+    ],
+    ids=["read", "planned"],
+)
+def test_config_is_read_and_planned_without_loading_torch(names, heavy):
+    """Whoever starts Snakemake waits for it, and so does each job on a cluster."""
+    assert len(names) > 20
+    program = f"import sys, {', '.join(names)}; print({heavy} & set(sys.modules))"
     environment = os.environ | {"PYTHONPATH": str(LIBRARY.parent)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -68,7 +68,6 @@ class StoredLabels:
         return restored_logits(sent(kept, device), self._classes)
 
 
-RECORD = "record"  # of own labels: where they are from, and what they are
 STAMP = {
     "distilled set": "of another distilled set",
     "teacher": "of another teacher",
@@ -112,11 +111,6 @@ def _settings(views: ViewSettings) -> dict:
 def rows_of(arrays: Layout, rows: int) -> Layout:
     """The layout of so many rows of these arrays."""
     return {name: ((rows, *shape), dtype) for name, (shape, dtype) in arrays.items()}
-
-
-def own_record(path: str | Path) -> dict:
-    """What `import_labels` recorded of the labels in its file (see there)."""
-    return json.loads(read_metadata(path)[RECORD])
 
 
 def sizes_of(labels: Layout, plans: Layout) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from retort.artifacts.imported import ORIGIN
-from retort.artifacts.labels import own_record
+from retort.artifacts.own_labels import own_record
 from retort.base.errors import RetortError
 from retort.base.files import read_json
 from retort.data.elsewhere import SOFT

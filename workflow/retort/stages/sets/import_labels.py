@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from retort.artifacts.labels import RECORD, sizes_of, stamp_of_own
+from retort.artifacts.labels import sizes_of, stamp_of_own
+from retort.artifacts.own_labels import RECORD
 from retort.artifacts.sets import MANIFEST, read_set
 from retort.base.errors import RetortError
 from retort.base.files import read_rows, sha256_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from retort.artifacts.labels import own_record
+from retort.artifacts.own_labels import own_record
 from retort.base.files import read_json, whole_file, write_json
 from retort.base.words import images_per_class
 from retort.data.licences import hub_keys, terms_of_set
