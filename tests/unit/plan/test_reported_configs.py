@@ -51,6 +51,7 @@ BESIDE = {
         mgd3 10 hard: resnet_ap10 66.4
         mgd3 20 hard: resnet_ap10 71.2
         mgd3 50 hard: resnet_ap10 79.5
+        mgd3-nearest 10 hard: resnet_ap10 (64.6)
     """,
     "imagewoof": """
         rded 10 soft: resnet18 (38.5), resnet101 (31.3)
