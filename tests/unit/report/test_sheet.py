@@ -19,8 +19,9 @@ def test_names_over_the_columns_stand_above_the_tiles_and_move_nothing_sideways(
     above = len(named) - len(bare)
     assert above > 20
     np.testing.assert_array_equal(named[above + 4 :, : bare.shape[1]], bare[4:])  # 4: the edge above the tiles
-    ink = np.flatnonzero((named[: above + 4] < 128).all(axis=(0, 2)))  # columns with letters in them
-    starts = [int(np.flatnonzero((bare[4:] == 40 * (1 + i)).all(2).sum(0) > TILE // 2)[0]) for i in range(3)]
+    ink = np.flatnonzero((named[: above + 4] < 128).all(2).any(0))  # columns with letters in them
+    of_tile = [(bare[4:] == 40 * (1 + i)).all(2).sum(0) > TILE // 2 for i in range(3)]
+    starts = [int(np.flatnonzero(found)[0]) for found in of_tile]
     assert starts == [starts[0] + i * (TILE + GAP) for i in range(3)]
     assert starts[0] <= ink[0] < starts[1]
     assert any(ink > starts[2])
