@@ -88,7 +88,7 @@ def test_a_wide_picture_is_scaled_down_and_a_small_one_kept_as_it_is(tmp_path):
 
 def accuracy(ipcs: list[str], methods: list[str]) -> pd.DataFrame:
     rows = [{"method": m, "ipc": ipc, "top1_last_mean": 50.0 + i} for i, m in enumerate(methods) for ipc in ipcs]
-    return pd.DataFrame(rows).assign(protocol="hard", student="net", top1_last_std=float("nan"))
+    return pd.DataFrame(rows).assign(protocol="hard", student="net", top1_last_std=float("nan"), top1_last_seeds="")
 
 
 @pytest.mark.parametrize("ipcs", [["1"], ["1", "10", "50"]])
@@ -316,7 +316,7 @@ def test_every_number_is_rounded_once_from_the_students(tmp_path):
     twice = f"{round(deviation, 2):.1f}", f"{round(p, 4):.3f}"
     assert (f"{deviation:.1f}" == twice[0], f"{p:.3f}" == twice[1]) == (False, False)  # or this test could not fail
     row = accuracy_view(read_numbers(outputs[0]), [])["rows"][-1]["cells"]
-    assert row["top1_last"]["text"].endswith(f"± {deviation:.1f}")
+    assert row["top1_last"]["text"].endswith(f"± {deviation:.1f} †")  # its first student is far below the others
     assert row["p_random"]["text"] == f"{p:.3f}"
     texts = accuracy_shown(read_numbers(outputs[0])).iloc[-1]
     markdown = [cell.strip() for cell in Path(outputs[1]).read_text().splitlines()[3].split("|")]

@@ -25,7 +25,7 @@ NO_SCORES = pd.DataFrame(columns=["method", "ipc", "student", "protocol", "lrs",
 def rows(*cells: tuple[str, str, str, float]) -> pd.DataFrame:
     keys = ("method", "ipc", "protocol", "top1_last_mean")
     table = pd.DataFrame([dict(zip(keys, cell, strict=True)) for cell in cells])
-    return table.assign(student="net", top1_last_std=1.5, gap_to_random=2.0)
+    return table.assign(student="net", top1_last_std=1.5, top1_last_seeds="", gap_to_random=2.0)
 
 
 TABLE = rows(

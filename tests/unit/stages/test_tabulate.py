@@ -8,7 +8,8 @@ import pytest
 
 from retort.artifacts.students import CELL
 from retort.base.files import write_json
-from retort.report.accuracy_table import BYTES, accuracy_latex, accuracy_shown, accuracy_table, gap_to_unguided
+from retort.report.accuracy_table import BYTES, accuracy_latex, accuracy_shown, accuracy_table, gap_to_unguided, note_of
+from retort.report.numbers import read_numbers
 from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
 from retort.stages.tables.tabulate_models import tabulate_models
 
@@ -144,7 +145,7 @@ def written(folder: Path) -> tuple[pd.DataFrame, str]:
     tabulate_accuracy(
         paths, *outputs, **LINES, unguided=UNGUIDED, wanted=WANTED, protocols=PROTOCOLS, reported=REPORTED
     )
-    return pd.read_csv(folder / "table.csv", dtype={"ipc": str}), (folder / "table.md").read_text()
+    return read_numbers(folder / "table.csv"), (folder / "table.md").read_text()
 
 
 def test_the_table_reads_back_as_it_was_computed(tmp_path):
@@ -153,14 +154,16 @@ def test_the_table_reads_back_as_it_was_computed(tmp_path):
     computed = computed.astype(dict.fromkeys([*BYTES, "bytes"], float))  # a file has no whole numbers that are missing
     pd.testing.assert_frame_equal(table[computed.columns], computed, atol=0.005, rtol=0, check_dtype=False)
     assert list(table.columns.difference(computed.columns)) == [
-        *("gap_to_reported", "gap_to_unguided", "labelled_by", "protocol_id", "reported", "reported_by"),
+        *("gap_to_reported", "gap_to_unguided", "gap_to_unguided_high", "gap_to_unguided_low", "labelled_by"),
+        *("p_unguided", "p_unguided_holm", "protocol_id", "reported", "reported_by"),
         *("reported_epoch", "reported_other", "reported_other_by", "reported_other_status", "reported_other_std"),
         *("reported_status", "reported_std"),
     ]
     assert table.loc[table["protocol"] == "soft", "labelled_by"].tolist() == ["resnet18"]
     text = (tmp_path / "table.csv").read_text()
     assert "nan" not in text
-    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,1000,64000,15000,0,15000,80.00,,82.00,,90.00,,5.00,,5.00,-12.00"
+    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,1000,64000,15000,0,15000,80.00,,80.00,80.00,0,82.00,,90.00,,"
+    measured += "5.00,,,,,5.00,,,,,-12.00"
     assert f"{measured},77.70,0.40,best,author's table,D3HR,4.30,,,," in text.splitlines()
 
 
@@ -193,6 +196,59 @@ def test_p_is_of_a_t_test_paired_by_seed_whatever_the_order():
     assert math.isnan(row_of(table, "full", "all")["p_random"])  # random images of another count are no line
     same = [*seeds("d3hr", (0.5, 0.6)), *seeds("random", (0.4, 0.5))]
     assert accuracy_table(same, ["random"], [])["p_random"].isna().all()  # no spread, so no test
+
+
+def test_the_interval_of_a_gap_is_that_of_its_pairs():
+    # The differences are 10 and 18 points: 14 -+ 12.706 x 4, Student's t of one degree of freedom.
+    row = row_of(accuracy_table(STUDENTS, ["random"], ["full"]), "d3hr")
+    assert row["gap_to_random_low"] == pytest.approx(14 - 12.7062047 * 4)
+    assert row["gap_to_random_high"] == pytest.approx(14 + 12.7062047 * 4)
+    alone = row_of(accuracy_table(STUDENTS, ["random"], ["full"]), "d3hr", "5")  # one pair
+    assert alone[["gap_to_random_low", "gap_to_random_high", "p_random_holm"]].isna().all()
+
+
+def test_p_is_corrected_for_the_rows_that_have_one(tmp_path):
+    lasts = {"one": (0.6, 0.7, 0.65), "two": (0.5, 0.61, 0.52), "three": (0.42, 0.55, 0.43)}
+    records = [r for method, tops in lasts.items() for r in seeds(method, tops)] + seeds("random", (0.4, 0.5, 0.42))
+    table = accuracy_table(records, ["random"], []).set_index("method")
+    p, corrected = table["p_random"], table["p_random_holm"]
+    order = p.drop("random").sort_values()
+    expected, highest = {}, 0.0
+    for place, (method, value) in enumerate(order.items()):
+        highest = max(highest, (3 - place) * value)
+        expected[method] = min(1.0, highest)
+    assert corrected.drop("random").to_dict() == pytest.approx(expected)
+    assert math.isnan(corrected["random"])
+    assert (corrected.drop("random") > p.drop("random")).any()
+
+
+def test_each_seed_stands_in_its_order_with_the_median_and_a_student_that_collapsed_is_marked():
+    tops = (0.826, 0.83, 0.613, 0.84, 0.82)  # of which 0.613 is below 0.75 x 0.826 = 0.6195
+    records = [*seeds("soft", tops)[::-1], *seeds("near", (0.826, 0.83, 0.62, 0.84, 0.82))]
+    table = accuracy_table(records, [], [])
+    row, near = row_of(table, "soft"), row_of(table, "near")
+    assert row["top1_last_seeds"] == "82.60 83.00 61.30 84.00 82.00"
+    assert row["top1_last_median"] == pytest.approx(82.6)
+    assert (row["collapsed"], near["collapsed"]) == (1, 0)
+    shown = accuracy_shown(table).set_index("method")["top-1 last"]
+    assert shown["soft"] == "78.6 ± 9.7 †"
+    assert "†" not in shown["near"]
+    assert "75% of the median" in note_of(table)
+    assert "†" not in note_of(table[table["method"] == "near"])
+    latex = accuracy_latex(accuracy_shown(table), note_of(table))
+    assert r"78.6 $\pm$ 9.7 $\dagger$" in latex
+    assert r"75\% of" in latex
+    many = accuracy_table(seeds("ten", tuple(i / 100 for i in range(50, 62))), [], [])
+    assert row_of(many, "ten")["top1_last_seeds"].split()[-2:] == ["60.00", "61.00"]
+
+
+def test_the_difference_to_unguided_has_an_interval_and_a_corrected_p(tmp_path):
+    table, _ = written(tmp_path)
+    row = row_of(table, "d3hr")
+    assert row["gap_to_unguided_low"] == pytest.approx(row["gap_to_random_low"])  # random stands for both here
+    assert (row["p_unguided"], row["p_unguided_holm"]) == (row["p_random"], row["p_random_holm"])
+    others = table.drop(index=row.name)
+    assert others[["gap_to_unguided_low", "gap_to_unguided_high", "p_unguided"]].isna().all(axis=None)
 
 
 def test_the_gap_to_unguided_is_to_the_samples_of_the_same_model():

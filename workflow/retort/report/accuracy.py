@@ -3,7 +3,7 @@
 import pandas as pd
 
 from retort.report.accuracy_table import BYTES, COMPUTE
-from retort.report.numbers import gap, p_text, spread
+from retort.report.numbers import gap, p_text, spread, values_in
 from retort.report.published import HEADS, number
 from retort.report.words import size
 
@@ -19,9 +19,19 @@ COLUMNS = [
     ("top1_best", "top-1, best*", "Best test accuracy during training, chosen on the test set"),
     ("top5_last", "top-5, last", "The class is among the first five"),
     ("gap_to_random", "to random", "Points of top-1 above random real images of the same number"),
+    ("gap_to_random_low", "95 % of it", "The interval of that gap, by Student's t over pairs of one seed"),
     ("p_random", "p", "Two-sided t-test of that gap, paired by seed; not corrected for the number of rows"),
+    ("p_random_holm", "p, Holm", "The same, corrected for the number of rows by Holm's method"),
     ("gap_to_unguided", "to unguided", "Points above plain samples of the same model"),
+    ("gap_to_unguided_low", "95 % of this", "The interval of this gap, by Student's t over pairs of one seed"),
+    (
+        "p_unguided_holm",
+        "p of this, Holm",
+        "t-test of this gap, paired by seed, corrected by Holm's method",
+    ),
     ("gap_to_full", "to full", "Points above the whole training set"),
+    ("top1_last_median", "median", "Median of top-1, last, over seeds"),
+    ("top1_last_seeds", "each seed", "Top-1, last, of each seed in its order"),
     ("updates", "updates", "Optimiser steps that a student was trained for"),
     ("images_seen", "images seen", "Views of images in all of these steps together"),
     ("image_bytes", "images", "Bytes of the set's image files"),
@@ -77,8 +87,14 @@ def _cell(row: dict, key: str) -> dict:
     elif key == "seeds" and row["missing_seeds"]:
         text = f"{value} of {value + row['missing_seeds']}"
     elif f"{key}_mean" in row:
-        text = spread(value, row[f"{key}_std"])
-    elif key == "p_random":
+        text = spread(value, row[f"{key}_std"]) + (" †" if key == "top1_last" and row["collapsed"] else "")
+    elif key == "top1_last_median":
+        text = f"{value:.1f}"
+    elif key == "top1_last_seeds":
+        text = " ".join(f"{one:.1f}" for one in values_in(value))
+    elif key.endswith("_low"):
+        text = f"{value:+.1f} to {row[key.removesuffix('low') + 'high']:+.1f}"
+    elif key.startswith("p_"):
         text = p_text(value)
     elif key in ("reported", "reported_other"):
         text, note = number(row, key), row[f"{key}_by"]

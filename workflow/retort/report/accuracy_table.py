@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import pandas as pd
-from scipy.stats import ttest_rel
 
 from retort.artifacts.students import CELL
+from retort.evaluation.spread import COLLAPSED, collapsed
 from retort.report import numbers as shown
 from retort.report import published
+from retort.report.differences import differences
 
 BYTES = ["image_bytes", "label_bytes"]
 COMPUTE = {"updates": "steps", "images_seen": "views"}  # column -> what a student's record calls it
@@ -22,23 +23,22 @@ def accuracy_table(
     missing_seeds counts the wanted seeds that are not there. updates and images_seen are the optimiser steps of one
     student, and the views of images in all of them. image_bytes and label_bytes are what the set and its labels take as
     they are stored (see `stored_bytes`), bytes their sum; empty for the full set, whose images stay where they were.
-    gap_to_random and gap_to_full are differences of mean last top-1 to the two lines, empty where they were not run.
-    p_random is of a two-sided t-test of last top-1 against random images, paired by seed (a seed has the same initial
-    weights and draws for every set); empty below two pairs.
+    top1_last_seeds has the last top-1 of each seed, in their order, and collapsed how many of these lie below
+    `spread.COLLAPSED` of their median. gap_to_random and gap_to_full are differences of mean last top-1 to the two
+    lines, empty where they were not run; for the other columns of the difference to random images see `differences`.
     """
-    flat = [
-        {key: s[key] for key in [*CELL, "seed"]}
-        | {column: s[key] for column, key in COMPUTE.items()}
-        | {column: s[column] for column in BYTES}
-        | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
-        for s in students
-    ]
-    students = pd.DataFrame(flat)
+    students = students_frame(students)
     groups = students.groupby(CELL, sort=False)
     table = groups.size().rename("seeds").to_frame().join(groups[[*COMPUTE, *BYTES]].first())
     for name in MEASURES:
         table[f"{name}_mean"] = groups[name].mean()
         table[f"{name}_std"] = groups[name].std()  # unbiased; empty for a single seed
+    last = groups["top1_last"]
+    place = table.columns.get_loc("top1_last_std") + 1
+    in_order = students.sort_values("seed").groupby(CELL)["top1_last"]
+    found = {"top1_last_median": last.median(), "top1_last_seeds": in_order.agg(shown.listed)}
+    for i, (name, column) in enumerate({**found, "collapsed": last.agg(collapsed).astype(int)}.items()):
+        table.insert(place + i, name, column)
     table[BYTES] = table[BYTES].astype("Int64")  # whole numbers that may be missing
     table.insert(table.columns.get_loc(BYTES[-1]) + 1, "bytes", table[BYTES].sum(axis=1, skipna=False))
     table = table.reset_index()
@@ -48,9 +48,21 @@ def accuracy_table(
         len(CELL) + 1, "missing_seeds", [expected.get(c, n) - n for c, n in zip(cells, table["seeds"], strict=True)]
     )
     table["gap_to_random"] = _gap(table, random, ["dataset", "ipc", "protocol", "student"])
-    table["p_random"] = _p_values(students, table, random)
+    table = table.join(differences(students, table, lambda method: [] if method in random else random, "random"))
     table["gap_to_full"] = _gap(table, full, ["dataset", "protocol", "student"])
     return table
+
+
+def students_frame(records: Sequence[dict]) -> pd.DataFrame:
+    """CELL, seed, what COMPUTE and BYTES name, and MEASURES in per cent, a row for each student."""
+    flat = [
+        {key: s[key] for key in [*CELL, "seed"]}
+        | {column: s[key] for column, key in COMPUTE.items()}
+        | {column: s[column] for column in BYTES}
+        | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}
+        for s in records
+    ]
+    return pd.DataFrame(flat)
 
 
 def test_images(record: dict) -> int | None:
@@ -73,19 +85,7 @@ def gap_to_unguided(table: pd.DataFrame, unguided: dict[str, str]) -> list[float
     return [own - means.get(line, float("nan")) for own, line in zip(table["top1_last_mean"], lines, strict=True)]
 
 
-def _p_values(students: pd.DataFrame, table: pd.DataFrame, random: list[str]) -> list[float]:
-    """For each row of the table; empty for the random line itself, and where all differences are equal."""
-    last = {cell: group.set_index("seed")["top1_last"] for cell, group in students.groupby(CELL)}
-    values = []
-    for row in table[CELL].to_dict("records"):
-        lines = (tuple((row | {"method": name}).values()) for name in random if row["method"] not in random)
-        line = next((last[cell] for cell in lines if cell in last), pd.Series(dtype=float))
-        pairs = pd.concat([last[tuple(row.values())], line], axis=1, join="inner")
-        tested = pairs.diff(axis=1).iloc[:, 1].nunique() > 1
-        values.append(ttest_rel(*pairs.to_numpy().T).pvalue if tested else float("nan"))
-    return values
-
-
+COLLAPSED_NOTE = f"†: with a student below {COLLAPSED:.0%} of the median of its row, which the mean hides."
 NOTE = (
     "Test accuracy in per cent, mean ± standard deviation over seeds. * best is chosen on the test set. "
     "p: two-sided t-test of last top-1 against random images, paired by seed; not corrected for the number of rows."
@@ -98,6 +98,9 @@ def accuracy_shown(table: pd.DataFrame) -> pd.DataFrame:
     def spread(name: str) -> list[str]:
         return [shown.spread(*pair) for pair in zip(table[f"{name}_mean"], table[f"{name}_std"], strict=True)]
 
+    def marked() -> list[str]:
+        return [f"{text} †" if n else text for text, n in zip(spread("top1_last"), table["collapsed"], strict=True)]
+
     def seeds() -> list[str]:
         pairs = zip(table["seeds"], table["missing_seeds"], strict=True)
         return [f"{there} of {there + missing}" if missing else str(there) for there, missing in pairs]
@@ -108,7 +111,7 @@ def accuracy_shown(table: pd.DataFrame) -> pd.DataFrame:
     texts = table[CELL].assign(
         **{
             "seeds": seeds(),
-            "top-1 last": spread("top1_last"),
+            "top-1 last": marked(),
             "top-1 best*": spread("top1_best"),
             "top-5 last": spread("top5_last"),
             "to random": gaps("random"),
@@ -127,8 +130,9 @@ def accuracy_shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def note_of(table: pd.DataFrame) -> str:
-    """What is to be said below the table, of published numbers only where there are some."""
-    return f"{NOTE} {published.NOTE}" if published.published_shown(table) else NOTE
+    """What is to be said below the table, of students that collapsed and of published numbers where there are some."""
+    said = {COLLAPSED_NOTE: table["collapsed"].any(), published.NOTE: published.published_shown(table)}
+    return " ".join([NOTE, *(note for note, there in said.items() if there)])
 
 
 def accuracy_latex(texts: pd.DataFrame, note: str = NOTE) -> str:
@@ -136,8 +140,8 @@ def accuracy_latex(texts: pd.DataFrame, note: str = NOTE) -> str:
     text = texts.to_latex(
         index=False, escape=True, caption=_latex_text(note), column_format="lllllr" + "r" * (len(texts.columns) - 6)
     )
-    return text.replace(" ± ", r" $\pm$ ")
+    return text.replace(" ± ", r" $\pm$ ").replace(" †", r" $\dagger$")
 
 
 def _latex_text(text: str) -> str:
-    return text.replace("±", r"$\pm$")
+    return text.replace("±", r"$\pm$").replace("†", r"$\dagger$").replace("%", r"\%")

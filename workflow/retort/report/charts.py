@@ -18,6 +18,7 @@ from matplotlib.ticker import NullLocator
 
 from retort.base.words import images_per_class
 from retort.report.marks import INK
+from retort.report.numbers import values_in
 from retort.report.sweep import draw_panel, rows_of
 from retort.report.words import duration, size
 
@@ -38,7 +39,8 @@ Draw = Callable[[Axes, pd.DataFrame], None]
 def accuracy_over_ipc(table: pd.DataFrame, upper_bounds: Sequence[str], marks: dict[str, dict]) -> dict:
     """Mean last top-1 over the number of images per class: `panels` (SVG), `methods` and `lines` of the legend.
 
-    Methods of one number stand side by side; bars are one standard deviation, the dashed line is the full data.
+    Methods of one number stand side by side; bars are one standard deviation, dots are the seeds, the dashed line is
+    the full data.
     """
     small = table[~table["method"].isin(upper_bounds)]
     ipcs = sorted(small["ipc"].unique(), key=int)
@@ -52,6 +54,7 @@ def accuracy_over_ipc(table: pd.DataFrame, upper_bounds: Sequence[str], marks: d
             bars, style = own["top1_last_std"].fillna(0), marks[method] | {"lw": 1, "elinewidth": 0.8}
             line, *_ = axis.errorbar(places, own["top1_last_mean"], yerr=bars, **style)
             line.set_gid(f"of-{method}")
+            _dots(axis, own.assign(place=places), marks[method]["color"], f"seeds-{method}")
         axis.set_xticks(range(len(ipcs)), ipcs)
         axis.set_xlim(-0.5, len(ipcs) - 0.5)
         axis.set_xlabel("images per class")
@@ -129,6 +132,7 @@ def accuracy_over_labels(table: pd.DataFrame, equal: dict, upper_bounds: Sequenc
             bars, style = own["top1_last_std"].fillna(0), marks[method] | {"lw": 1, "elinewidth": 0.8}
             line, *_ = axis.errorbar(places, own["top1_last_mean"], yerr=bars, **style)
             line.set_gid(f"of-{method}")
+            _dots(axis, own.assign(place=places), marks[method]["color"], f"seeds-{method}")
         for _, line in whole[whole["student"] == rows["student"].iloc[0]].groupby("method"):
             axis.plot(line["place"], line["top1_last_mean"], color=INK, linestyle="--", lw=1)
         axis.set_xticks(range(len(names)), names)
@@ -161,6 +165,13 @@ def accuracy_over_key(
     title = f"Test accuracy over {sweep['key']} of {sweep['method']}"
     panels = _panels(rows, draw, f"sweep-{name}", title)
     return {"name": name, "key": sweep["key"], "method": sweep["method"], "panels": panels}
+
+
+def _dots(axis: Axes, rows: pd.DataFrame, colour: str, gid: str) -> None:
+    """Each seed of the rows as a small dot at its row's `place`."""
+    seeds = rows.assign(top1=rows["top1_last_seeds"].map(values_in)).explode("top1").dropna(subset="top1")
+    style = {"color": colour, "marker": "o", "markersize": 2.2, "markeredgewidth": 0, "linestyle": "none"}
+    axis.plot(seeds["place"].astype(float), seeds["top1"].astype(float), alpha=0.55, gid=gid, zorder=1, **style)
 
 
 def _thinned(ticks: Sequence[float], low: float, high: float) -> list[float]:
@@ -197,9 +208,10 @@ def _chart(
 
 
 def _limits(rows: pd.DataFrame) -> tuple[float, float]:
-    """Where an axis of accuracy begins and ends that has all means of the rows with their spread."""
-    spread = rows["top1_last_std"].fillna(0)
-    low, high = (rows["top1_last_mean"] - spread).min(), (rows["top1_last_mean"] + spread).max()
+    """Where an axis of accuracy begins and ends that has all means of the rows, with their spread and every seed."""
+    spread, seeds = rows["top1_last_std"].fillna(0), rows["top1_last_seeds"].map(values_in).explode().dropna()
+    ends = pd.concat([rows["top1_last_mean"] - spread, rows["top1_last_mean"] + spread, seeds.astype(float)])
+    low, high = ends.min(), ends.max()
     room = 0.06 * max(high - low, 1)
     return low - room, high + room
 

@@ -28,8 +28,18 @@ def save_numbers(table: pd.DataFrame, path: str | Path, least: dict[str, int] | 
 
 
 def read_numbers(path: str | Path) -> pd.DataFrame:
-    """What `save_numbers` wrote, with the same numbers to their last bit; images per class as text."""
-    return pd.read_csv(path, dtype={"ipc": str}, float_precision="round_trip")
+    """What `save_numbers` wrote, with the same numbers to their last bit; images per class and lists as text."""
+    return pd.read_csv(path, dtype={"ipc": str, "top1_last_seeds": str}, float_precision="round_trip")
+
+
+def listed(values: pd.Series) -> str:
+    """Several values in one cell of a CSV: "50.00 60.25"."""
+    return " ".join(written(round(value, DIGITS)) for value in values)
+
+
+def values_in(cell: str | float) -> list[float]:
+    """What `listed` wrote; nothing of an empty cell."""
+    return [float(value) for value in str(cell).split()] if not pd.isna(cell) else []
 
 
 def spread(mean: float, std: float) -> str:

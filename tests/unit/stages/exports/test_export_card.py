@@ -45,7 +45,14 @@ def carded(home: Path, folder: Path, labels: list[str]) -> str:
             *(("random", "1", "hard", 99.11), ("full", "all", "hard", 99.22), ("dit", "2", "hard", 99.33)),
         )
     ]
-    same = {"dataset": "toy", "student": "resnet8", "seeds": 2, "missing_seeds": 1, "top1_last_std": 0.5}
+    same = {
+        "dataset": "toy",
+        "student": "resnet8",
+        "seeds": 2,
+        "missing_seeds": 1,
+        "collapsed": 0,
+        "top1_last_std": 0.5,
+    }
     same |= {"top1_best_mean": 30.0, "top1_best_std": 0.1, "top5_last_mean": 100.0, "top5_last_std": 0.0}
     same |= {"gap_to_random": 0.0, "gap_to_unguided": None, "gap_to_full": None, "p_random": None}
     table = pd.DataFrame([row | same | {"protocol_id": f"{row['protocol']}-0123abcd"} for row in rows])

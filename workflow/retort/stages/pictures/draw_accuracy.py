@@ -2,9 +2,9 @@
 
 import matplotlib
 import matplotlib.pyplot as plt
-import pandas as pd
 
 from retort.base.files import whole_file
+from retort.report.numbers import read_numbers, values_in
 from retort.report.palette import COLOURS, MARKERS
 
 matplotlib.use("Agg")
@@ -15,9 +15,10 @@ ROW = 0.28  # inches
 def draw_accuracy(table: str, figure: str, *, full: list[str]) -> None:
     """Test top-1, one row per method, one panel per (protocol, student), a mark for each number of images per class.
 
-    Error bars are one standard deviation over seeds; a dashed line is a student of the full training set.
+    Error bars are one standard deviation over seeds, dots the seeds themselves; a dashed line is a student of the full
+    training set.
     """
-    data = pd.read_csv(table, dtype={"ipc": str})
+    data = read_numbers(table)
     small = data[~data["method"].isin(full)]
     methods = list(small["method"].unique())
     ipcs = sorted(small["ipc"].unique(), key=int)
@@ -31,6 +32,8 @@ def draw_accuracy(table: str, figure: str, *, full: list[str]) -> None:
             style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "linestyle": "none", "capsize": 2}
             spread = marks["top1_last_std"].fillna(0)
             axis.errorbar(marks["top1_last_mean"], heights, xerr=spread, label=f"{ipc} per class", **style)
+            seeds = marks.assign(height=heights, top1=marks["top1_last_seeds"].map(values_in)).explode("top1")
+            axis.plot(seeds["top1"].astype(float), seeds["height"], ".", color=COLOURS[i % 6], alpha=0.5, markersize=3)
         for _, line in rows[rows["method"].isin(full)].iterrows():
             axis.axvline(line["top1_last_mean"], color="black", linestyle="--", linewidth=1, label=line["method"])
         axis.set_title(f"{protocol} labels, {student}", fontsize=10)

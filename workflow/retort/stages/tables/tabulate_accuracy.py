@@ -12,8 +12,12 @@ from retort.report.accuracy_table import (
     accuracy_table,
     gap_to_unguided,
     note_of,
+    students_frame,
     test_images,
 )
+from retort.report.differences import differences
+
+P_VALUES = [f"p_{name}{corrected}" for name in ("random", "unguided") for corrected in ("", "_holm")]
 
 
 def tabulate_accuracy(
@@ -38,7 +42,11 @@ def tabulate_accuracy(
     """
     records = read_students(students)
     table = accuracy_table(records, random, full, wanted)
-    table.insert(table.columns.get_loc("gap_to_full"), "gap_to_unguided", gap_to_unguided(table, unguided))
+    tested = differences(
+        students_frame(records), table, lambda method: list(filter(None, [unguided.get(method)])), "unguided"
+    )
+    for name, column in {"gap_to_unguided": gap_to_unguided(table, unguided), **tested}.items():
+        table.insert(table.columns.get_loc("gap_to_full"), name, column)
     table.insert(table.columns.get_loc("protocol") + 1, "protocol_id", table["protocol"].map(protocols))
     teachers = {tuple(record[key] for key in CELL): record["teacher_arch"] for record in records}
     cells = table[CELL].itertuples(index=False, name=None)
@@ -46,7 +54,7 @@ def tabulate_accuracy(
     tested = {tuple(record[key] for key in CELL): test_images(record) for record in records}
     table = shown.kept(published.with_reported(table, reported, tested))
     with whole_file(csv) as scratch:
-        shown.save_numbers(table, scratch, {"p_random": 4})
+        shown.save_numbers(table, scratch, dict.fromkeys(P_VALUES, 4))
     texts = accuracy_shown(table)
     with whole_file(markdown) as scratch:
         scratch.write_text(texts.to_markdown(index=False, disable_numparse=True) + f"\n\n{note_of(table)}\n")
