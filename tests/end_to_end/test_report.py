@@ -105,7 +105,7 @@ def test_every_picture_decodes_and_is_described(made, page):
 
 def test_charts_are_valid_svg_in_the_pages_own_ink(text):
     charts = re.findall(r'<svg [^>]*role="img".*?</svg>', text, re.DOTALL)
-    assert len(charts) == 4  # two charts of two protocols
+    assert len(charts) == 6  # three charts of two protocols
     for chart in charts:
         root = ElementTree.fromstring(chart)
         assert root.find("title").text.startswith("Test accuracy over")
