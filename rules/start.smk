@@ -8,12 +8,14 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from retort.report.ending import command_like, ending
+from retort.running.looking_again import look_again_once
 from retort.running.progress.handler import attach
 from retort.running.progress.of_dag import run_of
 from retort.running.slurm import keep_jobs_while_slurm_is_silent
 from retort.running.status.replaced import finished_results, replaced
 
 keep_jobs_while_slurm_is_silent()
+look_again_once()
 
 ROOM_OF = {stage: path.parent.name for stage, path in STAGES.items()}
 ROOM_OF |= {"train_one_student": "evaluation", "tabulate_method": "tables"}
