@@ -4,11 +4,12 @@ python -m tests.helpers.method_map    # prints the rows
 """
 
 from collections.abc import Sequence
+from contextlib import chdir
 
 import yaml
 
 from retort.config.load import load_config
-from retort.data.imagenet import subset_classes
+from retort.data.classes import class_list
 from retort.plan.plan import Plan
 from retort.plan.published_methods import contradictions, published_methods
 from retort.plan.reported import reported_rows
@@ -18,9 +19,15 @@ HEAD = ("backbone", "start", "sampler", "guide", "pool", "selection", "refinemen
 BACKBONES = {"sdxl": "SDXL", "sd": "SD 1.5"}
 
 
+def plan_of(config: str) -> Plan:
+    """Of a config in configs/."""
+    with chdir(REPOSITORY):  # what a config extends is named from there
+        checked = load_config(yaml.safe_load((REPOSITORY / "configs" / config).read_text()))
+    return Plan(checked, class_list(checked.dataset))
+
+
 def plan_of_imagenet1k() -> Plan:
-    config = load_config(yaml.safe_load((REPOSITORY / "configs" / "imagenet1k.yaml").read_text()))
-    return Plan(config, list(subset_classes(config.dataset.subset)))
+    return plan_of("imagenet1k.yaml")
 
 
 def cells(plan: Plan, method: str) -> tuple[str, ...]:

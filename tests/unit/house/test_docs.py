@@ -153,6 +153,17 @@ def test_every_method_of_the_demo_is_on_the_map():
     assert set(yaml.safe_load((ROOT / "config.yaml").read_text())["methods"]) <= named
 
 
+def test_each_composition_has_its_reason_and_is_the_same_on_the_small_models_as_on_imagenet():
+    page = (ROOT / "docs" / "methods" / "compositions.md").read_text()
+    named = re.findall(r"^\| `([\w-]+)` \|", page.split("## Six compositions")[1].split("\n### ")[0], re.M)
+    assert len(named) == 6
+    full, small = method_map.plan_of_imagenet1k(), method_map.plan_of("fashion-compositions.yaml")
+    for name in named:
+        (text,) = re.findall(rf"^### `{name}`: .*?(?=^##)", page, re.M | re.S)
+        assert "* It is refuted if" in text
+        assert method_map.cells(full, name)[1:] == method_map.cells(small, name)[1:], name  # but for the backbone
+
+
 METHOD_PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
 QUESTIONS = [
     "Reference implementation, or reading of the paper?",

@@ -201,17 +201,8 @@ def test_papers_whose_constants_depend_on_the_data_set_or_its_size(data, ipc, me
 
 
 def test_every_paper_of_the_table_of_constants_is_one_that_published_numbers():
-    assert set(published_methods()) == {
-        "random",
-        "dit",
-        "rded",
-        "d3hr",
-        "cao2",
-        "coda",
-        "mgd3",
-        "mgd3-nearest",
-        "minimax",
-    }
+    papers = {"random", "dit", "rded", "d3hr", "cao2", "coda", "mgd3", "mgd3-nearest", "minimax"}
+    assert set(published_methods()) == papers
 
 
 # ---------------------------------------------------------------- teachers and epochs
