@@ -2,6 +2,7 @@
 
 import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 from retort.base.files import whole_file
 from retort.report.numbers import read_numbers, values_in
@@ -30,7 +31,7 @@ def draw_accuracy(table: str, figure: str, *, full: list[str]) -> None:
             marks = rows[(rows["ipc"] == ipc) & ~rows["method"].isin(full)]
             heights = [methods.index(m) for m in marks["method"]]
             style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "linestyle": "none", "capsize": 2}
-            spread = marks["top1_last_std"].fillna(0)
+            spread = marks["top1_last_std"].fillna(0) if marks["top1_last_std"].notna().any() else None
             axis.errorbar(marks["top1_last_mean"], heights, xerr=spread, label=f"{ipc} per class", **style)
             seeds = marks.assign(height=heights, top1=marks["top1_last_seeds"].map(values_in)).explode("top1")
             axis.plot(seeds["top1"].astype(float), seeds["height"], ".", color=COLOURS[i % 6], alpha=0.5, markersize=3)
@@ -38,6 +39,7 @@ def draw_accuracy(table: str, figure: str, *, full: list[str]) -> None:
             axis.axvline(line["top1_last_mean"], color="black", linestyle="--", linewidth=1, label=line["method"])
         axis.set_title(f"{protocol} labels, {student}", fontsize=10)
         axis.set_xlabel("test top-1, last step (%)")
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axis.grid(alpha=0.3)
     axes[0][0].set_yticks(range(len(methods)), methods)
     axes[0][0].set_ylim(len(methods) - 0.5, -0.5)
