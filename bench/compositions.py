@@ -1,6 +1,6 @@
-"""What the sets of configs/fashion-compositions.yaml look like: how many images the teacher recognises, and how far apart.
+"""Sets of configs/fashion-compositions.yaml: how many images their teacher recognises, and how far these are apart.
 
-python -m bench.compositions    # after the sets were made: snakemake ... results/fashion-compositions/distilled/METHOD/ipc4
+python -m bench.compositions    # of the sets that were made, results/fashion-compositions/distilled/METHOD/ipc4
 
 Recognised: the share of images to which the teacher gives their class. Apart: the root mean square difference of two
 images of a class, over all pairs, as a share of the range of pixels.
