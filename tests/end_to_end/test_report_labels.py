@@ -37,12 +37,12 @@ def test_labels_of_all_kinds_stand_side_by_side_in_a_table_and_a_picture(text):
 
 
 def test_the_accuracy_table_says_how_long_students_were_trained(text):
-    heads, *rows = Page(text).table("accuracy-table")
+    heads, *rows = Page(text).table("compute-table")
     assert {(row[heads.index("updates")], row[heads.index("images seen")]) for row in rows} == {("100", "800")}
 
 
 def test_the_report_has_the_bytes_of_images_and_labels_in_its_table_and_a_picture(text):
-    heads, *rows = Page(text).table("accuracy-table")
+    heads, *rows = Page(text).table("compute-table")
     shown = {
         tuple(row[heads.index(head)] for head in ("images per class", "images", "labels", "bytes"))
         for row in rows

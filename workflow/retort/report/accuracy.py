@@ -1,5 +1,7 @@
 """Accuracies as the page shows them: the table and the best of each cell."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from retort.report.accuracy_table import BYTES, COMPUTE
@@ -19,24 +21,9 @@ COLUMNS = [
     ("top1_best", "top-1, best*", "Best test accuracy during training, chosen on the test set"),
     ("top5_last", "top-5, last", "The class is among the first five"),
     ("gap_to_random", "to random", "Points of top-1 above random real images of the same number"),
-    ("gap_to_random_low", "95 % of it", "The interval of that gap, by Student's t over pairs of one seed"),
     ("p_random", "p", "Two-sided t-test of that gap, paired by seed; not corrected for the number of rows"),
-    ("p_random_holm", "p, Holm", "The same, corrected for the number of rows by Holm's method"),
     ("gap_to_unguided", "to unguided", "Points above plain samples of the same model"),
-    ("gap_to_unguided_low", "95 % of this", "The interval of this gap, by Student's t over pairs of one seed"),
-    (
-        "p_unguided_holm",
-        "p of this, Holm",
-        "t-test of this gap, paired by seed, corrected by Holm's method",
-    ),
     ("gap_to_full", "to full", "Points above the whole training set"),
-    ("top1_last_median", "median", "Median of top-1, last, over seeds"),
-    ("top1_last_seeds", "each seed", "Top-1, last, of each seed in its order"),
-    ("updates", "updates", "Optimiser steps that a student was trained for"),
-    ("images_seen", "images seen", "Views of images in all of these steps together"),
-    ("image_bytes", "images", "Bytes of the set's image files"),
-    ("label_bytes", "labels", "Bytes of its stored labels and views; of a teacher that is asked online, its weights"),
-    ("bytes", "bytes", "Of images and labels together"),
     ("reported", HEADS["reported"], "Top-1 that a paper reports for the same row, the best epoch unless it says last"),
     ("gap_to_reported", HEADS["gap_to_reported"], "Points of our top-1, best or last as in the paper, above that"),
     (
@@ -45,16 +32,38 @@ COLUMNS = [
         "Top-1 of a paper that has another teacher, or does not state its epoch",
     ),
 ]
+# What more there is to say of the same rows, in tables of their own: one with all would be wider than paper.
+_ROW = [column for column in COLUMNS if column[0] in ("method", "ipc", "protocol", "student")]
+SPREAD = [
+    *_ROW,
+    ("top1_last_median", "median", "Median of top-1, last, over seeds"),
+    ("sets", "sets", "Independent sets of the method, each by a seed of its own"),
+    ("top1_last_std_between", "± of sets", "Standard deviation between the sets' means, without that of students"),
+    ("top1_last_std_within", "± in a set", "Standard deviation between students of one set"),
+    ("top1_last_seeds", "each seed", "Top-1, last, of each seed in its order, set by set"),
+    ("gap_to_random_low", "to random, 95 %", "Interval of the difference to random images, by pairs of one seed"),
+    ("p_random_holm", "its p, Holm", "p of the same, corrected for the number of rows by Holm's method"),
+    ("gap_to_unguided_low", "to unguided, 95 %", "Interval of the difference to plain samples of the same model"),
+    ("p_unguided_holm", "this p, Holm", "p of the same, corrected for the number of rows by Holm's method"),
+]
+COMPUTE_AND_BYTES = [
+    *_ROW,
+    ("updates", "updates", "Optimiser steps that a student was trained for"),
+    ("images_seen", "images seen", "Views of images in all of these steps together"),
+    ("image_bytes", "images", "Bytes of the set's image files"),
+    ("label_bytes", "labels", "Bytes of its stored labels and views; of a teacher that is asked online, its weights"),
+    ("bytes", "bytes", "Of images and labels together"),
+]
 SORTED_LAST = 10**9  # the whole training set, among numbers of images
 
 
-def accuracy_view(table: pd.DataFrame, upper_bounds: list[str]) -> dict:
-    """Columns (key, head, explanation), without those that are empty, and rows of cells {text, value, note} by key.
+def accuracy_view(table: pd.DataFrame, upper_bounds: list[str], wanted: Sequence[tuple] = COLUMNS) -> dict:
+    """Those `wanted` columns (key, head, explanation) that are not empty, and rows of cells {text, value, note} by key.
 
     A row's `best` says that no other set of its protocol, student and number of images has a higher mean top-1.
     """
     present = {"top1_last": "top1_last_mean", "top1_best": "top1_best_mean", "top5_last": "top5_last_mean"}
-    columns = [c for c in COLUMNS if (name := present.get(c[0], c[0])) in table and table[name].notna().any()]
+    columns = [c for c in wanted if (name := present.get(c[0], c[0])) in table and table[name].notna().any()]
     highest = table[~table["method"].isin(upper_bounds)].groupby(CELL)["top1_last_mean"].max()
     rows = []
     for row in table.to_dict("records"):
@@ -88,7 +97,9 @@ def _cell(row: dict, key: str) -> dict:
         text = f"{value} of {value + row['missing_seeds']}"
     elif f"{key}_mean" in row:
         text = spread(value, row[f"{key}_std"]) + (" †" if key == "top1_last" and row["collapsed"] else "")
-    elif key == "top1_last_median":
+    elif key == "sets" and not row["sets_vary"]:
+        text = f"{value}, always the same"
+    elif key in ("top1_last_median", "top1_last_std_between", "top1_last_std_within"):
         text = f"{value:.1f}"
     elif key == "top1_last_seeds":
         text = " ".join(f"{one:.1f}" for one in values_in(value))

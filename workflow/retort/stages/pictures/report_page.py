@@ -13,7 +13,7 @@ from retort.base.files import read_json, whole_file
 from retort.base.version import VERSION, commit_of
 from retort.base.words import counted
 from retort.data.manifest import read_classes, read_split
-from retort.report.accuracy import CELL, accuracy_view, headlines, of_method
+from retort.report.accuracy import CELL, COMPUTE_AND_BYTES, SPREAD, accuracy_view, headlines, of_method
 from retort.report.accuracy_table import note_of
 from retort.report.charts import (
     accuracy_over_bytes,
@@ -94,6 +94,8 @@ def report_page(
         "marks": {method: symbol_of(style) for method, style in marks.items()},
         "headlines": headlines(table, baselines, upper_bounds),
         "accuracy": view,
+        "spread": accuracy_view(table, upper_bounds, SPREAD),
+        "compute": accuracy_view(table, upper_bounds, COMPUTE_AND_BYTES),
         "note": note_of(table),
         "charts": {
             "ipc": accuracy_over_ipc(table, upper_bounds, marks),
