@@ -28,7 +28,7 @@ def main() -> None:
     print(line(("method", "images", "recognised", "apart")), line(["---"] * 4), sep="\n")
     for folder in sorted(Path(SETS).glob("*/ipc*")):
         pixels, labels = (np.asarray(found) for found in read_set(str(folder), None, threads=1))
-        shown = (f"{recognised(teacher, pixels, labels):.2f}", f"{apart(pixels, labels):.2f}")
+        shown = (f"{recognised(teacher, pixels, labels):.2f}", f"{spread_of(pixels, labels):.2f}")
         print(line((f"`{folder.parent.name}`", str(len(pixels)), *shown)))
 
 
@@ -36,7 +36,7 @@ def recognised(teacher: Teacher, pixels: np.ndarray, labels: np.ndarray) -> floa
     return float((logits_of(teacher, pixels).argmax(dim=1).numpy() == labels).mean())
 
 
-def apart(pixels: np.ndarray, labels: np.ndarray) -> float:
+def spread_of(pixels: np.ndarray, labels: np.ndarray) -> float:
     """Mean over pairs of images (N, h, w, 3) uint8 of one class, in [0, 1]."""
     flat = pixels.reshape(len(pixels), -1).astype(np.float64) / 255
     pairs = [(i, j) for i, j in combinations(range(len(flat)), 2) if labels[i] == labels[j]]

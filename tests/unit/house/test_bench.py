@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from bench import __main__ as command
-from bench.compositions import apart
+from bench.compositions import spread_of
 from bench.critical_path import critical_path
 from bench.planned import Job
 from bench.rows import Row, apart, in_turn
@@ -70,7 +70,7 @@ def test_what_is_not_finite_is_apart():
 
 def test_images_are_compared_within_their_class_alone():
     grey = np.array([0, 255, 51, 51], np.uint8)[:, None, None, None].repeat(2, 1).repeat(2, 2).repeat(3, 3)
-    assert apart(grey, np.array([0, 1, 0, 1])) == pytest.approx((51 / 255 + 204 / 255) / 2)
+    assert spread_of(grey, np.array([0, 1, 0, 1])) == pytest.approx((51 / 255 + 204 / 255) / 2)
 
 
 def test_the_critical_path_is_the_chain_with_the_most_seconds():
