@@ -20,8 +20,14 @@ def chosen_starts(wildcards):
 
 def guiding_representatives(wildcards):
     """What sampling is drawn towards, and its latents; none without a guide that names a discovery."""
-    guide = plan.generate_of(wildcards.method).guide
+    guides = plan.generate_of(wildcards.method).guides
+    guide = next((guide for guide in guides if guide.name_in("discoveries")), None)
     return named_representatives(wildcards, guide, "representatives", "latents")
+
+
+def real_latents(wildcards):
+    """Those of the shard's training images, for guides that read their means."""
+    return {"real_latents": model_latents(wildcards)} if plan.reads_means(wildcards.method) else {}
 
 
 def starting_representatives(wildcards):
@@ -70,9 +76,9 @@ def start_part(wildcards):
 
 
 def sampling_settings(wildcards):
-    """How a method samples, with its sampler and its guide as parts."""
+    """How a method samples, with its sampler and its guides as parts."""
     settings = plan.sampling_of(wildcards.method)
-    return settings | {key: described(part) for key in ("sampler", "guide") if (part := settings[key])}
+    return settings | {"sampler": described(settings["sampler"]), "guides": list(map(described, settings["guides"]))}
 
 
 def pool_choices(wildcards, shards):
@@ -170,6 +176,7 @@ rule generate_images:
         unpack(chosen_starts),
         unpack(guiding_representatives),
         unpack(starting_representatives),
+        unpack(real_latents),
         unpack(refiner_directory),
         unpack(decoder_directory),
         model=model_directory,

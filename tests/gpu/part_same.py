@@ -99,8 +99,8 @@ def _computed(bench: Bench, kind: str, device: str, dtype: str) -> Iterator[tupl
     denoise = Guided(model, condition, 2.0)
     yield "inverted", ddim.invert(start, denoise, model.alphas_cumprod, 10, 5)
     for name, sampling in SAMPLERS.items():
-        for guide, by in (("", replace(sampling, guide=None)), (" with a guide", sampling)):
-            fresh, targets = iter(range(1000)), drawn("target") if by.guide else None
+        for guide, by in (("", replace(sampling, guides=())), (" with a guide", sampling)):
+            fresh, targets = iter(range(1000)), drawn("target") if by.guides else None
             noise: Callable[[], Tensor] = lambda fresh=fresh: drawn("noise", next(fresh))  # noqa: E731
             yield f"{name}{guide}", sample(model, condition, start, by, labels, targets, noise)
     yield from _refined(model, drawn, working)

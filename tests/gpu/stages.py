@@ -75,7 +75,7 @@ class Stages:
         output = self.home / "generated.safetensors"
         generate_images(
             str(self.home / "classes.csv"),
-            *[None] * 5,
+            *[None] * 6,
             str(output),
             self._kept(),
             **self._model(kind),

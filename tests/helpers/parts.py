@@ -18,4 +18,4 @@ def sampling(
     """By a sampler, and with a strength CoDA's guide, or MGD3's by its form."""
     settings = {"discovery": "any", "strength": strength, "until": until, "form": form}
     guide = None if strength is None else part_of("guides", settings)
-    return Sampling(part_of("samplers", sampler), steps, first, guidance, guide)
+    return Sampling(part_of("samplers", sampler), steps, first, guidance, () if guide is None else (guide,))

@@ -84,14 +84,17 @@ def generate(
     starts: Path | None = None,
     guide: tuple[Path, Path] | None = None,
     seeds: tuple[Path, Path] | None = None,
+    real: Path | None = None,
     **changes,
 ) -> dict[str, np.ndarray]:
-    """The content of one generated shard; guide: (representatives, latents), seeds: those that images start from."""
+    """The content of one generated shard; guide: (representatives, latents), seeds: those that images start from,
+    real: latents of the training images."""
     settings = {"sampling": sampling_by("ddim", 5, 4, 2.0), "number": 3, "side": SIDE, "dataset": "toy", "seed": 0}
     settings |= {"start": DRAWN if starts else NOISE}
     table, name = changes.pop("table", home / "classes.csv"), changes.pop("name", "dit")
     inputs = [
-        str(path) if path else None for path in (table, starts, *(guide or (None, None)), *(seeds or (None, None)))
+        str(path) if path else None
+        for path in (table, starts, *(guide or (None, None)), *(seeds or (None, None)), real)
     ]
     generate_images(
         *inputs, str(output), kept(home), **files(home, name), class_indices=classes, batch=batch, **settings | changes

@@ -82,7 +82,7 @@ def run(case, model):
             eps.append(denoise(x, timestep))
             return eps[-1]
 
-        recorded.mean_shift = None
+        recorded.mean_shift = recorded.move = None
         final = REFERENCE.sample(start[None], recorded, model.alphas_cumprod, steps, first, None)
         return start, asked, torch.cat(eps), torch.cat([*latents[1:], final])
 

@@ -245,7 +245,7 @@ def work(part) -> None:
         return
     model = GaussianDiffusion.random()
     condition, latents = model.condition([ClassEntry(i, f"n{i}", "x") for i in (0, 1)]), torch.ones(2, 3, 2, 2)
-    sampling = Sampling(part_of("samplers", "ddim"), 10, None, 2.0, part)
+    sampling = Sampling(part_of("samplers", "ddim"), 10, None, 2.0, (part,))
     sample(model, condition, latents.double(), sampling, [0, 1], None, lambda: latents)
 
 

@@ -29,7 +29,7 @@ def sampled(model, sampler, part, rows=range(N), seeds=SEEDS):
     rows, rng = list(rows), torch.Generator().manual_seed(2)
     every = [torch.randn(N, *SHAPE, generator=rng, dtype=torch.float64) for _ in range(13)]
     own = iter(noise[rows] for noise in every)
-    by = Sampling(part_of("samplers", sampler), 12, None, 2.0, part)
+    by = Sampling(part_of("samplers", sampler), 12, None, 2.0, (part,) if part else ())
     targets = model.draw(1, N, seed=9)[rows]
     condition, labels = model.condition(entries(*[1] * len(rows))), [1] * len(rows)
     return sample(model, condition, next(own), by, labels, targets, lambda: next(own), [seeds[row] for row in rows])

@@ -163,7 +163,7 @@ class Seeing(Guide):
 
 def test_a_guide_knows_the_course_and_corrects_every_prediction(model, sampling):
     guide = Seeing(seen=[])
-    found = sampled(model, replace(sampling, guide=guide))
+    found = sampled(model, replace(sampling, guides=(guide,)))
     course, *steps = guide.seen
     grid = sampling.sampler.grid(model.alphas_cumprod, sampling.steps, sampling.first)
     assert [timestep for timestep, _ in steps] == list(course.timesteps) == grid
@@ -178,5 +178,5 @@ def test_a_guide_knows_the_course_and_corrects_every_prediction(model, sampling)
 
 def test_a_guide_is_given_the_targets_of_its_images(model, sampling):
     guide, targets = Seeing(seen=[]), normal(model, 4, 5)()
-    sampled(model, replace(sampling, guide=guide), targets)
+    sampled(model, replace(sampling, guides=(guide,)), targets)
     assert torch.equal(guide.seen[0].targets, targets)

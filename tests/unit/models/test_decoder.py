@@ -43,7 +43,7 @@ def decoded_by(home: Path, name: str) -> dict:
 def made(home: Path, output: Path, **models) -> dict[str, np.ndarray]:
     settings = {"sampling": sampling_by("ddim", 3, 2, 2.0), "number": 2, "side": SIDE, "dataset": "toy", "seed": 0}
     settings |= {"start": NOISE}
-    inputs = [str(home / "classes.csv"), *[None] * 5]
+    inputs = [str(home / "classes.csv"), *[None] * 6]
     generate_images(*inputs, str(output), kept(home), **models, class_indices=[0, 1], batch=4, **settings)
     return read(output)
 

@@ -271,7 +271,7 @@ def test_every_sampler_makes_the_same_images_in_any_batch_and_shard(tmp_path, ho
 
     def made(classes: list[int], batch: int) -> dict[str, np.ndarray]:
         path, settings = tmp_path / "images.safetensors", {"number": 3, "side": SIDE, "dataset": "toy", "seed": 0}
-        inputs = [str(home / "classes.csv"), *[None] * 5, str(path), kept(tmp_path)]
+        inputs = [str(home / "classes.csv"), *[None] * 6, str(path), kept(tmp_path)]
         settings |= {"start": NOISE, "sampling": sampling, "class_indices": classes, "batch": batch}
         generate_images(*inputs, **files(home), **settings)
         return read(path)

@@ -98,7 +98,7 @@ def test_a_part_names_itself_with_its_file_and_ours_do_not(folder):
         ("samplers", "ddimm", "did you mean 'ddim'"),
         ("guides", "ownn", "none of the guides is called 'ownn', did you mean 'own'"),
         ("guides", {"kind": "ownn"}, "none of the guides is called 'ownn', did you mean 'own'"),
-        ("guides", {"kind": 3}, r"{'kind': 3} is none of the guides \(allowed: a table of its keys\)"),
+        ("compositions", {"kind": 3}, r"{'kind': 3} is none of the compositions \(allowed: a table of its keys\)"),
         ("samplers", 7, "7 is none of the samplers"),
     ],
 )

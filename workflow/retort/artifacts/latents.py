@@ -7,7 +7,10 @@ import numpy as np
 
 from retort.base.errors import Corrupt, RetortError
 from retort.base.tensors import open_tensor, open_tensors
+from retort.methods.moments import RunningMoments
 from retort.models.health import REBUILD, check_finite, of_class
+
+READ_AT_ONCE = 64
 
 
 class LatentShards:
@@ -61,6 +64,17 @@ def finite(latents: np.ndarray, path: str | Path, *class_ids: str) -> np.ndarray
     names = of_class(class_ids) if len(class_ids) == len(found) else f"class {class_ids[0]}"
     check_finite(found, names, f"a latent in {path} is", REBUILD)
     return found
+
+
+def class_mean(path: str | Path, class_id: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """(C, H, W) float32: the mean of the latents of one class, read a few at a time.
+
+    Raises Corrupt as `class_latents` does, and RetortError as `finite` does.
+    """
+    held, moments = class_latents(path, class_id, shape), RunningMoments(shape)
+    for first in range(0, len(held), READ_AT_ONCE):
+        moments.add(finite(held[first : first + READ_AT_ONCE], path, class_id))
+    return moments.mean.astype(np.float32)
 
 
 def latents_of_rows(path: str | Path, class_id: str, rows: Sequence[int]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retort.methods.guidance import Shift
+from retort.methods.guidance import Move, Shift, moved
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,14 @@ def sample(
     noise: Callable[[], Tensor],
     first: int | None = None,
     shift: Shift | None = None,
+    move: Move | None = None,
 ) -> Tensor:
     """Ancestral sampling of latents (N, C, H, W): from pure noise, or from the noise of index `first` of the schedule.
 
     As `walk` on the respaced schedule of so many steps.
     """
     schedule = respace(alphas_cumprod, steps)
-    return walk(latents, denoise, schedule.below(first), noise, shift, schedule.posterior_variance[1])
+    return walk(latents, denoise, schedule.below(first), noise, shift, schedule.posterior_variance[1], move)
 
 
 def walk(
@@ -77,26 +78,30 @@ def walk(
     noise: Callable[[], Tensor],
     shift: Shift | None = None,
     least_variance: float | None = None,
+    move: Move | None = None,
 ) -> Tensor:
     """From latents (N, C, H, W) at the noisiest step of a schedule down its steps to clean ones.
 
     denoise gives the predicted noise and v, or None for a fixed variance (the schedule's smallest, the posterior's).
     noise() gives fresh standard normal latents (N, C, H, W); the last step adds none and does not ask. shift gives what
     is added to the mean of each step. least_variance stands at the clean end for the posterior's variance, which is 0
-    there, where v chooses between variances; by default it is that of the step before.
+    there, where v chooses between variances; by default it is that of the step before. move gives what is added to the
+    latents before each step but the first.
     """
     betas, smallest = schedule.betas, schedule.posterior_variance
     least = smallest[1] if least_variance is None else least_variance
     log_smallest, log_largest = np.log(np.append(least, smallest[1:])), np.log(betas)
-    for index in reversed(range(len(schedule.timesteps))):
+    noisiest = len(schedule.timesteps) - 1
+    for index in range(noisiest, -1, -1):
         now, beta, timestep = schedule.alphas_cumprod[index], betas[index], schedule.timesteps[index]
         before = now / (1 - beta)
+        latents = latents if index == noisiest else moved(latents, move, timestep, float(now))
         eps, place = denoise(latents, timestep)
         clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5
         mean = (before**0.5 * beta * clean + (1 - beta) ** 0.5 * (1 - before) * latents) / (1 - now)
         share = torch.zeros_like(latents) if place is None else (place + 1) / 2
         deviation = torch.exp((share * log_largest[index] + (1 - share) * log_smallest[index]) / 2)
-        if shift is not None and (moved := shift(latents, clean, timestep, deviation)) is not None:
-            mean = mean + moved
+        if shift is not None and (shifted := shift(latents, clean, timestep, deviation)) is not None:
+            mean = mean + shifted
         latents = mean + deviation * noise() if index else mean
     return latents

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from retort.methods.guidance import Denoiser, Shift
+from retort.methods.guidance import Denoiser, Move, Shift, moved
 
 
 def grid_stride(alphas_cumprod: Tensor, steps: int) -> int:
@@ -48,6 +48,7 @@ def sample(
     eta: float = 0.0,
     noise: Callable[[], Tensor] | None = None,
     shift: Shift | None = None,
+    move: Move | None = None,
 ) -> Tensor:
     """DDIM from noisy latents (N, C, H, W), first step at t = s * first, down to t = 0.
 
@@ -55,16 +56,17 @@ def sample(
     first = stop + 1, one step noisier than they are; first = stop is the matched choice. With eta above 0 each step
     but the last adds fresh noise of eta times the posterior's deviation, which noise() gives, (N, C, H, W), and its
     direction is shortened by as much (Song et al. 2021, equation 12 with sigma of equation 16); what shift gives is
-    added to the mean of such a step.
+    added to the mean of such a step, and what move gives to the latents before each step but the first.
     """
     stride = grid_stride(alphas_cumprod, steps)
-    for t in grid(alphas_cumprod, steps, first):
+    for number, t in enumerate(grid(alphas_cumprod, steps, first)):
         now, then = float(alphas_cumprod[t]), float(alphas_cumprod[max(1, t - stride)])
+        latents = moved(latents, move, t, now) if number else latents
         eps = denoise(latents, t)
         clean = (latents - (1 - now) ** 0.5 * eps) / now**0.5
         variance = eta**2 * (1 - then) / (1 - now) * max(0.0, 1 - now / then)
         before, latents = latents, then**0.5 * clean + (1 - then - variance) ** 0.5 * eps
         if variance > 0:
-            moved = None if shift is None else shift(before, clean, t, variance**0.5)
-            latents = (latents if moved is None else latents + moved) + variance**0.5 * noise()
+            shifted = None if shift is None else shift(before, clean, t, variance**0.5)
+            latents = (latents if shifted is None else latents + shifted) + variance**0.5 * noise()
     return latents

@@ -18,13 +18,19 @@ Shift = Callable[[Tensor, Tensor, int, Tensor | float | None], Tensor | None]
 added to the mean of the step; with deviation None, to the clean latents. None moves nothing."""
 
 
+Move = Callable[[Tensor, int, float], Tensor | None]
+"""(latents, the timestep at which the model is asked next, their abar) -> what is added to the latents before it is.
+None moves nothing."""
+
+
 class Guided:
     """A model under classifier-free guidance, asked for the noise in latents (Ho and Salimans 2022).
 
     eps = eps(null) + scale (eps(c) - eps(null)), both branches in one batch; a `pull` corrects eps(c) first. At scale 1
     the null branch has no weight and is not computed. channels: only the first so many channels of a latent are so
     guided, and the others are eps(c). A `clean_shift` moves the clean latents that the result implies, and the result
-    with them; a `mean_shift` is for samplers, which apply it to the means of their steps.
+    with them; a `mean_shift` and a `move` are for samplers, which apply them to the means of their steps, and to
+    latents between steps.
     """
 
     def __init__(
@@ -35,10 +41,11 @@ class Guided:
         pull: Pull | None = None,
         clean_shift: Shift | None = None,
         mean_shift: Shift | None = None,
+        move: Move | None = None,
         channels: int | None = None,
     ):
         self._model, self._scale, self._pull, self._channels = model, scale, pull, channels
-        self._clean_shift, self.mean_shift = clean_shift, mean_shift
+        self._clean_shift, self.mean_shift, self.move = clean_shift, mean_shift, move
         self._images = len(next(iter(condition.values())))
         self._both = condition if scale == 1 else join(condition, model.null(self._images))
 
@@ -69,6 +76,12 @@ class Guided:
         clean = (latents - (1 - signal) ** 0.5 * eps) / signal**0.5
         moved = self._clean_shift(latents, clean, timestep, None)
         return eps if moved is None else eps - (signal / (1 - signal)) ** 0.5 * moved
+
+
+def moved(latents: Tensor, move: Move | None, timestep: int, signal: float) -> Tensor:
+    """Latents (N, C, H, W) between two steps, at their abar, as the sampler goes on with them."""
+    found = None if move is None else move(latents, timestep, signal)
+    return latents if found is None else latents + found
 
 
 def _branches(predict: Callable, latents: Tensor, timestep: int, both: Condition, scale: float):

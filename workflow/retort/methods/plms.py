@@ -6,7 +6,7 @@ twice, the second time with the mean of the noise at its two ends; each later on
 
 from torch import Tensor
 
-from retort.methods.guidance import Denoiser
+from retort.methods.guidance import Denoiser, Move, moved
 
 OFFSET = 1
 WEIGHTS = {2: (3, -1), 3: (23, -16, 5), 4: (55, -59, 37, -9)}  # of the newest predictions, Adams-Bashforth
@@ -36,15 +36,19 @@ def sample(
     steps: int,
     first: int | None = None,
     whole_list: bool = False,
+    move: Move | None = None,
 ) -> Tensor:
     """From latents (N, C, H, W), pure noise or at the noise of the first timestep of the grid, to clean ones.
 
     On a grid of whole_list the second call corrects the step from one timestep earlier than the first was made from, as
     in diffusers: one transition is never made, and latents are noisier from there on than the timestep at which the
-    model is asked.
+    model is asked. What move gives is added to the latents that a step ends with, before the next call; between the two
+    calls of the step that is made twice nothing is moved.
     """
     stride, history, kept = _stride(alphas_cumprod, steps), [], latents
     for call, timestep in enumerate(grid(alphas_cumprod, steps, first, whole_list)):
+        if call > 1:
+            latents = moved(latents, move, timestep, float(alphas_cumprod[timestep]))
         eps, now, then = denoise(latents, timestep), timestep, timestep - stride
         if call == 1:
             eps = (eps + history[-1]) / 2

@@ -153,11 +153,16 @@ class Part(Strict):
 
 
 def parts_in(table: Strict, place: str = "") -> Iterator[tuple[str, str, Part]]:
-    """(place of the table that holds it, its key there, the part) of each part in a table, and of their own."""
-    for key, part in table:
-        if isinstance(part, Part):
-            yield place, key, part
-            yield from parts_in(part, f"{place}.{key}".lstrip("."))
+    """(place of the table that holds it, its key there, the part) of each part in a table, and of their own.
+
+    Of a list of parts the key of each has its number, as in guide[1].
+    """
+    for key, held in table:
+        listed = [(f"{key}[{i}]", part) for i, part in enumerate(held)] if isinstance(held, list) else [(key, held)]
+        for name, part in listed:
+            if isinstance(part, Part):
+                yield place, name, part
+                yield from parts_in(part, f"{place}.{name}".lstrip("."))
 
 
 @cache

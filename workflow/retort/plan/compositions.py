@@ -80,7 +80,7 @@ class Compositions:
         for name in others:
             other = self.config.methods[name]
             made = other.generate
-            bare = made and made.model == own.model and made.start.kind == "noise" and not made.guide
+            bare = made and made.model == own.model and made.start.kind == "noise" and not made.guides
             if bare and made.pool == 1 and not other.select and not other.refine:
                 return name
         return None
@@ -100,6 +100,11 @@ class Compositions:
     def discoveries_that(self, stage: str) -> list[str]:
         """Discoveries of a kind that this stage is part of."""
         return [name for name, discovery in self.config.discoveries.items() if stage in discovery.stages]
+
+    def reads_means(self, method: str) -> bool:
+        """Whether a guide of a method reads the mean latents of classes, of the encoder of the method's model."""
+        generate = self.generate_of(method)
+        return bool(generate) and any(guide.reads_means for guide in generate.guides)
 
     def typicality_of(self, method: str) -> str | None:
         return self._first_named(method, "typicalities")
@@ -247,9 +252,9 @@ class Compositions:
         return next(m for m in self.config.methods if part(m) == part(method))
 
     def sampling_of(self, method: str) -> dict:
-        """Sampler and guide, steps, the step to begin at (None: the noisiest; -1: none is made), and CFG."""
+        """Sampler and guides, steps, the step to begin at (None: the noisiest; -1: none is made), and CFG."""
         generate, start = self.generate_of(method), self.start_of(method)
-        settings = {"sampler": generate.sampler, "guidance": generate.guidance, "guide": generate.guide}
+        settings = {"sampler": generate.sampler, "guidance": generate.guidance, "guides": generate.guides}
         settings["channels"] = generate.guided_channels
         if start is None:
             steps = generate.steps or generate.sampler.usual_steps

@@ -46,7 +46,8 @@ def _of(plan: Plan, method: str, ipc: int) -> list[Need]:
     if compose:
         of = compose.score.most_of_an_image()
         return [Need(method, ipc, compose.grid**2, of, compose.score.unit)]
-    if generate and (generate.guide or generate.start.name_in("discoveries")):
+    guides = generate.guides if generate else []
+    if generate and any(part.name_in("discoveries") for part in (generate.start, *guides)):
         return [Need(method, ipc, generate.pool, 1, "pool" if generate.pool > 1 else "set")]
     imported = method in plan.methods_that("import_set")
     return [] if generate or imported else [Need(method, ipc, 1, 1, "set")]

@@ -22,15 +22,17 @@ def papers_behind(settings: dict, model: dict | None, discovery: dict | None = N
     known, found = known_papers(), {}
     made_of = settings | {"model": model, "discovery": discovery}
     for part in known["parts"]:
-        value = _at(made_of, part["setting"])
-        fits = value == part["is"] if "is" in part else value is not None
-        if fits and ("with" not in part or _at(made_of, part["with"]) is not None):
+        values = _at(made_of, part["setting"])
+        fits = part["is"] in values if "is" in part else values
+        if fits and ("with" not in part or _at(made_of, part["with"])):
             found.setdefault(part["paper"], {})[part["what"]] = True
     return [{"code": None} | known["papers"][name] | {"what": " and ".join(what)} for name, what in found.items()]
 
 
-def _at(settings: Any, place: str) -> Any:
-    """The value at a dotted place; None where there is none."""
+def _at(settings: Any, place: str) -> list[Any]:
+    """The values at a dotted place, of which there are several behind a list; none where there is nothing."""
+    found = [settings]
     for key in place.split("."):
-        settings = settings.get(key) if isinstance(settings, dict) else None
-    return settings
+        inner = (table[key] for table in found if isinstance(table, dict) and table.get(key) is not None)
+        found = [value for held in inner for value in (held if isinstance(held, list) else [held])]
+    return found

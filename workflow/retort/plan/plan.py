@@ -179,7 +179,7 @@ class Plan(Compositions):
         """Encoders whose latents of all training images the wanted methods, or the making of their models, need."""
         used = {self.encoder_of(model) for model in [*self.used_models(trained=True), *self.memorised_models()]}
         for method in self.wanted_methods:
-            if self.start_of(method):
+            if self.start_of(method) or self.reads_means(method):
                 used.add(self.encoder_of(self.generate_of(method).model))
             if method in self.methods_that("select_by_features"):
                 used.add(self.selection_space(method).get("encoder"))

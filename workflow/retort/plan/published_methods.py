@@ -50,9 +50,8 @@ def _made_of(plan: Compositions, method: str) -> dict:
         encoder = config.models[plan.encoder_of(generate.model)]
         side = encoder.resolution or plan.dataset.resolution
         made_of["encoder"] = encoder.model_dump(mode="json") | {"resolution": side}
-        for part in ("guide", "start"):
-            found = getattr(generate, part)
-            if name := found and found.name_in("discoveries"):
+        for part, found in (*(("guide", guide) for guide in generate.guides), ("start", generate.start)):
+            if name := found.name_in("discoveries"):
                 made_of[f"{part}_discovery"] = config.discoveries[name].model_dump(mode="json")
     if start:
         made_of["inversion"] = config.inversions[start.inversion].model_dump(mode="json")

@@ -9,6 +9,7 @@ from retort.data.licences import KNOWN
 from retort.data.manifest import ClassEntry
 from retort.parts.resolve import part_of
 from retort.report.plain import in_words_or_plain, plain
+from retort.report.words import guides_of
 
 # What a method has beside `generate`, in the order of the work: its key, its family, and what was done.
 PARTS = (
@@ -209,15 +210,15 @@ def _said(words: Callable[[Any], list[str]], did: str, settings: Any) -> list[st
 
 def _generated(generate: dict, provenance: dict) -> list[str]:
     start, sampler = part_of("starts", generate.get("start", "noise")), part_of("samplers", generate["sampler"])
-    guide, pool = generate.get("guide"), generate.get("pool", 1)
+    pool = generate.get("pool", 1)
     many = f" {pool} times as many images as were wanted" if pool > 1 else ""
     length = f", {counted(generate['steps'], 'step')}" if generate.get("steps") else ""
     sampled = (
         f"Sampled{many} from the model {generate['model']}: sampler {sampler.in_words()}{length}, classifier-free "
         f"guidance {generate['guidance']:g}, from {start.begun()}."
     )
-    guided = part_of("guides", guide).in_full(provenance) if guide else ""
-    return [said for said in (sampled, start.in_full(provenance), guided) if said]
+    guided = [guide.in_full(provenance) for guide in guides_of(generate)]
+    return [said for said in (sampled, start.in_full(provenance), *guided) if said]
 
 
 def origin_in_words(origin: dict | None, settings: dict) -> str:

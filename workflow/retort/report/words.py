@@ -3,6 +3,7 @@
 from typing import Any
 
 from retort.base.words import counted
+from retort.parts.part import Part
 from retort.parts.resolve import part_of
 from retort.report.plain import in_words_or_plain, plain
 
@@ -46,12 +47,17 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
+def guides_of(generate: dict) -> list[Part]:
+    """The guides of a method, from its part of the config."""
+    found = generate.get("guide") or []
+    return [part_of("guides", guide) for guide in (found if isinstance(found, list) else [found])]
+
+
 def _generated(generate: dict, steps: int | None) -> str:
     length = "" if steps is None else f"{counted(steps, 'step')}, "
     text = f"samples from {generate['model']} ({part_of('samplers', generate['sampler']).in_words()}, {length}"
     text += f"CFG {generate['guidance']:g}), {part_of('starts', generate['start']).in_words()}"
-    guide = generate.get("guide")
-    return f"{text}, {part_of('guides', guide).in_words()}" if guide else text
+    return ", ".join([text, *(guide.in_words() for guide in guides_of(generate))])
 
 
 # What a protocol leaves to the code, in its words; a test compares them with what the code does.

@@ -1,24 +1,31 @@
 """Methods: how a distilled set comes to be, as a composition of parts that are independent and optional."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from retort.base.grammar import Count, Name, Strict
 from retort.config.schema.imported import Imported
+from retort.parts.guides import Guide, SetGuide
 from retort.parts.part import Part, parts_in
 from retort.parts.resolve import any_of, listed, ours
 
 _START = "noise, {inversion: NAME, ...}, or {discovery: NAME, strength: ...}"
 _SAMPLER = f"{listed('samplers')}, or a table with its kind and keys, such as {{kind: ddim, eta: 0.5}}"
-_GUIDE = "{discovery: NAME, ...}"
+_GUIDE = f"{{discovery: NAME, ...}}, {listed('guides')}, or a table with its kind and keys"
 _SELECT = (
     "random, all, {teacher: NAME, keep: ...}, "
     f"{{coverage: {' | '.join(ours('coverages'))}, encoder | teacher: NAME}}, {{discovery: NAME}}, "
     "{score: KIND, dynamics: NAME, keep: ...} or {subgroups: G, teacher: NAME, ...}"
 )
+
+_ONE_GUIDE = any_of("guides", _GUIDE)
+_GUIDES = Annotated[
+    Annotated[_ONE_GUIDE, Tag("<one>")] | Annotated[list[_ONE_GUIDE], Field(min_length=1), Tag("<several>")],
+    Discriminator(lambda found: "<several>" if isinstance(found, list) else "<one>"),
+]
 
 
 class Generate(Strict):
@@ -48,12 +55,20 @@ class Generate(Strict):
         description="Sampling has this many steps, by default 50, or 25 for dpm++; after an inversion it has that "
         "grid.",
     )
-    guide: any_of("guides", _GUIDE) | None = Field(
-        None, description=f"This draws samples somewhere, such as towards what a discovery finds: {_GUIDE}."
+    guide: _GUIDES | None = Field(
+        None,
+        description="This draws samples somewhere, such as towards what a discovery finds, or the images of a class "
+        f"apart: {_GUIDE}. A list of guides does what all of them do.",
     )
     pool: Count = Field(
         1, description="This many times the images per class are sampled, of which select chooses the images per class."
     )
+
+    @property
+    def guides(self) -> list[Guide]:
+        """Its guides, however many the config gives."""
+        found: Any = self.guide
+        return list(found) if isinstance(found, list) else [found] if found else []
 
 
 class Method(Imported):
@@ -131,6 +146,7 @@ def misfits(method: Method) -> list[str]:
         found.append("refine moves the latents of generated images, but nothing is generated; add generate")
     elif generate and generate.pool > 1 and not select:
         found.append(f"generate.pool is {generate.pool}, but nothing chooses from the pool; add select")
+    found += _misfits_of_guides(generate.guides) if generate else []
     found += [reason for _, _, part in method.parts() for reason in part.clashes(method)]
     return found + _misfits_of_fit(method) + _misfits_of_seed(method)
 
@@ -155,6 +171,24 @@ def _unread_of_import(method: Method) -> list[str]:
         f"{', '.join(given)} {verb} something of a set that was made elsewhere, and there is none; give images, or "
         f"leave {'it' if len(given) == 1 else 'them'} out"
     ]
+
+
+def _misfits_of_guides(guides: list[Guide]) -> list[str]:
+    """What several guides must have in common."""
+    named = dict.fromkeys(name for guide in guides for name in guide.all_named("discoveries"))
+    sets = dict.fromkeys(guide.together for guide in guides if isinstance(guide, SetGuide))
+    found = []
+    if len(named) > 1:
+        found.append(
+            f"generate.guide names the discoveries {' and '.join(named)}, and an image has one representative; name "
+            "one discovery in all guides"
+        )
+    if len(sets) > 1:
+        found.append(
+            "the guides of generate.guide have sets of different sizes (together), and images are sampled in one kind "
+            "of set; give them the same"
+        )
+    return found
 
 
 def _misfits_of_fit(method: Method) -> list[str]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from retort.methods.guidance import Move
+from retort.methods.terms import Term, Terms
 from retort.parts.contracts.base import SHAPE, Contract, Promise, always, farthest, hold, model, normal, twice
 from retort.parts.guides import Course
 from retort.parts.part import Part
@@ -21,8 +23,9 @@ class _Asked:
 
     mean_shift = None
 
-    def __init__(self):
+    def __init__(self, move: Move | None = None):
         self.timesteps: list[int] = []
+        self.move = move
 
     def __call__(self, latents: Tensor, timestep: int, sigma: float | None = None) -> Tensor:
         self.timesteps.append(int(timestep))
@@ -113,6 +116,30 @@ def _samples_what_the_model_knows(part: Part) -> str:
     return said
 
 
+def _lets_latents_be_moved(part: Part) -> str:
+    """Between two steps, at the signal that they have there, and neither before the first nor after the last."""
+    known, seen = model(), []
+
+    def move(latents: Tensor, timestep: int, signal: float) -> Tensor | None:
+        seen.append((timestep, signal, latents.clone()))
+        return torch.full_like(latents, 0.125) if len(seen) == 1 else None
+
+    asked = _Asked(move)
+    start = torch.stack([normal(i, *SHAPE) for i in range(3)]).float()
+    fresh = lambda: torch.zeros_like(start)  # noqa: E731
+    moved = part.sample(start, asked, known.alphas_cumprod, 9, None, fresh)
+    usual = part.sample(start, _Asked(), known.alphas_cumprod, 9, None, fresh)
+    wanted = asked.timesteps[1 + part.more_calls :]
+    found = [timestep for timestep, _, _ in seen]
+    hold(found == wanted, f"latents may be moved at {found}, where {wanted} are wanted")
+    for timestep, signal, _ in seen:
+        last = len(known.alphas_cumprod) - 1
+        near = [float(known.alphas_cumprod[max(min(timestep + by, last), 0)]) for by in (1, -1)]
+        hold(near[0] - 1e-6 <= signal <= near[1] + 1e-6, f"a signal of {signal} at timestep {timestep}")
+    hold(not torch.equal(moved, usual), "latents that are moved end where others do")
+    return f"{len(found)} times in 9 steps"
+
+
 # ---------------------------------------------------------------- guides
 
 
@@ -123,24 +150,45 @@ class _Moved(NamedTuple):
     given: Tensor
 
 
-def _guided(part: Part, images: Sequence[int], timestep: int, level: float | None) -> _Moved:
-    """What a guide makes of a prediction, or of clean latents, for images by their numbers.
+def _course(part: Part, rows: Sequence[int]) -> Course:
+    """Of images by their numbers, which are of one class where the part guides sets."""
+    targets, mean = normal(2, 6, *SHAPE).float()[list(rows)], normal(3, 1, *SHAPE).float()
+    labels = list(rows) if part.set_size(len(rows)) is None else [1] * len(rows)
+    named = part.name_in("discoveries") is not None
+    known = (targets if named else None, list(rows), mean.expand_as(targets) if part.reads_means else None)
+    return Course(model().alphas_cumprod, GRID, labels, *known)
+
+
+def _asked_of(part: Part, term: Term, rows: Sequence[int], timestep: int, level: float | None) -> _Moved:
+    """What a term of a guide makes of a prediction, of clean latents, or of latents, for images by their numbers.
 
     level: the sigma of a sampler, or the deviation of a step, by what the guide acts on.
     """
-    rows = list(images)
-    latents, given, targets = (normal(seed, 3, *SHAPE).float()[rows] for seed in range(3))
-    kept = latents.clone(), given.clone()
-    named = part.name_in("discoveries") is not None
-    course = Course(model().alphas_cumprod, GRID, rows, targets if named else None, rows)
-    if part.acts_on() == "conditional":
-        found = part.pull(course)(latents, given, timestep, level)
+    latents, given = (normal(seed, 6, *SHAPE).float()[list(rows)] for seed in range(2))
+    kept, form = (latents.clone(), given.clone()), part.acts_on()
+    if form == "conditional":
+        found = term(latents, given, timestep, level)
+    elif form == "latents":
+        moved = term(latents, timestep, float(model().alphas_cumprod[timestep]))
+        found = latents if moved is None else latents + moved
     else:
-        moved = part.shift(course)(latents, given, timestep, None if part.acts_on() == "clean" else level or 0.5)
+        moved = term(latents, given, timestep, None if form == "clean" else level or 0.5)
         found = given if moved is None else given + moved
     unchanged = torch.equal(latents, kept[0]) and torch.equal(given, kept[1])
     hold(unchanged, "the latents or the prediction were changed in place")
-    return _Moved(found, given)
+    return _Moved(found, latents if form == "latents" else given)
+
+
+def _guided(part: Part, rows: Sequence[int], timestep: int, level: float | None) -> _Moved:
+    """The same of all that the part does; for a guide of sets the images are one set."""
+    make = {"conditional": part.pull, "latents": part.move}.get(part.acts_on(), part.shift)
+    return _asked_of(part, make(_course(part, rows)), rows, timestep, level)
+
+
+def _guided_in_sets(part: Part, sets: Sequence[Sequence[int]], timestep: int, level: float | None) -> _Moved:
+    """The same of six images, of which some are in sets."""
+    [term] = Terms([part], _course(part, range(6)), sets).arguments().values()
+    return _asked_of(part, term, range(6), timestep, level)
 
 
 def _moments() -> Iterator[tuple[int, float | None]]:
@@ -174,8 +222,29 @@ def _corrects_each_image_by_itself(part: Part) -> str:
     return f"alone and together differ by at most {far:.1g}"
 
 
+def _corrects_each_set_by_itself(part: Part) -> str:
+    """Whatever else is in the batch, in whatever order the images of a set are, and also where it is one image."""
+    far, sets = 0.0, [[0, 1, 2], [4], [3, 5]]
+    for timestep, level in _moments():
+        for images in sets:
+            one, other = twice(lambda rows=images, at=timestep, by=level: _guided(part, rows, at, by).found)
+            hold(torch.equal(one, other), f"the same set is corrected in two ways at timestep {timestep}")
+            hold(bool(one.isfinite().all()), f"a set of {len(images)} is not finite at timestep {timestep}")
+            turned = _guided(part, images[::-1], timestep, level).found.flip(0)
+            together = _guided_in_sets(part, sets, timestep, level).found[images]
+            far = max(far, *(farthest(each, one) / max(1.0, one.abs().max().item()) for each in (turned, together)))
+        found, given = _guided_in_sets(part, sets[:2], timestep, level)
+        hold(torch.equal(found[[3, 5]], given[[3, 5]]), f"images in no set are changed at timestep {timestep}")
+    hold(far < 1e-5, f"a set differs by {far:.3g} of the largest in another order or in the company of another")
+    return f"in any order and company they differ by at most {far:.1g}"
+
+
+def _strengths(part: Part) -> list[str]:
+    return [key for key in type(part).model_fields if key == "strength" or key.endswith("_strength")]
+
+
 def _strength_0_changes_nothing(part: Part) -> str:
-    still = part.model_copy(update={"strength": 0.0})
+    still = part.model_copy(update=dict.fromkeys(_strengths(part), 0.0))
     for timestep, level in _moments():
         found, given = _guided(still, range(3), timestep, level)
         hold(torch.equal(found, given), f"a change of {farthest(found, given):.3g} at timestep {timestep}")
@@ -216,14 +285,22 @@ FAMILIES: dict[str, list[Promise]] = {
         (Contract("an image is the same in any company, and twice", _same_image_in_any_company), always),
         (Contract("samples of a known distribution are of it", _samples_what_the_model_knows), always),
         (Contract("noised data of a distribution stay of it", _goes_on_from_the_noise_it_says), always),
+        (
+            Contract("latents may be moved before each step but the first", _lets_latents_be_moved),
+            lambda part: part.moves_latents,
+        ),
     ],
     "guides": [
         (Contract("it corrects predictions and leaves them finite", _corrects_predictions), always),
-        (Contract("it corrects each image by itself, and twice alike", _corrects_each_image_by_itself), always),
         (
-            Contract("strength 0 changes nothing", _strength_0_changes_nothing),
-            lambda part: "strength" in type(part).model_fields,
+            Contract("it corrects each image by itself, and twice alike", _corrects_each_image_by_itself),
+            lambda part: part.set_size(3) is None,
         ),
+        (
+            Contract("it corrects each set by itself, in any order, and twice alike", _corrects_each_set_by_itself),
+            lambda part: part.set_size(3) is not None,
+        ),
+        (Contract("strength 0 changes nothing", _strength_0_changes_nothing), _strengths),
     ],
     "refinements": [(Contract("it moves each image by itself, twice alike", _refines_each_image_by_itself), always)],
 }

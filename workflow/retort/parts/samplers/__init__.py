@@ -23,6 +23,9 @@ class Sampler(Part):
     """Whether its grid is that of DDIM, on which inverted latents lie."""
     more_calls: ClassVar[int] = 0
     """How many more times than steps the model is asked, where a step is made twice."""
+    moves_latents: ClassVar[bool] = False
+    """Whether latents may be moved between its steps: whether it adds to them what `denoise.move`, if any, gives,
+    before each step but the first (see `retort.methods.guidance.moved`)."""
 
     def steps_are_random(self) -> bool:
         """Whether each step adds noise around a mean, to which it adds what `denoise.mean_shift`, if any, gives."""

@@ -9,6 +9,7 @@ class Ddim(Sampler):
     """Sampling runs DDIM on an even grid of timesteps, without noise unless eta says otherwise, as D3HR does."""
 
     on_ddim_grid = True
+    moves_latents = True
     examples = ({}, {"eta": 0.5})
 
     eta: float = Field(
@@ -30,8 +31,8 @@ class Ddim(Sampler):
     def sample(self, latents, denoise, alphas_cumprod, steps, first, noise):
         from retort.methods import ddim
 
-        begin = steps - 1 if first is None else first
-        return ddim.sample(latents, denoise, alphas_cumprod, steps, begin, self.eta, noise, denoise.mean_shift)
+        begin, added = steps - 1 if first is None else first, (denoise.mean_shift, denoise.move)
+        return ddim.sample(latents, denoise, alphas_cumprod, steps, begin, self.eta, noise, *added)
 
     def in_words(self) -> str:
         return f"DDIM with eta {self.eta:g}" if self.eta else "DDIM"

@@ -6,6 +6,8 @@ from retort.parts.samplers import Sampler
 class Ddpm(Sampler):
     """Sampling is ancestral on a respaced schedule, with learned variance where the model has it, as CaO2 does."""
 
+    moves_latents = True
+
     def steps_are_random(self) -> bool:
         return True
 
@@ -17,8 +19,8 @@ class Ddpm(Sampler):
     def sample(self, latents, denoise, alphas_cumprod, steps, first, noise):
         from retort.methods import ancestral
 
-        shift = denoise.mean_shift
-        return ancestral.sample(latents, denoise.with_variance, alphas_cumprod, steps, noise, first, shift)
+        added = denoise.mean_shift, denoise.move
+        return ancestral.sample(latents, denoise.with_variance, alphas_cumprod, steps, noise, first, *added)
 
     def in_words(self) -> str:
         return "ancestral DDPM"

@@ -11,6 +11,7 @@ class Pndm(Sampler):
     """Sampling runs PNDM on Stable Diffusion's timesteps, a linear multistep of fourth order, as D4M does."""
 
     more_calls = 1
+    moves_latents = True
     examples = ({}, {"partial": "reference"})
 
     partial: Literal["clean", "reference"] = Field(
@@ -27,7 +28,7 @@ class Pndm(Sampler):
     def sample(self, latents, denoise, alphas_cumprod, steps, first, noise):
         from retort.methods import plms
 
-        return plms.sample(latents, denoise, alphas_cumprod, steps, first, self.partial == "reference")
+        return plms.sample(latents, denoise, alphas_cumprod, steps, first, self.partial == "reference", denoise.move)
 
     def in_words(self) -> str:
         return "PNDM" if self.partial == "clean" else "PNDM as in diffusers' image-to-image"

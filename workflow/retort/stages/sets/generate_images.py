@@ -1,6 +1,6 @@
 """Sample the images of a distilled set, or the pool that it is chosen from, for some classes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,13 +8,15 @@ from tqdm import tqdm
 
 from retort.artifacts.images import image_layout, write_images
 from retort.artifacts.kept_classes import KeptBatches
+from retort.artifacts.latents import class_mean
 from retort.artifacts.representatives import Representatives
-from retort.base.batches import kept_places, on_grid
+from retort.base.batches import Batch, alone_on_grid, sets_on_grid
 from retort.base.seeds import derive_seed, torch_rng
 from retort.base.tensors import create_tensors, open_tensors
-from retort.data.manifest import read_classes
+from retort.data.manifest import ClassEntry, read_classes
 from retort.methods.sampling import Sampling, sample, signal_of
 from retort.models.health import REBUILD, Watched, check_finite, of_class
+from retort.models.in_parts import in_parts
 from retort.models.interface import LatentDiffusion
 from retort.models.load import CodecFiles, ModelFiles, load_diffusion
 from retort.parts.starts import Start
@@ -28,6 +30,7 @@ def generate_images(
     latents: str | None,
     seeds: str | None,
     seed_latents: str | None,
+    real_latents: str | None,
     images: str,
     kept: KeptBatches,
     *,
@@ -48,8 +51,10 @@ def generate_images(
     seeded by class and i, whatever the method, so methods that differ elsewhere can be compared on the same noise;
     `starts` holds what `choose_starts` drew instead. With `representatives` and their `latents` image i is guided
     towards the class's i-th, its row in the train split beside it as row (n,); with `seeds` and theirs it starts from
-    the i-th of these, noised, its row as seed_row (n,). What `kept` has of a batch is not sampled again. Raises
-    RetortError naming the class when latents leave the finite numbers.
+    the i-th of these, noised, its row as seed_row (n,). Guides of sets see the images of a class, or of a part of them,
+    at once whatever `batch` is, which then only says of how many the model is asked; of `real_latents`, those of the
+    training images, guides may read the mean. What `kept` has of a batch is not sampled again. Raises RetortError
+    naming the class when latents leave the finite numbers.
     """
     table = read_classes(class_table)
     diffusion = load_diffusion(model, codec)
@@ -59,14 +64,16 @@ def generate_images(
     guides = Representatives(representatives, latents, classes) if representatives else None
     origins = Representatives(seeds, seed_latents, classes) if seeds else None
     signal = signal_of(sampling, diffusion.alphas_cumprod)
+    means = {c.index: _mean(real_latents, c, diffusion) for c in classes} if real_latents else None
     first, total = class_indices[0] * number, len(class_indices) * number
+    batches = list(_batches(class_indices, number, sampling.set_size(number), batch))
     layout = image_layout(total, diffusion.latent_shape, side)
     layout |= {"group": ((total,), "int64"), "score": ((total,), "float64")} if chosen is not None else {}
     layout |= {"row": ((total,), "int64")} if guides else {}
     layout |= {"seed_row": ((total,), "int64")} if origins else {}
     with create_tensors(images, layout) as maps:
-        for numbers in tqdm(list(on_grid(first, total, batch)), desc="sampling", unit="batch"):
-            places = {p: numbers[p] - first for p in kept_places(numbers, batch)}
+        for part in tqdm(batches, desc="sampling", unit="batch"):
+            numbers, places = part.numbers, {place: part.numbers[place] - first for place in part.kept}
             rows, name = list(places.values()), f"{numbers[0]}-{numbers[-1]}-by-{batch}"
             if (found := kept.tensors(name)) is not None:
                 maps["latents"][rows], maps["pixels"][rows] = found["latents"], found["pixels"]
@@ -78,7 +85,9 @@ def generate_images(
             begin = torch.stack([start.begin(*given, signal) for given in zip(noise, drawn, strict=True)])
             check_finite(begin, of_class(ids), f"a latent in {starts} is" if starts else "a start is", REBUILD)
             aims = guides and torch.stack([torch.from_numpy(guides.latent(c.index, i)) for c, i in members])
-            watched = Watched(diffusion, len(members))
+            centres = means and torch.stack([means[c.index] for c, _ in members])
+            asked = in_parts(diffusion, len(members), batch)
+            watched = Watched(asked, len(members))
             sampled = sample(
                 watched,
                 diffusion.condition([c for c, _ in members]),
@@ -88,9 +97,11 @@ def generate_images(
                 None if aims is None else aims.to(diffusion.device),
                 _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
                 [derive_seed(seed, "guide", dataset, c.id, i) for c, i in members],
+                None if centres is None else centres.to(diffusion.device),
+                part.sets,
             )
             watched.check(sampled, ids, "sampled latents are", "lower the method's guidance")
-            write_images(maps, sampled, diffusion, side, places, ids)
+            write_images(maps, sampled, asked, side, places, ids)
             kept.keep(name, {key: maps[key][rows] for key in ("latents", "pixels")})
         numbers = np.arange(first, first + total)
         maps["class_index"][:], maps["index"][:] = numbers // number, numbers % number
@@ -100,6 +111,17 @@ def generate_images(
             if shown:
                 maps[key][:] = [shown.row(n // number, n % number) for n in numbers.tolist()]
     kept.clear()
+
+
+def _batches(class_indices: Sequence[int], number: int, together: int | None, size: int) -> Iterator[Batch]:
+    """Batches of images, by global numbers; of whole sets of `together` images of a class, if not None."""
+    if together is None:
+        return alone_on_grid(class_indices[0] * number, len(class_indices) * number, size)
+    return sets_on_grid(class_indices[0], len(class_indices), number, together, size)
+
+
+def _mean(latents: str, entry: ClassEntry, diffusion: LatentDiffusion) -> torch.Tensor:
+    return torch.from_numpy(class_mean(latents, entry.id, diffusion.latent_shape))
 
 
 def _drawn(chosen: dict | None, origins: Representatives | None, label: int, index: int) -> torch.Tensor | None:
