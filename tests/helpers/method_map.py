@@ -43,9 +43,9 @@ def cells(plan: Plan, method: str) -> tuple[str, ...]:
 
 def _generated(plan: Plan, method: str) -> Sequence[str]:
     generate = plan.config.methods[method].generate
-    model, start, guide = plan.config.models[generate.model], generate.start, generate.guide
+    model, start = plan.config.models[generate.model], generate.start
     begun = start.kind if start.kind != "noised" else f"noised {_kind_of(plan, start)}"
-    towards = f"{_kind_of(plan, guide)}, {guide.acts_on()}" if guide else ""
+    towards = "; ".join(f"{_kind_of(plan, guide)}, {guide.acts_on()}" for guide in generate.guides)
     backbone = BACKBONES.get(model.kind) or f"DiT, {model.timestep_embedding}"
     return backbone, begun, generate.sampler.kind, towards, str(generate.pool) if generate.pool > 1 else ""
 
@@ -58,8 +58,9 @@ def _selected(plan: Plan, method: str) -> str:
 
 
 def _kind_of(plan: Plan, part) -> str:
-    """The kind of the discovery that a part names."""
-    return plan.config.discoveries[part.name_in("discoveries")].kind
+    """The kind of the discovery that a part names; its own where it names none."""
+    discovery = part.name_in("discoveries")
+    return plan.config.discoveries[discovery].kind if discovery else part.kind
 
 
 def _labels(plan: Plan, method: str) -> list[str]:
