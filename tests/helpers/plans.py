@@ -168,5 +168,5 @@ SMALL = {
 
 def plain(sampling: dict) -> dict:
     """Settings of sampling, with parts as a config says them."""
-    parts = {key: part and part.model_dump() for key, part in sampling.items() if key in ("sampler", "guide")}
-    return sampling | parts
+    guides = [guide.model_dump() for guide in sampling["guides"]]
+    return sampling | {"sampler": sampling["sampler"].model_dump(), "guides": guides}

@@ -60,7 +60,7 @@ def test_methods_without_an_inversion_have_no_start(plan, method):
     ],
 )
 def test_sampling_begins_at_pure_noise_or_at_the_inversion_by_reference_or_matched(plan, method, sampling):
-    assert plain(plan.sampling_of(method)) == {"sampler": "ddim", "guide": None, "channels": None} | sampling
+    assert plain(plan.sampling_of(method)) == {"sampler": "ddim", "guides": [], "channels": None} | sampling
 
 
 # ---------------------------------------------------------------- labels

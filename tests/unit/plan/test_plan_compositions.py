@@ -84,25 +84,25 @@ WHOLE = {"channels": None}  # CFG acts on all channels
 @pytest.mark.parametrize(
     ("method", "sampling"),
     [
-        ("chosen", {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None, "guide": None} | WHOLE),
-        ("ancestral", {"sampler": "ddpm", "guidance": 4.0, "steps": 50, "first": None, "guide": None} | WHOLE),
-        ("fast", {"sampler": "dpm++", "guidance": 4.0, "steps": 25, "first": None, "guide": None} | WHOLE),
+        ("chosen", {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None, "guides": []} | WHOLE),
+        ("ancestral", {"sampler": "ddpm", "guidance": 4.0, "steps": 50, "first": None, "guides": []} | WHOLE),
+        ("fast", {"sampler": "dpm++", "guidance": 4.0, "steps": 25, "first": None, "guides": []} | WHOLE),
         (
             "guided-coarser",
             {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": None}
-            | {"guide": {"discovery": "coarser", "form": "conditional", "strength": 0.1, "until": 0.5}}
+            | {"guides": [{"discovery": "coarser", "form": "conditional", "strength": 0.1, "until": 0.5}]}
             | WHOLE,
         ),
         (
             "d3hr-coda",
             {"sampler": "ddim", "guidance": 4.0, "steps": 40, "first": 20}
-            | {"guide": {"discovery": "density", "form": "conditional", "strength": 0.05, "until": 0.9}}
+            | {"guides": [{"discovery": "density", "form": "conditional", "strength": 0.05, "until": 0.9}]}
             | WHOLE,
         ),
         (
             "noised",
             {"sampler": "ddim", "guidance": 4.0, "steps": 50, "first": 34}
-            | {"guide": {"discovery": "density", "form": "conditional", "strength": 0.05, "until": 0.9}}
+            | {"guides": [{"discovery": "density", "form": "conditional", "strength": 0.05, "until": 0.9}]}
             | WHOLE,
         ),
     ],

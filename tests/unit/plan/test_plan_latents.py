@@ -19,6 +19,8 @@ METHODS = {
     "by heart": ({"generate": {"model": "ideal"}}, ["hub-vae"]),
     "inverted": ({"generate": {"model": "hub", "start": {"inversion": "ddim"}}}, ["hub-vae"]),
     "guided": ({"generate": {"model": "hub", "guide": {"discovery": "density"}}}, ["hub-vae"]),
+    "apart": ({"generate": {"model": "hub", "guide": "repulsion"}}, []),
+    "to the mean": ({"generate": {"model": "hub", "guide": ["repulsion", {"kind": "volume"}]}}, ["hub-vae"]),
     "found": ({"select": {"discovery": "density"}}, ["hub-vae"]),
     "herding": ({"select": {"coverage": "herding", "encoder": "hub-vae"}}, ["hub-vae"]),
     "by teacher": ({"select": {"coverage": "herding", "teacher": "resnet"}}, []),

@@ -1,16 +1,20 @@
 """What starts, samplers, guides and refinements promise."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from retort.methods.guidance import Move
-from retort.methods.terms import Term, Terms
 from retort.parts.contracts.base import SHAPE, Contract, Promise, always, farthest, hold, model, normal, twice
 from retort.parts.guides import Course
 from retort.parts.part import Part
+
+if TYPE_CHECKING:
+    from retort.methods.guidance import Move
+    from retort.methods.terms import Term
 
 STEPS = 50
 GRID = list(range(900, -1, -100))
@@ -187,6 +191,8 @@ def _guided(part: Part, rows: Sequence[int], timestep: int, level: float | None)
 
 def _guided_in_sets(part: Part, sets: Sequence[Sequence[int]], timestep: int, level: float | None) -> _Moved:
     """The same of six images, of which some are in sets."""
+    from retort.methods.terms import Terms
+
     [term] = Terms([part], _course(part, range(6)), sets).arguments().values()
     return _asked_of(part, term, range(6), timestep, level)
 

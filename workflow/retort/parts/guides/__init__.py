@@ -130,7 +130,7 @@ class SetGuide(Guide):
     together: int | None = Field(
         None,
         ge=2,
-        description="This many consecutive images of a class are a set, whose images see each other; by default all "
+        description="This many consecutive images of a class are a set, in which images see each other; by default all "
         "that are sampled of a class are one set, its pool included.",
     )
 

@@ -6,7 +6,7 @@ from retort.parts.guides import SetGuide
 
 
 class Repulsion(SetGuide):
-    """The images of a class push each other apart in the noisy steps of sampling (ASF)."""
+    """The images of a class are pushed apart by each other in the noisy steps of sampling (ASF)."""
 
     examples = ({}, {"together": 2}, {"stein": True})
 
