@@ -2,7 +2,7 @@
 
 python -m bench.set_guides [--images 10] [--steps 10]
 
-One thread, CPU seconds. Sides run in turn, and the least of each counts. The table of terms alone is on made-up latents.
+One thread, CPU seconds. Sides run in turn, and the least of each counts. Terms alone are on made-up latents.
 """
 
 import argparse

@@ -22,8 +22,6 @@ CITED = {
     "d4m": "D4M",
     "asf": "Adaptive Sampling",
     "cgs": "Mitigating the Distribution Shift",
-    "coda-apart": "Adaptive Sampling",
-    "d3hr-volume": "High Representativeness",
     "mgd3": "MGD3",
     "d3hr": "High Representativeness",
     "cao2-many": "CaO2",
