@@ -236,7 +236,7 @@ def test_ancestral_noise_is_each_images_own_fresh_at_each_step_and_seeded(home, 
     def drawn(classes, **changes):
         seen = []
 
-        def watch(model, condition, latents, sampling, classes, targets, noise, seeds):
+        def watch(model, condition, latents, sampling, classes, targets, noise, *_):
             seen.append(torch.stack([latents, noise(), noise()], 1))
             return latents
 
@@ -337,7 +337,7 @@ def test_images_move_towards_their_representatives_as_strength_grows(home, guide
 def test_image_i_is_guided_towards_the_ith_representative_of_its_class(home, guide, monkeypatch):
     seen, labels = [], []
 
-    def watch(model, condition, latents, sampling, classes, targets, noise, seeds):
+    def watch(model, condition, latents, sampling, classes, targets, noise, *_):
         seen.append(targets.clone())
         labels.extend(classes)
         return latents
