@@ -9,6 +9,7 @@ from tests.helpers.compositions import SCHEMA, load, mistakes, with_method
 
 from retort.config.load import load_config
 from retort.parts.guides import SetGuide
+from retort.report.words import guides_of, method_line
 
 LEGAL = {
     "word": "generate: {model: dit, guide: repulsion}",
@@ -77,3 +78,19 @@ def test_what_cannot_be_is_refused_with_its_place_and_what_would_be_right(guide,
     [(where, text)] = mistakes(f"generate: {{model: dit, {guide}}}")
     assert where == f"methods.x{place}"
     assert [word for word in words if word not in text] == [], text
+
+
+def test_the_report_and_the_card_say_each_guide_of_a_list_and_a_word_as_a_table():
+    both = "generate: {model: dit, guide: [{discovery: density}, {kind: repulsion, together: 4}]}"
+    settings = load(both).model_dump(mode="json", exclude_none=True)
+    line = method_line(settings, 50)
+    assert "drawn towards real representatives (density) with strength 0.05, " in line
+    assert "images of a class pushed apart with strength 0.3 (sets of 4 images)" in line
+    sentences = [guide.in_full({}) for guide in guides_of(settings["generate"])]
+    assert ["density" in sentences[0], "sets of 4 images" in sentences[1]] == [True, True]
+    word = load("generate: {model: dit, guide: volume}").model_dump(mode="json", exclude_none=True)
+    assert word["generate"]["guide"] == "volume"
+    assert "larger volume with strength 100" in method_line(word, 50)
+    assert "(all images of a class together)" in method_line(word, 50)
+    bare = load("generate: {model: dit}").model_dump(mode="json", exclude_none=True)
+    assert guides_of(bare["generate"]) == []

@@ -116,6 +116,7 @@ CONTRADICTIONS = [
     ("d3hr", {"methods": {"d3hr": {"generate": {"start": {"skew_weight": 0.2}}}}}, "generate.start.skew_weight is 0.2"),
     ("d3hr", {"methods": {"d3hr": {"refine": {}}}}, "refine is "),
     ("d3hr", {"methods": {"d3hr": {"generate": {"guide": {"discovery": "density-256"}}}}}, "generate.guide is "),
+    ("d3hr", {"methods": {"d3hr": {"generate": {"guide": ["repulsion"]}}}}, "generate.guide is "),
     ("d3hr", {"inversions": {"ddim": {"stop": 20}}}, "inversion.stop is 20; the paper's is 30"),
     ("d3hr", {"inversions": {"ddim": {"guidance": 1.0}}}, "inversion.guidance is 1.0"),
     ("d3hr", {"models": {"dit": {"timestep_embedding": "original"}}}, "model.timestep_embedding is original"),

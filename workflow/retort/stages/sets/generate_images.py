@@ -1,6 +1,6 @@
 """Sample the images of a distilled set, or the pool that it is chosen from, for some classes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from retort.artifacts.representatives import Representatives
 from retort.base.batches import Batch, alone_on_grid, sets_on_grid
 from retort.base.seeds import derive_seed, torch_rng
 from retort.base.tensors import create_tensors, open_tensors
-from retort.data.manifest import ClassEntry, read_classes
+from retort.data.manifest import read_classes
 from retort.methods.sampling import Sampling, sample, signal_of
 from retort.models.health import REBUILD, Watched, check_finite, of_class
 from retort.models.in_parts import in_parts
@@ -64,13 +64,13 @@ def generate_images(
     guides = Representatives(representatives, latents, classes) if representatives else None
     origins = Representatives(seeds, seed_latents, classes) if seeds else None
     signal = signal_of(sampling, diffusion.alphas_cumprod)
-    means = {c.index: _mean(real_latents, c, diffusion) for c in classes} if real_latents else None
+    means = real_latents and {c.index: class_mean(real_latents, c.id, diffusion.latent_shape) for c in classes}
     first, total = class_indices[0] * number, len(class_indices) * number
     batches = list(_batches(class_indices, number, sampling.set_size(number), batch))
+    known = {"group": chosen, "row": guides, "seed_row": origins}
     layout = image_layout(total, diffusion.latent_shape, side)
-    layout |= {"group": ((total,), "int64"), "score": ((total,), "float64")} if chosen is not None else {}
-    layout |= {"row": ((total,), "int64")} if guides else {}
-    layout |= {"seed_row": ((total,), "int64")} if origins else {}
+    layout |= {key: ((total,), "int64") for key, held in known.items() if held is not None}
+    layout |= {"score": ((total,), "float64")} if chosen is not None else {}
     with create_tensors(images, layout) as maps:
         for part in tqdm(batches, desc="sampling", unit="batch"):
             numbers, places = part.numbers, {place: part.numbers[place] - first for place in part.kept}
@@ -84,8 +84,6 @@ def generate_images(
             drawn = [_drawn(chosen, origins, c.index, i) for c, i in members]
             begin = torch.stack([start.begin(*given, signal) for given in zip(noise, drawn, strict=True)])
             check_finite(begin, of_class(ids), f"a latent in {starts} is" if starts else "a start is", REBUILD)
-            aims = guides and torch.stack([torch.from_numpy(guides.latent(c.index, i)) for c, i in members])
-            centres = means and torch.stack([means[c.index] for c, _ in members])
             asked = in_parts(diffusion, len(members), batch)
             watched = Watched(asked, len(members))
             sampled = sample(
@@ -94,10 +92,10 @@ def generate_images(
                 begin.to(diffusion.device),
                 sampling,
                 [c.index for c, _ in members],
-                None if aims is None else aims.to(diffusion.device),
+                guides and _stacked((guides.latent(c.index, i) for c, i in members), diffusion),
                 _fresh_noise(diffusion, [torch_rng(seed, "ancestral", dataset, c.id, i) for c, i in members]),
                 [derive_seed(seed, "guide", dataset, c.id, i) for c, i in members],
-                None if centres is None else centres.to(diffusion.device),
+                means and _stacked((means[c.index] for c, _ in members), diffusion),
                 part.sets,
             )
             watched.check(sampled, ids, "sampled latents are", "lower the method's guidance")
@@ -107,8 +105,8 @@ def generate_images(
         maps["class_index"][:], maps["index"][:] = numbers // number, numbers % number
         if chosen is not None:
             maps["group"][:], maps["score"][:] = (chosen[key][numbers // number] for key in ("group", "score"))
-        for key, shown in (("row", guides), ("seed_row", origins)):
-            if shown:
+        for key in ("row", "seed_row"):
+            if shown := known[key]:
                 maps[key][:] = [shown.row(n // number, n % number) for n in numbers.tolist()]
     kept.clear()
 
@@ -120,8 +118,9 @@ def _batches(class_indices: Sequence[int], number: int, together: int | None, si
     return sets_on_grid(class_indices[0], len(class_indices), number, together, size)
 
 
-def _mean(latents: str, entry: ClassEntry, diffusion: LatentDiffusion) -> torch.Tensor:
-    return torch.from_numpy(class_mean(latents, entry.id, diffusion.latent_shape))
+def _stacked(latents: Iterable[np.ndarray], diffusion: LatentDiffusion) -> torch.Tensor:
+    """Latents (C, H, W) as one batch, where the model is."""
+    return torch.stack(list(map(torch.from_numpy, latents))).to(diffusion.device)
 
 
 def _drawn(chosen: dict | None, origins: Representatives | None, label: int, index: int) -> torch.Tensor | None:
