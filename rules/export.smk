@@ -9,7 +9,7 @@ def exporting_teacher(wildcards):
 
 def exporting_teachers():
     """Those of all sets."""
-    names = [plan.labelling_teacher(**row) for row in plan.distilled_sets()]
+    names = [plan.labelling_teacher(**row) for row in plan.exported_sets()]
     return [teacher_directory(name) for name in dict.fromkeys(filter(None, names))]
 
 
@@ -32,7 +32,7 @@ def exporting_own_labels():
 
 def card_origins(wildcards):
     """What each card says of its set, in the order of the sets."""
-    return [card_origin(**row) for row in plan.distilled_sets()]
+    return [card_origin(**row) for row in plan.exported_sets()]
 
 
 def card_origin(method, ipc):
@@ -49,7 +49,7 @@ def card_origin(method, ipc):
 
 
 def of_each_export(output):
-    return [path_of(output, **row) for row in plan.distilled_sets()]
+    return [path_of(output, **row) for row in plan.exported_sets()]
 
 
 EXPORTS = DATA / "exports" / "{method}-ipc{ipc}"

@@ -89,7 +89,8 @@ def method_targets(method):
     """What `snakemake METHOD` makes: its sets and their pictures, its students, its own accuracy table."""
     if method not in plan.wanted_methods:
         return sets_of([{"method": method, "ipc": ipc} for ipc in plan.ipcs_of(method)])
-    return collect(rules.tabulate_method.output, method=method) + figures_of([method]) + sets_and_students([method])
+    own = plan.with_other_sets(method)
+    return collect(rules.tabulate_method.output, method=method) + figures_of(own) + sets_and_students(own)
 
 
 rule draw_contact_sheet:

@@ -10,12 +10,12 @@ def students_of(methods=None):
 
 
 def method_students(wildcards):
-    return students_of([wildcards.method])
+    return students_of(plan.with_other_sets(wildcards.method))
 
 
 def methods_of_table(wildcards):
-    """The method of a table that is of one; None for a table of all."""
-    return [wildcards.method] if "method" in wildcards.keys() else None
+    """The method of a table that is of one, with its other sets; None for a table of all."""
+    return plan.with_other_sets(wildcards.method) if "method" in wildcards.keys() else None
 
 
 def wanted_seeds(wildcards):
@@ -93,6 +93,8 @@ rule tabulate_accuracy:
         wanted=wanted_seeds,
         protocols=protocol_ids,
         reported=published_numbers,
+        sets=plan.other_sets,
+        one_set=plan.of_one_set(),
     script:
         "../workflow/run.py"
 
@@ -130,6 +132,7 @@ rule tabulate_classes:
         runtime=minutes(30),
     params:
         code=code_of("tabulate_classes"),
+        sets=plan.other_sets,
     script:
         "../workflow/run.py"
 
@@ -157,6 +160,7 @@ rule tabulate_scores:
         full=plan.wanted_that_select("all"),
         hard=plan.hard_protocols(),
         plain=plan.plain_twins(),
+        sets=plan.other_sets,
     script:
         "../workflow/run.py"
 

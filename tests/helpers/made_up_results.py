@@ -36,11 +36,13 @@ def made_up_results(folder: Path, raw: dict, classes: list[str]) -> dict:
     lines = {"random": plan.wanted_that_select("random"), "full": plan.wanted_that_select("all")}
     extra = {"unguided": plan.unguided_twins(), "wanted": plan.wanted_seeds(), "protocols": plan.protocol_ids()}
     more = [str(folder / f"accuracy.{ending}") for ending in ("md", "tex")]
+    sets = {"sets": plan.other_sets}
+    extra |= sets | {"one_set": plan.of_one_set()}
     tabulate_accuracy(students, paths["accuracy"], *more, **lines, **extra, reported=[])
-    tabulate_scores(students, paths["scores"], **lines, hard=plan.hard_protocols(), plain=plan.plain_twins())
+    tabulate_scores(students, paths["scores"], **lines, hard=plan.hard_protocols(), plain=plan.plain_twins(), **sets)
     (folder / "models.csv").write_text('model,kind,measure,value\nvae,vae,"PSNR in dB, validation",24.1\n')
     manifest, table = _manifest(folder, classes, names)
-    tabulate_classes(students, table, paths["per_class"])
+    tabulate_classes(students, table, paths["per_class"], **sets)
     tabulate_costs(
         _jobs(folder, plan),
         manifest,

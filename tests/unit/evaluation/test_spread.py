@@ -5,9 +5,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import f_oneway, ttest_1samp
 
-from retort.evaluation.spread import collapsed, holm, paired_test
+from retort.evaluation.spread import collapsed, components, holm, paired_test
 
 
 def test_an_interval_by_hand():
@@ -37,6 +37,36 @@ def test_an_interval_holds_the_true_difference_as_often_as_it_says():
     rng = np.random.default_rng(0)
     held = [low <= 2 <= high for low, high, _ in (paired_test(rng.normal(2, 3, 4)) for _ in range(2000))]
     assert np.mean(held) == pytest.approx(0.95, abs=0.015)  # three standard errors
+
+
+def test_components_by_hand():
+    """Sets 1, 3 and 6, 8: means 2 and 7, within 2; among 2 x (2.5^2 + 2.5^2) = 25, less 2, over 2 students a set."""
+    assert components([[1, 3], [6, 8]]) == pytest.approx((math.sqrt((25 - 2) / 2), math.sqrt(2)))
+    assert components([[1, 3], [2, 2]]) == pytest.approx((0.0, 1.0))  # sets that differ less than their students
+
+
+@pytest.mark.parametrize("sizes", [(3, 3, 3), (2, 5, 3), (1, 4, 1, 2)])
+def test_components_are_scipys_analysis_of_variance(sizes):
+    rng = np.random.default_rng(len(sizes))
+    sets = [rng.normal(mean, 1, size) for mean, size in zip(rng.normal(50, 6, len(sizes)), sizes, strict=True)]
+    between, within = components(sets)
+    total = sum(sizes)
+    size = (total - sum(n * n for n in sizes) / total) / (len(sizes) - 1)
+    assert 1 + size * between**2 / within**2 == pytest.approx(f_oneway(*sets).statistic)
+
+
+def test_components_find_the_spread_that_values_were_drawn_with():
+    rng = np.random.default_rng(0)
+    sets = [rng.normal(mean, 2, 3) for mean in rng.normal(50, 5, 3000)]
+    assert components(sets) == pytest.approx((5, 2), rel=0.05)
+
+
+def test_what_cannot_be_told_apart_is_empty():
+    assert all(math.isnan(value) for value in components([[1.0], [2.0]]))  # is it the sets, or their students?
+    between, within = components([[1.0, 3.0]])
+    assert math.isnan(between)
+    assert within == pytest.approx(math.sqrt(2))
+    assert all(math.isnan(value) for value in components([[1.0]]))
 
 
 def test_holm_by_hand():

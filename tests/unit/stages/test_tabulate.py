@@ -8,7 +8,9 @@ import pytest
 
 from retort.artifacts.students import CELL
 from retort.base.files import write_json
+from retort.evaluation.spread import paired_test
 from retort.report.accuracy_table import BYTES, accuracy_latex, accuracy_shown, accuracy_table, gap_to_unguided, note_of
+from retort.report.joined_sets import joined
 from retort.report.numbers import read_numbers
 from retort.stages.tables.tabulate_accuracy import tabulate_accuracy
 from retort.stages.tables.tabulate_models import tabulate_models
@@ -157,13 +159,13 @@ def test_the_table_reads_back_as_it_was_computed(tmp_path):
         *("gap_to_reported", "gap_to_unguided", "gap_to_unguided_high", "gap_to_unguided_low", "labelled_by"),
         *("p_unguided", "p_unguided_holm", "protocol_id", "reported", "reported_by"),
         *("reported_epoch", "reported_other", "reported_other_by", "reported_other_status", "reported_other_std"),
-        *("reported_status", "reported_std"),
+        *("reported_status", "reported_std", "sets_vary"),
     ]
     assert table.loc[table["protocol"] == "soft", "labelled_by"].tolist() == ["resnet18"]
     text = (tmp_path / "table.csv").read_text()
     assert "nan" not in text
-    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,2,1000,64000,15000,0,15000,80.00,,80.00,80.00,0,82.00,,90.00,,"
-    measured += "5.00,,,,,5.00,,,,,-12.00"
+    measured = "toy,d3hr,5,hard,hard-10,,resnet8,1,1,True,2,1000,64000,15000,0,15000,80.00,,80.00,,,80.00,0,"
+    measured += "82.00,,90.00,,5.00,,,,,5.00,,,,,-12.00"
     assert f"{measured},77.70,0.40,best,author's table,D3HR,4.30,,,," in text.splitlines()
 
 
@@ -249,6 +251,61 @@ def test_the_difference_to_unguided_has_an_interval_and_a_corrected_p(tmp_path):
     assert (row["p_unguided"], row["p_unguided_holm"]) == (row["p_random"], row["p_random_holm"])
     others = table.drop(index=row.name)
     assert others[["gap_to_unguided_low", "gap_to_unguided_high", "p_unguided"]].isna().all(axis=None)
+
+
+SETS = {"d3hr-set1": {"method": "d3hr", "set_seed": 1}, "random-set1": {"method": "random", "set_seed": 1}}
+SETS |= {"d3hr-set2": {"method": "d3hr", "set_seed": 2}, "random-set2": {"method": "random", "set_seed": 2}}
+OF_SETS = [
+    *(*seeds("d3hr", (0.50, 0.52)), *seeds("d3hr-set1", (0.60, 0.64)), *seeds("d3hr-set2", (0.55, 0.59))),
+    *(*seeds("random", (0.40, 0.42)), *seeds("random-set1", (0.42, 0.46)), *seeds("random-set2", (0.41, 0.43))),
+    *seeds("herding", (0.48, 0.50)),
+]
+
+
+def of_sets() -> pd.DataFrame:
+    return accuracy_table(joined(OF_SETS, SETS), ["random", "random-set1", "random-set2"], [])
+
+
+def test_students_of_several_sets_stand_in_one_row_with_both_parts_of_their_spread():
+    table = of_sets()
+    assert table["method"].tolist() == ["d3hr", "random", "herding"]
+    row = row_of(table, "d3hr")
+    assert (row["sets"], row["seeds"]) == (3, 6)
+    assert row["top1_last_mean"] == pytest.approx(340 / 6)
+    assert row["top1_last_seeds"] == "50.00 52.00 | 60.00 64.00 | 55.00 59.00"
+    # Means 51, 62, 57; within (2 + 8 + 8) / 3 = 6; among 2 x (5.667^2 + 5.333^2 + 0.333^2) / 2 = 60.667.
+    assert row["top1_last_std_within"] == pytest.approx(math.sqrt(6))
+    assert row["top1_last_std_between"] == pytest.approx(math.sqrt((60.6666667 - 6) / 2))
+    herding = row_of(table, "herding")
+    assert herding["sets"] == 1
+    assert math.isnan(herding["top1_last_std_between"])
+    assert herding["top1_last_std_within"] == pytest.approx(math.sqrt(2))
+
+
+def test_of_several_sets_the_sets_are_paired_and_not_their_students():
+    table = of_sets()
+    low, high, p = paired_test([10, 18, 15])  # mean differences of sets 0, 1 and 2
+    row = row_of(table, "d3hr")
+    assert row[["gap_to_random_low", "gap_to_random_high", "p_random"]].tolist() == pytest.approx([low, high, p])
+    one = paired_test([8, 5, 7])  # the one set of herding with each set of random images
+    assert row_of(table, "herding")["p_random"] == pytest.approx(one[2])
+    assert row["p_random_holm"] == pytest.approx(max(2 * min(p, one[2]), p))
+
+
+def test_the_seeds_that_are_missing_are_those_of_all_sets(tmp_path):
+    paths = [str(tmp_path / f"{i}.json") for i in range(len(OF_SETS))]
+    for path, record in zip(paths, OF_SETS, strict=True):
+        write_json(path, record)
+    outputs = [str(tmp_path / f"table.{ending}") for ending in ("csv", "md", "tex")]
+    cell = {"ipc": "1", "protocol": "hard", "student": "resnet8"}
+    wanted = [cell | {"method": name, "seeds": 3} for name in ("d3hr", "d3hr-set1", "d3hr-set2", "herding")]
+    more = {"unguided": {"d3hr": "random", "d3hr-set1": "random-set1"}, "protocols": PROTOCOLS, "reported": []}
+    lines = {"random": ["random", "random-set1"], "full": []}
+    tabulate_accuracy(paths, *outputs, **lines, **more, wanted=wanted, sets=SETS, one_set=["herding"])
+    table = read_numbers(tmp_path / "table.csv").set_index("method")
+    assert table.loc["d3hr", ["seeds", "sets", "missing_seeds"]].tolist() == [6, 3, 3]
+    assert table["sets_vary"].to_dict() == {"d3hr": True, "random": True, "herding": False}
+    assert table.loc["d3hr", "p_unguided"] == pytest.approx(table.loc["d3hr", "p_random"])
 
 
 def test_the_gap_to_unguided_is_to_the_samples_of_the_same_model():

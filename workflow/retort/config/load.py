@@ -13,6 +13,7 @@ from retort.config.inherit import inherited
 from retort.config.mistakes import empty_stages, filled, typed, yaml_booleans
 from retort.config.references import dangling
 from retort.config.schema import Config
+from retort.config.set_seeds import mistakes_of_set_seeds, with_other_sets
 from retort.config.sweeps import said_of_sweeps, with_members
 from retort.parts.foreign import look_in
 from retort.parts.resolve import refuse_taken_names
@@ -33,9 +34,10 @@ def load_config(raw: dict[str, Any], reserved: Sequence[str] = RESERVED_TARGETS)
     config, problems = typed(raw)
     if config is not None:
         problems += [*yaml_booleans(raw, config), *empty_stages(raw), *dangling(config, reserved), *misfits(config)]
+        problems += mistakes_of_set_seeds(config)
     if problems or of_sweeps:
         raise RetortError(_report([*of_sweeps, *said_of_sweeps(problems, raw)]))
-    return config
+    return with_other_sets(config)
 
 
 def _find_parts(raw: Any) -> None:

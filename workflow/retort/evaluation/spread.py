@@ -31,6 +31,27 @@ def paired_test(differences: Sequence[float], level: float = 0.95) -> tuple[floa
     return float(found.mean() - reach), float(found.mean() + reach), float(p)
 
 
+def components(sets: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Standard deviations (between sets, within a set) of values that are grouped by their set.
+
+    By the analysis of variance of random effects, also for sets of unequal size (Searle, Casella and McCulloch 1992,
+    section 3.6), where a negative variance counts as 0. Between is of the sets' true means: what students scatter is
+    taken out of it. Not a number: within, where no set has two values; between, there and for a single set.
+    """
+    groups = [np.asarray(values, dtype=float) for values in sets]
+    sizes, count = np.array([len(group) for group in groups]), len(groups)
+    total = sizes.sum()
+    if total <= count:
+        return float("nan"), float("nan")
+    within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (total - count)
+    if count < 2:
+        return float("nan"), float(np.sqrt(within))
+    grand = np.concatenate(groups).mean()
+    among = sum(len(group) * (group.mean() - grand) ** 2 for group in groups) / (count - 1)
+    size = (total - (sizes**2).sum() / total) / (count - 1)
+    return float(np.sqrt(max(0.0, (among - within) / size))), float(np.sqrt(within))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values corrected for their number by Holm's step-down method (Holm 1979, Scand. J. Statist. 6, 65-70).
 

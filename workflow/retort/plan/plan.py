@@ -10,6 +10,7 @@ from retort.base.running import Running
 from retort.config.schema import Config
 from retort.config.schema.evaluation import Protocol
 from retort.config.schema.models import DitFineTuning
+from retort.config.set_seeds import other_sets
 from retort.data.classes import contents_stamp, given_names, published_name
 from retort.data.sizes import settings_mark
 from retort.plan.compositions import Compositions
@@ -371,9 +372,26 @@ class Plan(Compositions):
         twins = {method: self.unguided_of(method, self.wanted_methods) for method in self.wanted_methods}
         return {method: twin for method, twin in twins.items() if twin}
 
+    @cached_property
+    def other_sets(self) -> dict[str, dict]:
+        """Each method that is another set of one (`set_seeds`) -> the method and the set's seed."""
+        return {one.name: one._asdict() for one in other_sets(self.config)}
+
+    def with_other_sets(self, method: str) -> list[str]:
+        """A method and its other sets, by their names."""
+        return [method, *(name for name, one in self.other_sets.items() if one["method"] == method)]
+
+    def of_one_set(self) -> list[str]:
+        """Wanted methods that draw nothing, so that every seed makes the same set."""
+        return [method for method in self.wanted_methods if not self.config.methods[method].draws()]
+
     def distilled_sets(self) -> list[dict[str, str]]:
         """Every wanted set, but for those that are the whole training set."""
         return [row for row in self.wanted("method", "ipc") if row["ipc"] != ALL]
+
+    def exported_sets(self) -> list[dict[str, str]]:
+        """The same without other sets of a method: others are given the one that its name stands for."""
+        return [row for row in self.distilled_sets() if row["method"] not in self.other_sets]
 
     def smallest_sets(self) -> list[dict[str, str]]:
         """Each wanted method's set of fewest images, but for those that take the whole training set."""
@@ -384,7 +402,7 @@ class Plan(Compositions):
         return self._extreme_sets(max)
 
     def _extreme_sets(self, extreme: Callable[[Iterable[int]], int]) -> list[dict[str, str]]:
-        sets = self.distilled_sets()
+        sets = self.exported_sets()
         kept = {m: extreme(int(r["ipc"]) for r in sets if r["method"] == m) for m in {r["method"] for r in sets}}
         return [row for row in sets if int(row["ipc"]) == kept[row["method"]]]
 

@@ -32,7 +32,9 @@ def used_parts(plan: Plan) -> dict:
                 ),
             }
             for name in plan.wanted_methods
+            if name not in plan.other_sets
         },
+        "other_sets": plan.other_sets,
         "protocols": {
             name: {"id": plan.protocol_id(name)} | _protocol(protocol)
             for name, protocol in config.protocols.items()

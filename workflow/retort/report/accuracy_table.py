@@ -1,11 +1,12 @@
 """Rows of accuracy from the records of students, and how people read them."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 
 from retort.artifacts.students import CELL
-from retort.evaluation.spread import COLLAPSED, collapsed
+from retort.evaluation.spread import COLLAPSED, collapsed, components
 from retort.report import numbers as shown
 from retort.report import published
 from retort.report.differences import differences
@@ -23,9 +24,11 @@ def accuracy_table(
     missing_seeds counts the wanted seeds that are not there. updates and images_seen are the optimiser steps of one
     student, and the views of images in all of them. image_bytes and label_bytes are what the set and its labels take as
     they are stored (see `stored_bytes`), bytes their sum; empty for the full set, whose images stay where they were.
-    top1_last_seeds has the last top-1 of each seed, in their order, and collapsed how many of these lie below
-    `spread.COLLAPSED` of their median. gap_to_random and gap_to_full are differences of mean last top-1 to the two
-    lines, empty where they were not run; for the other columns of the difference to random images see `differences`.
+    top1_last_seeds has the last top-1 of each seed, in their order, set by set, and collapsed how many of these lie
+    below `spread.COLLAPSED` of their median. sets counts the independent sets of a row, whose students are those of all
+    of them; top1_last_std_between and top1_last_std_within are the two parts of their spread (`spread.components`).
+    gap_to_random and gap_to_full are differences of mean last top-1 to the two lines, empty where they were not run;
+    for the other columns of the difference to random images see `differences`.
     """
     students = students_frame(students)
     groups = students.groupby(CELL, sort=False)
@@ -35,17 +38,19 @@ def accuracy_table(
         table[f"{name}_std"] = groups[name].std()  # unbiased; empty for a single seed
     last = groups["top1_last"]
     place = table.columns.get_loc("top1_last_std") + 1
-    in_order = students.sort_values("seed").groupby(CELL)["top1_last"]
-    found = {"top1_last_median": last.median(), "top1_last_seeds": in_order.agg(shown.listed)}
+    found = {"top1_last_median": last.median(), **_by_set(students)}
     for i, (name, column) in enumerate({**found, "collapsed": last.agg(collapsed).astype(int)}.items()):
         table.insert(place + i, name, column)
+    table.insert(1, "sets", groups["set_seed"].nunique())
     table[BYTES] = table[BYTES].astype("Int64")  # whole numbers that may be missing
     table.insert(table.columns.get_loc(BYTES[-1]) + 1, "bytes", table[BYTES].sum(axis=1, skipna=False))
     table = table.reset_index()
-    expected = {tuple(row[key] for key in CELL[1:]): row["seeds"] for row in wanted}
+    expected = Counter()
+    for row in wanted:
+        expected[tuple(row[key] for key in CELL[1:])] += row["seeds"]
     cells = table[CELL[1:]].itertuples(index=False, name=None)
     table.insert(
-        len(CELL) + 1, "missing_seeds", [expected.get(c, n) - n for c, n in zip(cells, table["seeds"], strict=True)]
+        len(CELL) + 2, "missing_seeds", [expected.get(c, n) - n for c, n in zip(cells, table["seeds"], strict=True)]
     )
     table["gap_to_random"] = _gap(table, random, ["dataset", "ipc", "protocol", "student"])
     table = table.join(differences(students, table, lambda method: [] if method in random else random, "random"))
@@ -53,10 +58,23 @@ def accuracy_table(
     return table
 
 
+def _by_set(students: pd.DataFrame) -> dict[str, pd.Series]:
+    """By CELL: the standard deviation between the sets and within a set, and every last top-1."""
+    cells = students.sort_values(["set_seed", "seed"]).groupby(CELL)
+    sets = cells.apply(lambda cell: [list(values) for _, values in cell.groupby("set_seed")["top1_last"]])
+    parts = sets.map(components)
+    return {
+        "top1_last_std_between": parts.str[0],
+        "top1_last_std_within": parts.str[1],
+        "top1_last_seeds": sets.map(lambda values: shown.BETWEEN_SETS.join(map(shown.listed, values))),
+    }
+
+
 def students_frame(records: Sequence[dict]) -> pd.DataFrame:
-    """CELL, seed, what COMPUTE and BYTES name, and MEASURES in per cent, a row for each student."""
+    """CELL, set_seed, seed, what COMPUTE and BYTES name, and MEASURES in per cent, a row for each student."""
     flat = [
         {key: s[key] for key in [*CELL, "seed"]}
+        | {"set_seed": s.get("set_seed", 0)}
         | {column: s[key] for column, key in COMPUTE.items()}
         | {column: s[column] for column in BYTES}
         | {name: 100 * s[when][what] for name, (when, what) in MEASURES.items()}

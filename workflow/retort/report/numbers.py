@@ -1,5 +1,6 @@
 """Accuracies as tables keep them and as people read them: the one place that rounds them."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -32,14 +33,17 @@ def read_numbers(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"ipc": str, "top1_last_seeds": str}, float_precision="round_trip")
 
 
-def listed(values: pd.Series) -> str:
+BETWEEN_SETS = " | "
+
+
+def listed(values: Iterable[float]) -> str:
     """Several values in one cell of a CSV: "50.00 60.25"."""
     return " ".join(written(round(value, DIGITS)) for value in values)
 
 
 def values_in(cell: str | float) -> list[float]:
-    """What `listed` wrote; nothing of an empty cell."""
-    return [float(value) for value in str(cell).split()] if not pd.isna(cell) else []
+    """What `listed` wrote, of all sets; nothing of an empty cell."""
+    return [float(value) for value in str(cell).replace(BETWEEN_SETS, " ").split()] if not pd.isna(cell) else []
 
 
 def spread(mean: float, std: float) -> str:

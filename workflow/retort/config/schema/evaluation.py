@@ -306,6 +306,12 @@ class Run(Strict):
     seeds: Count = Field(
         3, description="Each combination has this many students; their mean and spread go into the table."
     )
+    set_seeds: Count = Field(
+        1,
+        description="Each method makes this many independent sets, by the method's keys seed: 0, 1 and so on, which "
+        "share a row of the tables; set 0 is the set that there is without this key. A method that draws nothing has "
+        "one set.",
+    )
 
 
 MEASURES = ("density-coverage", "fid", "kid")

@@ -118,6 +118,10 @@ class Method(Imported):
             yield from parts_in(self.generate, "generate")
         yield from parts_in(self)
 
+    def draws(self) -> bool:
+        """Whether anything of its set is drawn at random, so that another seed makes another set."""
+        return bool(self.generate or any(part.seeded for _, _, part in self.parts()))
+
     def is_everything(self) -> bool:
         """Whether its set is the whole training set."""
         return bool(self.select and self.select.takes_all)
@@ -202,6 +206,6 @@ def _misfits_of_fit(method: Method) -> list[str]:
 
 
 def _misfits_of_seed(method: Method) -> list[str]:
-    if method.seed and not (method.generate or any(part.seeded for _, _, part in method.parts())):
+    if method.seed and not method.draws():
         return ["seed: nothing of this method is drawn at random, so every seed makes the same set; leave seed out"]
     return []

@@ -25,6 +25,7 @@ from retort.report.charts import (
 from retort.report.classes import by_cell, class_tables, confusion_changes
 from retort.report.costs import making_seconds, method_costs, projection_target, read_costs, stage_costs
 from retort.report.files import inside
+from retort.report.joined_sets import joined
 from retort.report.marks import marks_of, symbol_of
 from retort.report.numbers import read_numbers
 from retort.report.order import by_method, rows_by_method
@@ -74,7 +75,8 @@ def report_page(
     cost = rows_by_method(read_costs(costs), methods)
     view = accuracy_view(table, upper_bounds)
     files = student_files(students)
-    records = by_method([read_json(path) for path in files], methods, lambda record: record["method"])
+    read = joined(map(read_json, files), used["other_sets"])
+    records = by_method(read, methods, lambda record: record["method"])
     marks = marks_of(dict.fromkeys([*methods, *table["method"]]), baselines, upper_bounds)
     cells = by_cell(records)
     seconds = making_seconds(cost)

@@ -16,6 +16,7 @@ from retort.report.accuracy_table import (
     test_images,
 )
 from retort.report.differences import differences
+from retort.report.joined_sets import joined
 
 P_VALUES = [f"p_{name}{corrected}" for name in ("random", "unguided") for corrected in ("", "_holm")]
 
@@ -32,21 +33,27 @@ def tabulate_accuracy(
     wanted: list[dict],
     protocols: dict[str, str],
     reported: list[dict],
+    sets: dict[str, dict] | None = None,
+    one_set: Sequence[str] = (),
 ) -> None:
     """One row per (dataset, method, ipc, protocol, student): means and standard deviations over seeds, in per cent.
 
     `random` and `full` name the methods that are baseline and upper bound, see `accuracy_table`; `unguided` gives
     for a method the one that only samples from its model; `wanted` says for each row without its data set how many
     seeds it should have; `protocols` gives the id of each; `reported` has the numbers that papers report for some rows
-    (see `published.with_reported`). The same rows as CSV, Markdown and LaTeX.
+    (see `published.with_reported`); `sets` says which methods are other sets of one, whose students go into its row
+    (see `joined`), and `one_set` which draw nothing, so that `sets_vary` is false for them. The same rows as CSV,
+    Markdown and LaTeX.
     """
-    records = read_students(students)
+    records = joined(read_students(students), sets or {})
+    wanted = joined(wanted, sets or {})
     table = accuracy_table(records, random, full, wanted)
     tested = differences(
         students_frame(records), table, lambda method: list(filter(None, [unguided.get(method)])), "unguided"
     )
     for name, column in {"gap_to_unguided": gap_to_unguided(table, unguided), **tested}.items():
         table.insert(table.columns.get_loc("gap_to_full"), name, column)
+    table.insert(table.columns.get_loc("sets") + 1, "sets_vary", ~table["method"].isin(one_set))
     table.insert(table.columns.get_loc("protocol") + 1, "protocol_id", table["protocol"].map(protocols))
     teachers = {tuple(record[key] for key in CELL): record["teacher_arch"] for record in records}
     cells = table[CELL].itertuples(index=False, name=None)

@@ -7,11 +7,17 @@ import pandas as pd
 from retort.artifacts.students import CELL, read_students
 from retort.base.files import whole_file
 from retort.data.manifest import ClassEntry, read_classes
+from retort.report.joined_sets import joined
 
 
-def tabulate_classes(students: Sequence[str], class_table: str, csv: str) -> None:
-    """CSV of CELL, class_index, class_id, class_name, seeds, top1_last_mean and top1_last_std, in per cent."""
-    table = class_accuracies(read_students(students), read_classes(class_table))
+def tabulate_classes(
+    students: Sequence[str], class_table: str, csv: str, *, sets: dict[str, dict] | None = None
+) -> None:
+    """CSV of CELL, class_index, class_id, class_name, seeds, top1_last_mean and top1_last_std, in per cent.
+
+    sets: as in `tabulate_accuracy`.
+    """
+    table = class_accuracies(joined(read_students(students), sets or {}), read_classes(class_table))
     with whole_file(csv) as scratch:
         table.to_csv(scratch, index=False, float_format="%.2f")
 

@@ -9,6 +9,7 @@ from retort.artifacts.students import CELL, read_students
 from retort.base.files import whole_file
 from retort.evaluation.scores import augmentation_robust_score, label_robust_score
 from retort.report.accuracy_table import accuracy_table
+from retort.report.joined_sets import joined
 from retort.report.numbers import kept, save_numbers
 
 COLUMNS = [
@@ -54,10 +55,17 @@ class _Accuracies:
 
 
 def tabulate_scores(
-    students: Sequence[str], csv: str, *, random: list[str], full: list[str], hard: list[str], plain: dict[str, str]
+    students: Sequence[str],
+    csv: str,
+    *,
+    random: list[str],
+    full: list[str],
+    hard: list[str],
+    plain: dict[str, str],
+    sets: dict[str, dict] | None = None,
 ) -> None:
-    """CSV of COLUMNS, see `score_table`."""
-    accuracy = accuracy_table(read_students(students), random, full)
+    """CSV of COLUMNS, see `score_table`; `sets` as in `tabulate_accuracy`."""
+    accuracy = accuracy_table(joined(read_students(students), sets or {}), random, full)
     with whole_file(csv) as scratch:
         table = kept(score_table(accuracy, random, full, hard, plain))
         save_numbers(table, scratch, dict.fromkeys(COLUMNS, 4))
