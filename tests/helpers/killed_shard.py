@@ -1,15 +1,18 @@
 """A shard that is killed in the middle of a class, or of a batch, and tried again.
 
-python -m tests.helpers.killed_shard STAGE HOME CALLS... prints, as JSON, one entry for each attempt: the classes that
-it computed, batch by batch, and whether it was killed. An attempt is killed (SIGKILL) when it has computed the
-batch of that number, from 1; 0 lets it end. Each is a process of its own; HOME is `tiny_models`' with
-latents.safetensors, and gets output.safetensors and kept/. NAME=VALUE changes a setting of the last attempt.
+python -m tests.helpers.killed_shard STAGE HOME CALLS... [-- HOME CALLS...] prints, as JSON, a list for each HOME with
+one entry for each attempt: the classes that it computed, batch by batch, and whether it was killed. An attempt is
+killed (SIGKILL) when it has computed the batch of that number, from 1; 0 lets it end. Each is a process of its own;
+HOME is `tiny_models`' with latents.safetensors, and gets output.safetensors and kept/. NAME=VALUE changes a setting of
+the last attempt.
 """
 
 import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from retort.artifacts.kept_classes import KeptBatches, KeptClasses
@@ -56,26 +59,32 @@ def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> 
         work(latents, table, output, kept, **files(home), class_ids=CLASSES, batch=2, **settings)
 
 
-def main() -> None:
-    stage, home, *words = sys.argv[1:]
+def attempts(stage: str, home: Path, words: Sequence[str]) -> list[dict]:
+    """What is printed of one HOME."""
     calls = [word for word in words if "=" not in word]
     found = []
     for number, kill_at in enumerate(map(int, calls)):
         last = number == len(calls) - 1
         changes = {name: json.loads(value) for name, value in (w.split("=") for w in words if "=" in w)} if last else {}
-        note = Path(home, "batches.json")
+        note = home / "batches.json"
         note.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
             os.dup2(2, 1)
-            attempt(stage, Path(home), changes, kill_at, note)
+            attempt(stage, home, changes, kill_at, note)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         if not killed and status:
             sys.exit(f"attempt {number} ended with {status}")
         found.append({"batches": json.loads(note.read_text()), "killed": killed})
-    print(json.dumps(found))
+    return found
+
+
+def main() -> None:
+    stage, *words = sys.argv[1:]
+    asked = [list(group) for one, group in groupby(words, lambda word: word == "--") if not one]
+    print(json.dumps([attempts(stage, Path(home), calls) for home, *calls in asked]))
 
 
 if __name__ == "__main__":

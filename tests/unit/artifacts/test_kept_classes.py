@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,21 +27,29 @@ def models(tmp_path_factory) -> Path:
     return folder
 
 
-def attempts(stage: str, models: Path, home: Path, *words: str) -> list[dict]:
-    """What each attempt computed; home/output.safetensors is what the last one wrote."""
-    shutil.copytree(models, home)
+def attempts(stage: str, models: Path, folder: Path, **runs: Sequence[str]) -> list[list[dict]]:
+    """What each attempt of each run computed; folder/RUN/output.safetensors is what the last one wrote.
+
+    One process for all: what takes long to import is imported once, and an attempt is a fork of it.
+    """
+    words = []
+    for name, calls in runs.items():
+        words += ["--", str(shutil.copytree(models, folder / name)), *calls]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "workflow"), str(ROOT)])}
-    command = [sys.executable, "-m", "tests.helpers.killed_shard", stage, str(home), *words]
+    command = [sys.executable, "-m", "tests.helpers.killed_shard", stage, *words]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 
 
+def outputs(folder: Path) -> list[bytes]:
+    return [(folder / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
+
+
 @pytest.mark.parametrize("stage", ["typicality", "inversion"])
 def test_a_shard_that_is_killed_goes_on_with_the_next_class_to_the_same_bytes(models, tmp_path, stage):
-    straight = attempts(stage, models, tmp_path / "straight", "0")
+    straight, killed = attempts(stage, models, tmp_path, straight=["0"], killed=["5", "4", "0"])
     assert straight == [{"batches": BATCHES, "killed": False}]
-    killed = attempts(stage, models, tmp_path / "killed", "5", "4", "0")
     assert (
         killed
         == [
@@ -49,8 +58,8 @@ def test_a_shard_that_is_killed_goes_on_with_the_next_class_to_the_same_bytes(mo
             {"batches": BATCHES[6:], "killed": False},
         ]
     )
-    outputs = [(tmp_path / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
-    assert outputs[0] == outputs[1]
+    first, second = outputs(tmp_path)
+    assert first == second
     assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == sorted(
         p.name for p in (tmp_path / "straight").iterdir()
     )
@@ -60,12 +69,11 @@ GRID = ["ant", "bee", "cat"]  # the first class of each batch: twelve images, th
 
 
 def test_a_sampling_that_is_killed_goes_on_with_the_next_batch_to_the_same_bytes(models, tmp_path):
-    straight = attempts("generation", models, tmp_path / "straight", "0")
+    straight, killed = attempts("generation", models, tmp_path, straight=["0"], killed=["2", "2", "0"])
     assert straight == [{"batches": GRID, "killed": False}]
-    killed = attempts("generation", models, tmp_path / "killed", "2", "2", "0")
     assert [found["batches"] for found in killed] == [GRID[:2], GRID[1:], GRID[2:]]
-    outputs = [(tmp_path / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
-    assert outputs[0] == outputs[1]
+    first, second = outputs(tmp_path)
+    assert first == second
     assert not (tmp_path / "killed" / "kept").exists()
 
 
@@ -73,11 +81,11 @@ def test_a_sampling_that_is_killed_goes_on_with_the_next_batch_to_the_same_bytes
     ("stage", "change"), [("typicality", "draws=3"), ("inversion", "guidance=1.5"), ("generation", "steps=4")]
 )
 def test_a_shard_whose_settings_changed_starts_over(models, tmp_path, stage, change):
-    found = attempts(stage, models, tmp_path / "killed", "3" if stage == "generation" else "5", "0", change)
-    assert found[1] == {"batches": GRID if stage == "generation" else BATCHES, "killed": False}
-    attempts(stage, models, tmp_path / "straight", "0", change)
-    outputs = [(tmp_path / name / "output.safetensors").read_bytes() for name in ("straight", "killed")]
-    assert outputs[0] == outputs[1]
+    first_kill = "3" if stage == "generation" else "5"
+    killed, _ = attempts(stage, models, tmp_path, killed=[first_kill, "0", change], straight=["0", change])
+    assert killed[1] == {"batches": GRID if stage == "generation" else BATCHES, "killed": False}
+    first, second = outputs(tmp_path)
+    assert first == second
 
 
 # ---------------------------------------------------------------- what is kept
