@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 import yaml
 from snakemake.api import SnakemakeApi
+from snakemake.common import get_function_params
 from snakemake.parser import parse
 from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
@@ -76,6 +77,7 @@ def _workflow(home: Path, resources: ResourceSettings, targets: Iterable[str], f
         _own_surroundings(),
         _parts_of(home),
         patch("snakemake.workflow.parse", _parsed_once),
+        patch("snakemake.common.get_function_params", cache(get_function_params)),  # of each for each of its jobs
         SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
     ):
         loaded = api.workflow(
