@@ -18,9 +18,9 @@ def table(*runs: dict):
     return table_of(*(run(**r) for r in runs))
 
 
-def table_of(*blocks: dict):
+def table_of(*blocks: dict, **dataset):
     config = {
-        "dataset": {"kind": "digits"},
+        "dataset": {"kind": "digits"} | dataset,
         "methods": {"random": {"select": "random"}, "again": {"select": "random"}, "full": {"select": "all"}},
         "protocols": {"hard": PROTOCOL, "long": PROTOCOL | {"views": {"steps": 2}}},
         "runs": list(blocks),
@@ -61,6 +61,13 @@ def test_combination_asked_for_twice_is_there_once():
 def test_larger_number_of_seeds_holds_where_runs_overlap(order):
     found = table(*({"seeds": n} for n in order))
     assert sorted(found["seed"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("resolution", "seeds"), [(28, 5), (64, 5), (65, 3), (224, 3)])
+def test_without_a_number_of_seeds_there_are_five_where_students_are_cheap(resolution, seeds):
+    block = {key: value for key, value in run().items() if key != "seeds"}
+    found = table_of(block, resolution=resolution)
+    assert sorted(found["seed"]) == list(range(seeds))
 
 
 def test_overlap_gives_seeds_only_to_what_both_name():

@@ -21,6 +21,6 @@ def run_table(config: Config) -> pd.DataFrame:
         for ipc in run.ipc or [ALL]
         for protocol in run.protocols
         for student in run.students
-        for seed in range(run.seeds)
+        for seed in range(run.students_each(config.dataset.resolution))
     ]
     return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates(ignore_index=True)

@@ -287,6 +287,9 @@ def _with_teacher(preset: dict) -> dict:
     return preset if labels == "hard" else preset | {"labels": {**labels, "teacher": "any"}}
 
 
+CHEAP_SIDE, CHEAP_SEEDS, FEW_SEEDS = 64, 5, 3  # pixels; students where they are cheap, and where they are not
+
+
 class Run(Strict):
     """A run is every combination of the methods, images per class, protocols and students that it lists."""
 
@@ -303,8 +306,11 @@ class Run(Strict):
         description="Students have these architectures. There are "
         f"{', '.join(ARCHITECTURES)}, and all names of timm's (resnet18).",
     )
-    seeds: Count = Field(
-        3, description="Each combination has this many students; their mean and spread go into the table."
+    seeds: Count | None = Field(
+        None,
+        description="Each combination has this many students; their mean and spread go into the table. By default "
+        f"there are {FEW_SEEDS}, or {CHEAP_SEEDS} where students are cheap, which is at a resolution of {CHEAP_SIDE} "
+        "pixels or less.",
     )
     set_seeds: Count = Field(
         1,
@@ -312,6 +318,10 @@ class Run(Strict):
         "share a row of the tables; set 0 is the set that there is without this key. A method that draws nothing has "
         "one set.",
     )
+
+    def students_each(self, resolution: int) -> int:
+        """How many students each combination has, for test images of a resolution."""
+        return self.seeds or (CHEAP_SEEDS if resolution <= CHEAP_SIDE else FEW_SEEDS)
 
 
 MEASURES = ("density-coverage", "fid", "kid")
