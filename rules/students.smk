@@ -57,7 +57,8 @@ def student_labelling(wildcards):
         return {"kind": "hard"}
     if protocol.labels == "own":
         return {"kind": "own", "temperature": protocol.temperature}
-    return {"kind": protocol.labels.kind, "temperature": protocol.temperature, "precision": protocol.precision}
+    found = {"kind": protocol.labels.kind, "temperature": protocol.temperature, "precision": protocol.precision}
+    return found | ({"own_views": True} if protocol.labels.views_by_seed else {})
 
 
 def student_seeds(wildcards):

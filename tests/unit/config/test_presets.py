@@ -41,6 +41,14 @@ def test_another_teacher_is_the_same_protocol():
     assert len({"soft-10", *ids}) == 4
 
 
+def test_views_by_seed_are_another_protocol_and_none_by_default():
+    ids = [
+        protocol("equal-online-10", labels={"teacher": "any"} | more).id
+        for more in ({}, {"views_by_seed": False}, {"views_by_seed": True})
+    ]
+    assert ids[0] == ids[1] == "equal-online-10" != ids[2]
+
+
 def test_own_labels_are_a_protocol_of_their_own_at_each_temperature():
     own = [protocol("soft-10", labels="own", temperature=t) for t in (1, 20)]
     assert [one.id.split("-")[0] for one in own] == ["own", "own"]
@@ -216,6 +224,16 @@ def test_patches_are_shuffled_where_the_set_is_made_of_them():
             [("protocols.hard.views.steps", GONE), ("protocols.hard.views", {"updates": 9, "batch": {1: 8, 10: 16}})],
             "protocols.hard.views",
             ["with updates, batch must be one number", "found a table"],
+        ),
+        (
+            [("protocols.soft.labels.views_by_seed", True)],
+            "protocols.soft.labels",
+            ["stored labels are of views that all seeds share", "give kind: online"],
+        ),
+        (
+            [("protocols.soft.labels.views_by_seed", True), ("protocols.soft.labels.kind", "static")],
+            "protocols.soft.labels",
+            ["each seed draws views of its own already", "leave it out"],
         ),
         ([("protocols.hard.views.mixup", 1.0)], "protocols.hard.views", ["cutmix and mixup cannot both be on"]),
     ],

@@ -5,7 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.helpers.birds import CLASSES, EPOCHS, SGD, SIDE, STEPS, VAL_COUNTS, birds, label, make_home, save_set, train
+from tests.helpers.birds import (
+    CLASSES,
+    EPOCHS,
+    SGD,
+    SIDE,
+    STEPS,
+    TEMPERATURE,
+    VAL_COUNTS,
+    birds,
+    label,
+    make_home,
+    save_set,
+    train,
+)
 
 from retort.base.errors import RetortError
 from retort.base.files import read_json, write_json
@@ -16,6 +29,7 @@ from retort.evaluation.student import Recipe, evaluate
 from retort.evaluation.views import Views, ViewSettings
 from retort.models.classifiers import build_classifier
 from retort.models.teacher import logits_of
+from retort.stages.evaluation.train_students import Labelling
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +101,17 @@ def test_stored_labels_show_the_same_views_to_every_seed(home, monkeypatch):
         assert all(np.array_equal(getattr(one, name), getattr(twin, name)) for name in vars(one))
 
 
+def test_online_labels_may_be_of_views_that_each_seed_draws_for_itself(home, monkeypatch):
+    own = {"labelling": Labelling("online", TEMPERATURE, None, str(home / "teacher"), None, own_views=True)}
+    _, two = watch(home, monkeypatch, "online", "two", seeds=2, **own)
+    _, other = watch(home, monkeypatch, "online", "other", seeds=2, **own)
+    _, hard = watch(home, monkeypatch, "hard", "two", seeds=2)
+    assert not np.array_equal(two[0].boxes, two[8].boxes)
+    for one, twin, third in zip(two, other, hard, strict=True):  # by seed as with hard labels, whatever the set
+        assert all(np.array_equal(getattr(one, name), getattr(twin, name)) for name in vars(one))
+        assert all(np.array_equal(getattr(one, name), getattr(third, name)) for name in vars(one))
+
+
 def test_another_set_trains_another_student(home):
     assert train(home, "hard")[0]["curve"] != train(home, "hard", name="other")[0]["curve"]
 
@@ -95,6 +120,8 @@ def test_the_full_set_read_from_the_split_trains_as_its_copied_images_do(home):
     save_set(home, "full", "copied", copy=True)
     mapped, copied = (train(home, "hard", name=name)[0] for name in ("full", "copied"))
     assert mapped.pop("method") != copied.pop("method")
+    assert mapped.pop("image_bytes") is None  # whose images stay where they are
+    assert copied.pop("image_bytes") > 0
     assert mapped == copied
     assert mapped["train_images"] == 18
 

@@ -32,6 +32,21 @@ class TeacherLabels(Strict):
         "bytes.",
     )
 
+    views_by_seed: bool | None = Field(
+        None,
+        description="With true, each student draws augmented views of its own, as by hard labels, so that the spread "
+        "between seeds has them in it. This takes kind: online. By default all students of a set see the same views "
+        "where a teacher labels views.",
+    )
+
+    @model_validator(mode="after")
+    def _views_are_not_stored(self):
+        if self.views_by_seed and self.kind != "online":
+            why = {"region": "stored labels are of views that all seeds share; give kind: online, or leave it out"}
+            reason = why.get(self.kind, "with static labels each seed draws views of its own already; leave it out")
+            raise PydanticCustomError("views_by_seed", "views_by_seed: {reason}", {"reason": reason})
+        return self
+
 
 # A number, or one for each size of the set: {10: 2000, 50: 1500} means up to 10 images per class, up to 50; beyond the
 # last, as for the last.
@@ -279,7 +294,7 @@ def _content(protocol: Protocol) -> dict:
     if (given := protocol.teacher_labels) is None:
         return table
     kept = "" if given.top is None else f" top {given.top}"
-    return table | {"labels": given.kind + kept}
+    return table | {"labels": given.kind + kept + (" by seed" if given.views_by_seed else "")}
 
 
 def _with_teacher(preset: dict) -> dict:

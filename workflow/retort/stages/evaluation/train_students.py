@@ -39,7 +39,7 @@ class Labelling:
 
     temperature: of any kind but "hard". teacher: the teacher's directory. stored: the file of region, static and own
     labels. top: what is kept of a label, also of one that is made online; None for all of it. precision: in which the
-    teacher computes.
+    teacher computes. own_views: whether, online, each student sees views of its own.
     """
 
     kind: str
@@ -48,6 +48,7 @@ class Labelling:
     teacher: str | None = None
     top: Top | None = None
     precision: str = "float32"
+    own_views: bool = False
 
     @classmethod
     def from_rule(
@@ -83,8 +84,8 @@ def train_students(
     parts: the same of single seeds, which are only gathered, where each seed has a job of its own. What an interrupted
     job has `kept` is not trained again. readers: processes that read the set, see `stream_set`.
 
-    Student i has the same initial weights for every distilled set, and with hard labels the same stream of draws,
-    so that sets can be compared seed by seed.
+    Student i has the same initial weights for every distilled set, and the same stream of draws (with a teacher's
+    labels of views that of all students, unless each has its own), so that sets can be compared seed by seed.
     """
     if parts:
         gather_students(parts, students)
@@ -144,7 +145,7 @@ def _labels(
     if labelling.kind == "hard":
         return planned(own_words), _hard(torch.from_numpy(images.labels).to(device), side)
     if labelling.kind == "online":
-        return planned(shared_words), _online(labelling, classes)
+        return planned(own_words if labelling.own_views else shared_words), _online(labelling, classes)
     one_each = labelling.kind in ("static", "own")
     labelled_views = None if one_each else views
     if labelling.kind == "own":
