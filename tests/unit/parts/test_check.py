@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from retort.parts.coverages import Coverage
-from retort.parts.guides import Guide
+from retort.parts.guides import Guide, SetGuide
 from retort.parts.part import EncoderName, TeacherName
 from retort.parts.rankings import Ranking
 from retort.parts.refinements import Refinement
@@ -42,6 +42,13 @@ def guide(pulled: str, key: str = "") -> str:
     return (
         f"class P(Guide):\n{key}    def pull(self, course):\n"
         f"        def pulled(latents, eps, timestep, sigma):\n            {pulled}\n        return pulled\n"
+    )
+
+
+def set_guide(moved: str) -> str:
+    return (
+        'class P(SetGuide):\n    def acts_on(self):\n        return "latents"\n    def move(self, course):\n'
+        f"        def move(latents, timestep, signal):\n            {moved}\n        return move\n"
     )
 
 
@@ -96,6 +103,23 @@ BROKEN = {
     "a guide by common chance": (guide("return eps + 0.1 * torch.randn(eps.shape)"), "corrected in two ways"),
     "a guide whose strength is no strength": (guide("return eps + 1 + self.strength", STRENGTH), "strength 0"),
     "a guide that changes latents": (guide("latents.add_(1); return 2 * eps"), "in place"),
+    "a guide of sets that does nothing": (set_guide("return None"), "no prediction is changed"),
+    "a guide of sets by their order": (
+        set_guide("return torch.arange(len(latents)).view(-1, 1, 1, 1) * latents"),
+        "in another order",
+    ),
+    "a guide of sets that loses an image alone": (
+        set_guide("return (latents - latents.mean(0)) / (len(latents) - 1)"),
+        "a set of 1 is not finite",
+    ),
+    "a guide of sets by common chance": (
+        set_guide("return torch.randn(latents.shape)"),
+        "the same set is corrected in two ways",
+    ),
+    "a sampler that says it lets latents be moved": (
+        sampler("latents = latents - 0.01 * denoise(latents, t)") + "    moves_latents = True\n",
+        "latents may be moved at []",
+    ),
     "a sampler with another grid": (sampler("denoise(latents, 0); latents = 0.5 * latents"), "and the model is asked"),
     "a sampler that ascends": (
         sampler("latents = latents - 0.01 * denoise(latents, t)", "range(steps)"),

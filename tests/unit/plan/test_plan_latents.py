@@ -20,6 +20,7 @@ METHODS = {
     "inverted": ({"generate": {"model": "hub", "start": {"inversion": "ddim"}}}, ["hub-vae"]),
     "guided": ({"generate": {"model": "hub", "guide": {"discovery": "density"}}}, ["hub-vae"]),
     "apart": ({"generate": {"model": "hub", "guide": "repulsion"}}, []),
+    "wide": ({"generate": {"model": "hub", "guide": {"kind": "volume", "mean_strength": 0}}}, []),
     "to the mean": ({"generate": {"model": "hub", "guide": ["repulsion", {"kind": "volume"}]}}, ["hub-vae"]),
     "found": ({"select": {"discovery": "density"}}, ["hub-vae"]),
     "herding": ({"select": {"coverage": "herding", "encoder": "hub-vae"}}, ["hub-vae"]),

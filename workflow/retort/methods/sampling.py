@@ -32,10 +32,6 @@ class Sampling:
         """Of how many of a class's `number` images a set is that is sampled at once; None: each image is alone."""
         return next((size for guide in self.guides if (size := guide.set_size(number)) is not None), None)
 
-    def reads_means(self) -> bool:
-        """Whether a guide reads the mean latents of classes."""
-        return any(guide.reads_means for guide in self.guides)
-
 
 def sample(
     model: LatentDiffusion,

@@ -104,7 +104,7 @@ class Compositions:
     def reads_means(self, method: str) -> bool:
         """Whether a guide of a method reads the mean latents of classes, of the encoder of the method's model."""
         generate = self.generate_of(method)
-        return bool(generate) and any(guide.reads_means for guide in generate.guides)
+        return bool(generate) and any(guide.reads_means() for guide in generate.guides)
 
     def typicality_of(self, method: str) -> str | None:
         return self._first_named(method, "typicalities")

@@ -159,7 +159,7 @@ def _course(part: Part, rows: Sequence[int]) -> Course:
     targets, mean = normal(2, 6, *SHAPE).float()[list(rows)], normal(3, 1, *SHAPE).float()
     labels = list(rows) if part.set_size(len(rows)) is None else [1] * len(rows)
     named = part.name_in("discoveries") is not None
-    known = (targets if named else None, list(rows), mean.expand_as(targets) if part.reads_means else None)
+    known = (targets if named else None, list(rows), mean.expand_as(targets) if part.reads_means() else None)
     return Course(model().alphas_cumprod, GRID, labels, *known)
 
 
@@ -234,8 +234,8 @@ def _corrects_each_set_by_itself(part: Part) -> str:
     for timestep, level in _moments():
         for images in sets:
             one, other = twice(lambda rows=images, at=timestep, by=level: _guided(part, rows, at, by).found)
-            hold(torch.equal(one, other), f"the same set is corrected in two ways at timestep {timestep}")
             hold(bool(one.isfinite().all()), f"a set of {len(images)} is not finite at timestep {timestep}")
+            hold(torch.equal(one, other), f"the same set is corrected in two ways at timestep {timestep}")
             turned = _guided(part, images[::-1], timestep, level).found.flip(0)
             together = _guided_in_sets(part, sets, timestep, level).found[images]
             far = max(far, *(farthest(each, one) / max(1.0, one.abs().max().item()) for each in (turned, together)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -54,8 +54,10 @@ class Guide(Part):
     """A guide; a guide with a key for a discovery gets the latents of that discovery's representatives."""
 
     family = "guides"
-    reads_means: ClassVar[bool] = False
-    """Whether it reads the mean latent of the training images of a class."""
+
+    def reads_means(self) -> bool:
+        """Whether it reads the mean latent of the training images of a class, which are then encoded."""
+        return False
 
     def set_size(self, number: int) -> int | None:
         """Of how many of a class's `number` images a set is that sees itself; None where each image is alone."""

@@ -9,7 +9,6 @@ from retort.parts.guides import SetGuide
 class Volume(SetGuide):
     """Between steps the latents of a class's images are moved so that they span more, around the class's mean (CGS)."""
 
-    reads_means = True
     examples = ({}, {"together": 2}, {"until": 0.5, "mean_strength": 0.0})
 
     volume_strength: float = Field(
@@ -30,6 +29,9 @@ class Volume(SetGuide):
     until: Fraction = Field(
         1.0, description="After each of this share of the steps latents are moved, but never after the last."
     )
+
+    def reads_means(self):
+        return self.mean_strength > 0
 
     def acts_on(self):
         return "latents"
