@@ -21,7 +21,7 @@ COLUMNS = [
     ("top1_best", "top-1, best*", "Best test accuracy during training, chosen on the test set"),
     ("top5_last", "top-5, last", "The class is among the first five"),
     ("gap_to_random", "to random", "Points of top-1 above random real images of the same number"),
-    ("p_random", "p", "Two-sided t-test of that gap, paired by seed; not corrected for the number of rows"),
+    ("p_random", "p", "Two-sided t-test of that gap, paired by seed or set; not corrected for the number of rows"),
     ("gap_to_unguided", "to unguided", "Points above plain samples of the same model"),
     ("gap_to_full", "to full", "Points above the whole training set"),
     ("reported", HEADS["reported"], "Top-1 that a paper reports for the same row, the best epoch unless it says last"),

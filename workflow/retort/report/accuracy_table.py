@@ -106,7 +106,8 @@ def gap_to_unguided(table: pd.DataFrame, unguided: dict[str, str]) -> list[float
 COLLAPSED_NOTE = f"†: with a student below {COLLAPSED:.0%} of the median of its row, which the mean hides."
 NOTE = (
     "Test accuracy in per cent, mean ± standard deviation over seeds. * best is chosen on the test set. "
-    "p: two-sided t-test of last top-1 against random images, paired by seed; not corrected for the number of rows."
+    "p: two-sided t-test of last top-1 against random images, paired by seed (by set where a row has several); not "
+    "corrected for the number of rows."
 )
 
 

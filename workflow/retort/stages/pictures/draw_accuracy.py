@@ -11,6 +11,7 @@ from retort.report.palette import COLOURS, MARKERS
 matplotlib.use("Agg")
 
 ROW = 0.28  # inches
+BELOW = 0.25  # of a row: dots of seeds stand clear of the bars
 
 
 def draw_accuracy(table: str, figure: str, *, full: list[str]) -> None:
@@ -34,7 +35,9 @@ def draw_accuracy(table: str, figure: str, *, full: list[str]) -> None:
             spread = marks["top1_last_std"].fillna(0) if marks["top1_last_std"].notna().any() else None
             axis.errorbar(marks["top1_last_mean"], heights, xerr=spread, label=f"{ipc} per class", **style)
             seeds = marks.assign(height=heights, top1=marks["top1_last_seeds"].map(values_in)).explode("top1")
-            axis.plot(seeds["top1"].astype(float), seeds["height"], ".", color=COLOURS[i % 6], alpha=0.5, markersize=3)
+            axis.plot(
+                seeds["top1"].astype(float), seeds["height"] + BELOW, ".", color=COLOURS[i % 6], alpha=0.5, markersize=3
+            )
         for _, line in rows[rows["method"].isin(full)].iterrows():
             axis.axvline(line["top1_last_mean"], color="black", linestyle="--", linewidth=1, label=line["method"])
         axis.set_title(f"{protocol} labels, {student}", fontsize=10)
