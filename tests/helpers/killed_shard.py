@@ -51,7 +51,7 @@ def attempt(stage: str, home: Path, changes: dict, kill_at: int, note: Path) -> 
     purpose = json.dumps(settings)
     if stage == "generation":
         sampling = sampling_by("ddim", settings.pop("steps"), None, 2.0)
-        kept, inputs = KeptBatches(home / "kept", purpose), (table, None, None, None, None, None, output)
+        kept, inputs = KeptBatches(home / "kept", purpose), (table, *6 * [None], output)
         settings |= {"start": NOISE, "sampling": sampling, "class_indices": range(len(CLASSES))}
         work(*inputs, kept, **files(home), batch=4, **settings)
     else:
