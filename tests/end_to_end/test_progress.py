@@ -138,7 +138,7 @@ def test_with_verbose_snakemake_speaks_for_itself(workspace):
 
 
 def test_a_run_that_is_interrupted_says_how_far_it_was(workspace):
-    workspace.edit("workflow/run.py", "call(snakemake)", "import time; time.sleep(4); call(snakemake)")
+    workspace.edit("workflow/run.py", "call(snakemake)", "import time; time.sleep(12); call(snakemake)")
     seen = in_terminal(workspace, "--cores", "1", "--", TARGET, interrupt_at="build_manifest")
     assert seen.status != 0
     assert re.search(r"The run was stopped: \d of 3 jobs are done", seen.last)

@@ -23,7 +23,7 @@ pytestmark = in_a_browser
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 TELEPHONE, SCREEN = 390, 1400  # pixels
 LEAST = 10  # pixels that letters are high at least
-MOST_PAGES = 25
+MOST_PAGES = 30
 OPENED = "document.querySelectorAll('details').forEach((found) => found.open = true)"
 
 

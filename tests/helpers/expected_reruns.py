@@ -179,8 +179,8 @@ CODE_CHANGES = {
     ),
     "a line of the table": (
         "report/accuracy_table.py",
-        "    students = pd.DataFrame(flat)\n",
-        "    students = pd.DataFrame(list(flat))\n",
+        "    return pd.DataFrame(flat)\n",
+        "    return pd.DataFrame(list(flat))\n",
         {stage: 1 for stage in TABLES if stage not in ("tabulate_costs", "tabulate_classes")},
     ),
 }
