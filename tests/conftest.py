@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_map
 from retort.models.codec import Codec
 from retort.models.dit import DiT
 from retort.models.interface import LatentDiffusion
+from retort.models.stable_diffusion import StableDiffusion
 from tests.helpers.workspace import Workspace, smoke_config
 
 # Tests compare numbers to the last digits, on the CPU, on every machine.
@@ -86,6 +87,14 @@ class ReferenceCase:
         resolution = transformer["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
         codec = Codec.load(pipeline / "vae", resolution, dtype, self.device)
         return self.placed(DiT.load(pipeline, codec, dtype, self.device))
+
+    def load_stable_diffusion(self) -> LatentDiffusion:
+        """In float32, led away from the negative prompt of case.json."""
+        pipeline, side = self.folder / "pipeline", self.facts["model_parameters"]["image"]
+        codec = Codec.load(pipeline / "vae", side, torch.float32, self.device)
+        negative = self.facts["negative_prompt"]
+        loaded = StableDiffusion.load(pipeline, codec, torch.float32, self.device, "{names}", negative=negative)
+        return self.placed(loaded)
 
     def placed(self, model: LatentDiffusion) -> LatentDiffusion:
         """A model that was loaded on this case's device, asked and answering on the CPU."""

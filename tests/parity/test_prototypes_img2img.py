@@ -12,8 +12,6 @@ from retort.data.manifest import ClassEntry
 from retort.methods import plms
 from retort.methods.guidance import Guided
 from retort.methods.modes import minibatch_modes
-from retort.models.codec import Codec
-from retort.models.stable_diffusion import StableDiffusion
 from retort.parts.resolve import part_of
 
 LATENT_WITHIN = 1e-4  # of the largest, of the final latents
@@ -39,11 +37,7 @@ def case(parity):
 
 @pytest.fixture(scope="module")
 def model(case):
-    pipeline, side = case.folder / "pipeline", case.facts["model_parameters"]["image"]
-    codec = Codec.load(pipeline / "vae", side, torch.float32, case.device)
-    negative = case.facts["negative_prompt"]
-    loaded = StableDiffusion.load(pipeline, codec, torch.float32, case.device, "{names}", negative=negative)
-    return case.placed(loaded)
+    return case.load_stable_diffusion()
 
 
 def entry(case, label):

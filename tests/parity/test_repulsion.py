@@ -9,8 +9,6 @@ from retort.data.manifest import ClassEntry
 from retort.methods import dpm_solver
 from retort.methods.guidance import Guided
 from retort.methods.terms import Terms
-from retort.models.codec import Codec
-from retort.models.stable_diffusion import StableDiffusion
 from retort.parts.guides import Course
 from retort.parts.resolve import part_of
 
@@ -44,11 +42,7 @@ def case(parity):
 
 @pytest.fixture(scope="module")
 def model(case):
-    pipeline, side = case.folder / "pipeline", case.facts["model_parameters"]["image"]
-    codec = Codec.load(pipeline / "vae", side, torch.float32, case.device)
-    negative = case.facts["negative_prompt"]
-    loaded = StableDiffusion.load(pipeline, codec, torch.float32, case.device, "{names}", negative=negative)
-    return case.placed(loaded)
+    return case.load_stable_diffusion()
 
 
 def relatively_far(result, expected, least=1.0):

@@ -37,10 +37,9 @@ class Terms:
 
     def _term(self, guide: Guide, course: Course) -> Term:
         form = guide.acts_on()
-        make = {"conditional": guide.pull, "latents": guide.move}.get(form, guide.shift)
         if guide.set_size(len(course.class_indices)) is None or self._whole:
-            return self._held(guide, make(course))
-        parts = [(rows, self._held(guide, make(course.of(rows)))) for rows in self._sets]
+            return self._held(guide, guide.term(course))
+        parts = [(rows, self._held(guide, guide.term(course.of(rows)))) for rows in self._sets]
 
         def term(*given: Tensor | float | None) -> Tensor | None:
             found = None

@@ -30,9 +30,11 @@ def papers_behind(settings: dict, model: dict | None, discovery: dict | None = N
 
 
 def _at(settings: Any, place: str) -> list[Any]:
-    """The values at a dotted place, of which there are several behind a list; none where there is nothing."""
+    """The values at a dotted place, of which there are several behind a list; none where there is nothing. A part that
+    is given as a word is a table of that kind."""
     found = [settings]
     for key in place.split("."):
+        found = [{"kind": part} if key == "kind" and isinstance(part, str) else part for part in found]
         inner = (table[key] for table in found if isinstance(table, dict) and table.get(key) is not None)
         found = [value for held in inner for value in (held if isinstance(held, list) else [held])]
     return found

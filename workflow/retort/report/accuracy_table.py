@@ -17,7 +17,11 @@ MEASURES = {"top1_last": ("last", "top1"), "top1_best": ("best", "top1"), "top5_
 
 
 def accuracy_table(
-    students: Sequence[dict], random: list[str], full: list[str], wanted: Sequence[dict] = ()
+    students: Sequence[dict],
+    random: list[str],
+    full: list[str],
+    wanted: Sequence[dict] = (),
+    unguided: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     """The rows described at `tabulate_accuracy`, in the order in which the students come.
 
@@ -28,9 +32,10 @@ def accuracy_table(
     below `spread.COLLAPSED` of their median. sets counts the independent sets of a row, whose students are those of all
     of them; top1_last_std_between and top1_last_std_within are the two parts of their spread (`spread.components`).
     gap_to_random and gap_to_full are differences of mean last top-1 to the two lines, empty where they were not run;
-    for the other columns of the difference to random images see `differences`.
+    with `unguided`, gap_to_unguided is that to the method which it gives for one. For the other columns of the
+    differences to random images and to unguided ones see `differences`.
     """
-    students = students_frame(students)
+    students = _frame(students)
     groups = students.groupby(CELL, sort=False)
     table = groups.size().rename("seeds").to_frame().join(groups[[*COMPUTE, *BYTES]].first())
     for name in MEASURES:
@@ -54,6 +59,11 @@ def accuracy_table(
     )
     table["gap_to_random"] = _gap(table, random, ["dataset", "ipc", "protocol", "student"])
     table = table.join(differences(students, table, lambda method: [] if method in random else random, "random"))
+    if unguided is not None:
+        table["gap_to_unguided"] = gap_to_unguided(table, unguided)
+        table = table.join(
+            differences(students, table, lambda method: list(filter(None, [unguided.get(method)])), "unguided")
+        )
     table["gap_to_full"] = _gap(table, full, ["dataset", "protocol", "student"])
     return table
 
@@ -70,7 +80,7 @@ def _by_set(students: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
-def students_frame(records: Sequence[dict]) -> pd.DataFrame:
+def _frame(records: Sequence[dict]) -> pd.DataFrame:
     """CELL, set_seed, seed, what COMPUTE and BYTES name, and MEASURES in per cent, a row for each student."""
     flat = [
         {key: s[key] for key in [*CELL, "seed"]}

@@ -8,7 +8,7 @@ import html
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import matplotlib
 import pandas as pd
@@ -18,7 +18,7 @@ from matplotlib.ticker import NullLocator
 
 from retort.base.words import images_per_class
 from retort.report.marks import INK
-from retort.report.numbers import values_in
+from retort.report.numbers import by_seed
 from retort.report.sweep import draw_panel, rows_of
 from retort.report.words import duration, size
 
@@ -47,16 +47,7 @@ def accuracy_over_ipc(table: pd.DataFrame, upper_bounds: Sequence[str], marks: d
     methods = _methods(small, marks)
 
     def draw(axis: Axes, rows: pd.DataFrame) -> None:
-        for i, method in enumerate(methods):
-            own = rows[rows["method"] == method]
-            own = own.assign(place=[ipcs.index(ipc) for ipc in own["ipc"]]).sort_values("place")
-            places = own["place"].astype(float) + 0.6 * ((i + 0.5) / len(methods) - 0.5)
-            bars, style = own["top1_last_std"].fillna(0), marks[method] | {"lw": 1, "elinewidth": 0.8}
-            line, *_ = axis.errorbar(places, own["top1_last_mean"], yerr=bars, **style)
-            line.set_gid(f"of-{method}")
-            _dots(axis, own.assign(place=places), marks[method]["color"], f"seeds-{method}")
-        axis.set_xticks(range(len(ipcs)), ipcs)
-        axis.set_xlim(-0.5, len(ipcs) - 0.5)
+        _side_by_side(axis, rows.assign(place=rows["ipc"].map(ipcs.index)), ipcs, methods, marks)
         axis.set_xlabel("images per class")
 
     return _chart(table, upper_bounds, draw, methods, "ipc", "Test accuracy over the number of images per class")
@@ -81,12 +72,9 @@ def accuracy_over_cost(
             for ipc, mean in zip(own["ipc"], own["top1_last_mean"], strict=True):
                 style = marks[method] | {"markersize": 6 + 3 * ipcs.index(ipc)}
                 axis.plot([seconds[method]], [mean], linestyle="none", gid=f"of-{method}-{ipc}", **style)
-        axis.set_xscale("log")
-        low, high = min(map(seconds.get, methods)) / 1.5, max(map(seconds.get, methods)) * 1.5
-        axis.set_xlim(low, high)
-        thinned = _thinned(TICKS, low, high)
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xticks(thinned, [duration(second).replace(".0 ", " ") for second in thinned])
+        _logarithmic(
+            axis, [seconds[method] for method in methods], TICKS, lambda tick: duration(tick).replace(".0 ", " ")
+        )
         axis.set_xlabel("time to make the method's sets")
 
     return _chart(table, upper_bounds, draw, methods, "cost", "Test accuracy over the time that a method's sets cost")
@@ -98,17 +86,13 @@ def accuracy_over_bytes(table: pd.DataFrame, upper_bounds: Sequence[str], marks:
     methods = _methods(small, marks)
     if not methods:
         return None
-    low, high = float(small["bytes"].min()) / 1.5, float(small["bytes"].max()) * 1.5
-    ticks = _thinned([first * 10**power for power in range(16) for first in (1, 2, 5)], low, high)
+    ticks = [first * 10**power for power in range(16) for first in (1, 2, 5)]
 
     def draw(axis: Axes, rows: pd.DataFrame) -> None:
         for method in methods:
             own = rows[rows["method"] == method].dropna(subset="bytes").sort_values("bytes")
             axis.plot(own["bytes"].astype(float), own["top1_last_mean"], gid=f"of-{method}", lw=1, **marks[method])
-        axis.set_xscale("log")
-        axis.set_xlim(low, high)
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xticks(ticks, [size(tick) for tick in ticks])
+        _logarithmic(axis, small["bytes"].astype(float), ticks, size)
         axis.set_xlabel("bytes of images and labels")
 
     return _chart(table, upper_bounds, draw, methods, "bytes", "Test accuracy over the bytes of images and labels")
@@ -120,23 +104,15 @@ def accuracy_over_labels(table: pd.DataFrame, equal: dict, upper_bounds: Sequenc
     equal: one of `regimes.equal_protocols`. The dashed line is the full data, trained equally long.
     """
     names = equal["protocols"]
-    table = table[table["protocol"].isin(names)].assign(place=lambda t: t["protocol"].map(names.index).astype(float))
+    table = table[table["protocol"].isin(names)].assign(place=lambda t: t["protocol"].map(names.index))
     whole = table[table["method"].isin(upper_bounds)].sort_values("place")
     small = table[~table["method"].isin(upper_bounds)]
     methods, limits = _methods(small, marks), _limits(table)
 
     def draw(axis: Axes, rows: pd.DataFrame) -> None:
-        for i, method in enumerate(methods):
-            own = rows[rows["method"] == method].sort_values("place")
-            places = own["place"] + 0.6 * ((i + 0.5) / len(methods) - 0.5)
-            bars, style = own["top1_last_std"].fillna(0), marks[method] | {"lw": 1, "elinewidth": 0.8}
-            line, *_ = axis.errorbar(places, own["top1_last_mean"], yerr=bars, **style)
-            line.set_gid(f"of-{method}")
-            _dots(axis, own.assign(place=places), marks[method]["color"], f"seeds-{method}")
+        _side_by_side(axis, rows, names, methods, marks)
         for _, line in whole[whole["student"] == rows["student"].iloc[0]].groupby("method"):
             axis.plot(line["place"], line["top1_last_mean"], color=INK, linestyle="--", lw=1)
-        axis.set_xticks(range(len(names)), names)
-        axis.set_xlim(-0.5, len(names) - 0.5)
         axis.set_ylim(*limits)
         axis.set_xlabel("protocol", parse_math=False)
 
@@ -167,11 +143,40 @@ def accuracy_over_key(
     return {"name": name, "key": sweep["key"], "method": sweep["method"], "panels": panels}
 
 
+def _side_by_side(
+    axis: Axes, rows: pd.DataFrame, ticks: Sequence[str], methods: Sequence[str], marks: dict[str, dict]
+) -> None:
+    """Each method's means, bars of one standard deviation and dots of seeds, beside those of others of its `place`.
+
+    place: the number of a tick.
+    """
+    for i, method in enumerate(methods):
+        own = rows[rows["method"] == method].sort_values("place")
+        own = own.assign(place=own["place"].astype(float) + 0.6 * ((i + 0.5) / len(methods) - 0.5))
+        bars, style = own["top1_last_std"].fillna(0), marks[method] | {"lw": 1, "elinewidth": 0.8}
+        line, *_ = axis.errorbar(own["place"], own["top1_last_mean"], yerr=bars, **style)
+        line.set_gid(f"of-{method}")
+        _dots(axis, own, marks[method]["color"], f"seeds-{method}")
+    axis.set_xticks(range(len(ticks)), ticks)
+    axis.set_xlim(-0.5, len(ticks) - 0.5)
+
+
 def _dots(axis: Axes, rows: pd.DataFrame, colour: str, gid: str) -> None:
     """Each seed of the rows as a small dot at its row's `place`."""
-    seeds = rows.assign(top1=rows["top1_last_seeds"].map(values_in)).explode("top1").dropna(subset="top1")
+    seeds = by_seed(rows)
     style = {"color": colour, "marker": "o", "markersize": 2.2, "markeredgewidth": 0, "linestyle": "none"}
-    axis.plot(seeds["place"].astype(float), seeds["top1"].astype(float), alpha=0.55, gid=gid, zorder=1, **style)
+    axis.plot(seeds["place"], seeds["top1"], alpha=0.55, gid=gid, zorder=1, **style)
+
+
+def _logarithmic(axis: Axes, values: Iterable[float], ticks: Sequence[float], said: Callable[[float], str]) -> None:
+    """An axis of x that has all values and some room beside them, with a few of the ticks, as `said` says them."""
+    values = list(values)
+    low, high = min(values) / 1.5, max(values) * 1.5
+    shown = _thinned(ticks, low, high)
+    axis.set_xscale("log")
+    axis.set_xlim(low, high)
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xticks(shown, list(map(said, shown)))
 
 
 def _thinned(ticks: Sequence[float], low: float, high: float) -> list[float]:
@@ -209,8 +214,8 @@ def _chart(
 
 def _limits(rows: pd.DataFrame) -> tuple[float, float]:
     """Where an axis of accuracy begins and ends that has all means of the rows, with their spread and every seed."""
-    spread, seeds = rows["top1_last_std"].fillna(0), rows["top1_last_seeds"].map(values_in).explode().dropna()
-    ends = pd.concat([rows["top1_last_mean"] - spread, rows["top1_last_mean"] + spread, seeds.astype(float)])
+    spread, seeds = rows["top1_last_std"].fillna(0), by_seed(rows)["top1"]
+    ends = pd.concat([rows["top1_last_mean"] - spread, rows["top1_last_mean"] + spread, seeds])
     low, high = ends.min(), ends.max()
     room = 0.06 * max(high - low, 1)
     return low - room, high + room

@@ -46,6 +46,12 @@ def values_in(cell: str | float) -> list[float]:
     return [float(value) for value in str(cell).replace(BETWEEN_SETS, " ").split()] if not pd.isna(cell) else []
 
 
+def by_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of accuracies, each once for each of its seeds, whose last top-1 is `top1`."""
+    seeds = table.assign(top1=table["top1_last_seeds"].map(values_in)).explode("top1").dropna(subset="top1")
+    return seeds.astype({"top1": float})
+
+
 def spread(mean: float, std: float) -> str:
     """Mean ± standard deviation; a single seed has none."""
     return f"{mean:.1f}" + ("" if pd.isna(std) else f" ± {std:.1f}")

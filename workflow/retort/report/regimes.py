@@ -23,8 +23,7 @@ def regime_of(protocol: dict) -> str:
 def regimes(table: pd.DataFrame, scores: pd.DataFrame, protocols: dict[str, dict]) -> dict | None:
     """Protocols side by side, a row for each set and student that was measured with labels of two kinds at least.
 
-    None without such a row. The scores stand in a row where one hard protocol gives them. `equal` are the groups of
-    `equal_protocols`.
+    None without such a row. The scores stand in a row where one hard protocol gives them.
     """
     names = _in_order(protocols)
     soft = [name for name in names if regime_of(protocols[name]) != "hard"]
@@ -43,7 +42,7 @@ def regimes(table: pd.DataFrame, scores: pd.DataFrame, protocols: dict[str, dict
         return None
     scored = [key for key in ("lrs", "ars") if any(row[key] for row in rows)]
     labels = {name: REGIMES.get(regime := regime_of(protocols[name]), regime) for name in names}
-    return {"protocols": names, "labels": labels, "rows": rows, "scores": scored, "equal": equal_protocols(protocols)}
+    return {"protocols": names, "labels": labels, "rows": rows, "scores": scored}
 
 
 def equal_protocols(protocols: dict[str, dict]) -> list[dict]:

@@ -185,8 +185,7 @@ def _asked_of(part: Part, term: Term, rows: Sequence[int], timestep: int, level:
 
 def _guided(part: Part, rows: Sequence[int], timestep: int, level: float | None) -> _Moved:
     """The same of all that the part does; for a guide of sets the images are one set."""
-    make = {"conditional": part.pull, "latents": part.move}.get(part.acts_on(), part.shift)
-    return _asked_of(part, make(_course(part, rows)), rows, timestep, level)
+    return _asked_of(part, part.term(_course(part, rows)), rows, timestep, level)
 
 
 def _guided_in_sets(part: Part, sets: Sequence[Sequence[int]], timestep: int, level: float | None) -> _Moved:

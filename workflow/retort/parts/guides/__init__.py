@@ -99,6 +99,10 @@ class Guide(Part):
         """
         raise NotImplementedError
 
+    def term(self, course: Course) -> Pull | Shift | Move:
+        """Its pull, its shift or its move, by what it acts on."""
+        return {"conditional": self.pull, "latents": self.move}.get(self.acts_on(), self.shift)(course)
+
     def clashes(self, method):
         sampler = method.generate.sampler
         if self.acts_on() == "latents" and not sampler.moves_latents:

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
 from retort.base.files import whole_file
-from retort.report.numbers import read_numbers, values_in
+from retort.report.numbers import by_seed, read_numbers
 from retort.report.palette import COLOURS, MARKERS
 
 matplotlib.use("Agg")
@@ -34,10 +34,8 @@ def draw_accuracy(table: str, figure: str, *, full: list[str]) -> None:
             style = {"color": COLOURS[i % 6], "marker": MARKERS[i % 6], "linestyle": "none", "capsize": 2}
             spread = marks["top1_last_std"].fillna(0) if marks["top1_last_std"].notna().any() else None
             axis.errorbar(marks["top1_last_mean"], heights, xerr=spread, label=f"{ipc} per class", **style)
-            seeds = marks.assign(height=heights, top1=marks["top1_last_seeds"].map(values_in)).explode("top1")
-            axis.plot(
-                seeds["top1"].astype(float), seeds["height"] + BELOW, ".", color=COLOURS[i % 6], alpha=0.5, markersize=3
-            )
+            seeds = by_seed(marks.assign(height=heights))
+            axis.plot(seeds["top1"], seeds["height"] + BELOW, ".", color=COLOURS[i % 6], alpha=0.5, markersize=3)
         for _, line in rows[rows["method"].isin(full)].iterrows():
             axis.axvline(line["top1_last_mean"], color="black", linestyle="--", linewidth=1, label=line["method"])
         axis.set_title(f"{protocol} labels, {student}", fontsize=10)

@@ -10,12 +10,9 @@ from retort.report.accuracy_table import (
     accuracy_latex,
     accuracy_shown,
     accuracy_table,
-    gap_to_unguided,
     note_of,
-    students_frame,
     test_images,
 )
-from retort.report.differences import differences
 from retort.report.joined_sets import joined
 
 P_VALUES = [f"p_{name}{corrected}" for name in ("random", "unguided") for corrected in ("", "_holm")]
@@ -47,12 +44,7 @@ def tabulate_accuracy(
     """
     records = joined(read_students(students), sets or {})
     wanted = joined(wanted, sets or {})
-    table = accuracy_table(records, random, full, wanted)
-    tested = differences(
-        students_frame(records), table, lambda method: list(filter(None, [unguided.get(method)])), "unguided"
-    )
-    for name, column in {"gap_to_unguided": gap_to_unguided(table, unguided), **tested}.items():
-        table.insert(table.columns.get_loc("gap_to_full"), name, column)
+    table = accuracy_table(records, random, full, wanted, unguided)
     table.insert(table.columns.get_loc("sets") + 1, "sets_vary", ~table["method"].isin(one_set))
     table.insert(table.columns.get_loc("protocol") + 1, "protocol_id", table["protocol"].map(protocols))
     teachers = {tuple(record[key] for key in CELL): record["teacher_arch"] for record in records}
